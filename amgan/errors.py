@@ -1,0 +1,23 @@
+"""The one exception a user is meant to read."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """Something the caller can put right.
+
+    The message is a full sentence that says what was wrong, where, and what would be valid. Commands print it to standard
+    error without a traceback and exit with status 2.
+    """
+
+
+class PhotoError(UserError):
+    """A picture that cannot be used.
+
+    Attributes:
+        reason: stable machine-readable code, for example ``"empty"``, ``"truncated"``, ``"not-an-image"``, ``"too-large"``.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
