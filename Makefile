@@ -1,0 +1,50 @@
+# Two commands on a bare machine with Python 3.11 or newer:
+#   make demo CATALOGUE=folder     index a catalogue, edit a garment, find the matching ones, open the page
+#   make test                      run the tests
+# The environment (.venv) is made on first use, and again when pyproject.toml or constraints.txt change.
+
+PYTHON ?=
+VENV ?= .venv
+CATALOGUE ?=
+DEMO_OUT ?= demo-out
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo ui test test-long lint format types browser
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(READY)  ## make .venv with everything in it
+
+$(READY): pyproject.toml constraints.txt
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh scripts/set_up.sh
+
+demo: $(READY)  ## CATALOGUE=folder: index, edit, search, save a picture, open the page (DEMO_UI=0: no page)
+	@$(BIN)/python scripts/demo.py --catalogue "$(CATALOGUE)" --out "$(DEMO_OUT)"
+	@if [ "$(DEMO_UI)" != "0" ]; then $(MAKE) --no-print-directory ui; fi
+
+ui: $(READY)  ## the page, on the demo's catalogue
+	@$(BIN)/python scripts/open_page.py --out "$(DEMO_OUT)"
+
+test: $(READY) browser  ## the tests, at most ten minutes
+	@$(BIN)/python -m pytest -m "not slow"
+
+test-long: $(READY) browser  ## fault, load and endurance runs
+	@$(BIN)/python -m pytest -m slow
+
+lint: $(READY)  ## ruff and the import contract
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+format: $(READY)  ## let ruff rewrite the code
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+types: $(READY)  ## the type checker
+	@$(BIN)/pyrefly check
+
+browser:  ## Chromium for the browser tests, installed where that is possible
+	@sh scripts/get_browser.sh

@@ -1,0 +1,52 @@
+"""What every test may ask for. Nothing here, and nothing in a test, may use the network."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+# Set before anything imports the libraries that read them.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("STREAMLIT_BROWSER_GATHER_USAGE_STATS", "false")
+
+ROOT = Path(__file__).resolve().parent.parent
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def missing(what: str) -> None:
+    """Skip for a user, fail in CI, where a silent skip would hide that nothing was tested."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def garments() -> Path:
+    """The folder of real photos beside the repository, or $AMGAN_GARMENTS.
+
+    They are not part of the repository; where there are none to be had, as on hosted CI, AMGAN_GARMENTS=none says so.
+    """
+    given = os.environ.get("AMGAN_GARMENTS")
+    if given == "none":
+        pytest.skip("AMGAN_GARMENTS=none: no photos on this machine")
+    folder = Path(given) if given else ROOT.parent / "shared" / "data" / "garments"
+    if not (folder / "metadata.csv").is_file():
+        missing(f"no photos: {folder} has no metadata.csv (AMGAN_GARMENTS names another folder)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def browser_path() -> str:
+    """A Chromium or Chrome to drive with playwright's `executable_path`."""
+    for candidate in (os.environ.get("AMGAN_BROWSER"), *BROWSERS):
+        if candidate and (found := shutil.which(candidate)):
+            return found
+    missing("no Chromium found (make browser; AMGAN_BROWSER names one)")
+    raise AssertionError("unreachable")
