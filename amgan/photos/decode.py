@@ -1,0 +1,289 @@
+"""How a file becomes a picture: one policy for photos, masks, uploads and whole catalogues.
+
+What comes out is upright RGB on white. What cannot be decoded whole is refused with a stable reason and a sentence that names
+the file; nothing is guessed, patched up or read in part. The reasons::
+
+    missing  directory  unreadable  empty  not-an-image  unsupported  truncated  corrupt  too-large  too-small
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageChops, ImageCms
+
+from amgan.errors import PhotoError
+from amgan.photos.endings import cut_short
+
+# A header that promises 90 megapixels is to be refused, not reported on standard error and then decoded.
+warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+# Doubts about metadata, one line for each odd tag and without the file's name.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+# Pillow knows some 40 formats, among them ones that start other programs; these are what cameras, shops and phones write.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
+
+_TURN = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_EXIF_ORIENTATION = 0x0112
+
+
+@dataclass(frozen=True)
+class DecodeLimits:
+    """What is refused before any pixel is decoded.
+
+    Attributes:
+        max_bytes: size of the file.
+        max_pixels: width times height, as the header states them.
+        min_side, max_side: shorter and longer side in pixels.
+    """
+
+    max_bytes: int = 32 * 2**20
+    max_pixels: int = 50_000_000
+    min_side: int = 16
+    max_side: int = 20_000
+
+
+Source = str | os.PathLike[str] | bytes | BinaryIO
+
+
+def read_image(source: Source, limits: DecodeLimits = DecodeLimits(), name: str | None = None) -> Image.Image:
+    """The picture in a file, as upright RGB.
+
+    Turned by its EXIF orientation; transparency laid on white; an animation's first frame; 16 bits brought to 8 by their high
+    byte; CMYK and other colour spaces brought to sRGB, by the embedded profile where there is one.
+
+    Args:
+        source: a path, the file's bytes, or an open binary file.
+        limits: sizes beyond which nothing is decoded.
+        name: what messages call the picture, for uploads; by default its path.
+
+    Raises:
+        PhotoError: with one of the module's reasons.
+    """
+    picture, name = _open(source, limits, name)
+    try:
+        return _to_rgb(picture)
+    except PhotoError:
+        raise
+    except Exception as error:
+        raise PhotoError("unsupported", f"{name} holds {picture.mode} pixels, which cannot be shown as RGB.") from error
+
+
+def read_mask(source: Source, limits: DecodeLimits = DecodeLimits(), name: str | None = None) -> np.ndarray:
+    """A garment's mask: uint8 (H, W), 255 where the file is brighter than half and not transparent, else 0.
+
+    Raises:
+        PhotoError: as `read_image`.
+    """
+    picture, name = _open(source, limits, name)
+    try:
+        grey = np.asarray(_to_rgb(picture, background=0).convert("L"))
+    except PhotoError:
+        raise
+    except Exception as error:
+        raise PhotoError(
+            "unsupported", f"{name} holds {picture.mode} pixels, which cannot be used as a mask."
+        ) from error
+    return np.where(grey >= 128, 255, 0).astype(np.uint8)
+
+
+def display_name(path: str | os.PathLike[str]) -> str:
+    """A path that can be printed anywhere: undecodable bytes and control characters are escaped, long names kept whole."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def _open(source: Source, limits: DecodeLimits, name: str | None) -> tuple[Image.Image, str]:
+    """The decoded picture, upright, in the file's own mode, and what to call it."""
+    data, name = _bytes(source, limits, name)
+    if not data:
+        raise PhotoError("empty", f"{name} is empty (0 bytes); copy or download it again.")
+    try:
+        picture = Image.open(io.BytesIO(data), formats=FORMATS)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise PhotoError("too-large", f"{name} unpacks to more than {_mega(limits.max_pixels)} megapixels.") from error
+    except Exception as error:  # hostile headers raise whatever the format's parser trips over
+        raise _not_opened(data, name) from error
+    _check_size(picture.size, limits, name)
+    if cut_short(data, picture.format or ""):
+        raise PhotoError(
+            "truncated", f"{name} is cut off: its {picture.format} data stop before the end of the picture."
+        )
+    try:
+        if picture.format == "PNG":
+            # Loading skips the checksums of the pixel data.
+            with Image.open(io.BytesIO(data), formats=("PNG",)) as twin:
+                twin.verify()
+        picture.load()
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise PhotoError("too-large", f"{name} unpacks to more than {_mega(limits.max_pixels)} megapixels.") from error
+    except MemoryError as error:
+        raise PhotoError("too-large", f"{name} needs more memory to decode than there is.") from error
+    except Exception as error:
+        if "truncated" in str(error).lower() or isinstance(error, EOFError):
+            raise PhotoError("truncated", f"{name} is cut off: its data stop before the end of the picture.") from error
+        raise PhotoError(
+            "corrupt", f"{name} is a damaged {picture.format} file and cannot be decoded whole."
+        ) from error
+    return _upright(picture), name
+
+
+def _bytes(source: Source, limits: DecodeLimits, name: str | None) -> tuple[bytes, str]:
+    if isinstance(source, bytes):
+        name, data = name or "The picture", source
+    elif isinstance(source, (str, os.PathLike)):
+        name = name or display_name(source)
+        data = _read_file(Path(source), limits, name)
+    else:
+        given = getattr(source, "name", None)
+        name = name or (display_name(given) if isinstance(given, str) and given else "The picture")
+        try:
+            data = source.read(limits.max_bytes + 1)
+        except (OSError, ValueError) as error:
+            raise PhotoError("unreadable", f"{name} cannot be read: {error}.") from error
+    if len(data) > limits.max_bytes:
+        raise PhotoError("too-large", _too_many_bytes(name, limits))
+    return data, name
+
+
+def _read_file(path: Path, limits: DecodeLimits, name: str) -> bytes:
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            # list_photos hands over folders it could not look into, so that they are reported like any other failure.
+            if not os.access(path, os.R_OK | os.X_OK):
+                raise PhotoError("unreadable", f"{name} is a folder without permission to read it.")
+            raise PhotoError("directory", f"{name} is a folder, not a picture.")
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device may never end
+            raise PhotoError("not-an-image", f"{name} is a pipe, socket or device, not a picture file.")
+        if status.st_size > limits.max_bytes:
+            raise PhotoError("too-large", _too_many_bytes(name, limits))
+        with path.open("rb") as file:
+            return file.read(limits.max_bytes + 1)
+    except FileNotFoundError as error:
+        what = "is a link to a file that does not exist" if path.is_symlink() else "does not exist"
+        raise PhotoError("missing", f"{name} {what}.") from error
+    except PermissionError as error:
+        raise PhotoError("unreadable", f"{name} cannot be read: permission denied.") from error
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise PhotoError("missing", f"{name} is a link that leads back to itself.") from error
+        raise PhotoError("unreadable", f"{name} cannot be read: {error.strerror or error}.") from error
+    except ValueError as error:  # a name with a null character
+        raise PhotoError("missing", f"{name} is not a possible file name.") from error
+
+
+def _too_many_bytes(name: str, limits: DecodeLimits) -> str:
+    return f"{name} is larger than {limits.max_bytes / 2**20:.0f} MB; save it at a smaller size."
+
+
+def _mega(pixels: int) -> str:
+    return f"{pixels / 1e6:.3g}"
+
+
+def _not_opened(data: bytes, name: str) -> PhotoError:
+    """Why no decoder wanted the file, from how it begins."""
+    head = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if head.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
+        return PhotoError("not-an-image", f"{name} is a web page (HTML), not a picture; its download probably failed.")
+    if head.startswith((b"<svg", b"<?xml")):
+        return PhotoError("unsupported", f"{name} is an SVG or XML file; save it as JPEG, PNG or WebP.")
+    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"):
+        return PhotoError(
+            "unsupported", f"{name} is a HEIC photo, which is not supported; save it as JPEG, PNG or WebP."
+        )
+    for magic, format_name in ((b"\xff\xd8", "JPEG"), (b"\x89PNG", "PNG"), (b"GIF8", "GIF"), (b"RIFF", "WEBP")):
+        if data.startswith(magic):
+            if len(data) < 64 or cut_short(data, format_name):
+                return PhotoError("truncated", f"{name} is cut off: it begins as {format_name} and stops too soon.")
+            return PhotoError("corrupt", f"{name} begins as {format_name} but its header is damaged.")
+    return PhotoError("not-an-image", f"{name} is not a picture; JPEG, PNG, WebP, GIF, BMP, TIFF and AVIF are read.")
+
+
+def _check_size(size: tuple[int, int], limits: DecodeLimits, name: str) -> None:
+    width, height = size
+    if width * height > limits.max_pixels or max(size) > limits.max_side:
+        raise PhotoError(
+            "too-large",
+            f"{name} is {width} x {height} pixels; at most {_mega(limits.max_pixels)} megapixels and "
+            f"{limits.max_side} pixels a side are read.",
+        )
+    if min(size) < limits.min_side:
+        raise PhotoError(
+            "too-small", f"{name} is {width} x {height} pixels; at least {limits.min_side} pixels a side are needed."
+        )
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    """The decoded pixels as they are meant: ink the right way round, the photo the right way up."""
+    pixels = picture
+    if picture.mode == "CMYK" and picture.format in ("JPEG", "MPO") and "adobe" not in picture.info:
+        # Adobe stores ink upside down and says so by a marker; Pillow takes every CMYK JPEG for one of Adobe's.
+        pixels = ImageChops.invert(pixels)
+    try:
+        orientation = picture.getexif().get(_EXIF_ORIENTATION)
+    except Exception:  # broken metadata beside sound pixels: shown as stored, as every viewer does
+        orientation = None
+    turn = _TURN.get(orientation) if isinstance(orientation, int) else None
+    if turn is not None:
+        pixels = pixels.transpose(turn)
+    pixels.info = dict(picture.info)
+    return pixels
+
+
+def _to_rgb(picture: Image.Image, background: int = 255) -> Image.Image:
+    """Upright picture of any mode to RGB, laid on grey `background` where it is transparent."""
+    profile = picture.info.get("icc_profile") if picture.mode in ("RGB", "RGBA", "P", "CMYK") else None
+    if picture.mode.startswith("I;16"):
+        samples = np.asarray(picture).astype(np.uint16)
+        clear = picture.info.get("transparency")
+        picture = _high_byte(samples)
+        if isinstance(clear, int):
+            picture.putalpha(Image.fromarray(np.where(samples == clear, 0, 255).astype(np.uint8)))
+    elif picture.mode == "I":
+        samples = np.asarray(picture)
+        if samples.min() < 0 or samples.max() > 65535:
+            raise ValueError("32-bit samples have no agreed range")
+        picture = _high_byte(samples)
+    elif picture.mode == "F":
+        raise ValueError("floating-point samples have no agreed range")
+    if picture.has_transparency_data:
+        layer = picture.convert("RGBA")
+        ground = Image.new("RGBA", layer.size, (background, background, background, 255))
+        picture = Image.alpha_composite(ground, layer).convert("RGB")
+    return _by_profile(picture, profile) if profile else picture.convert("RGB")
+
+
+def _high_byte(samples: np.ndarray) -> Image.Image:
+    # 0..65535 to 0..255 exactly at both ends; Pillow's own conversion clips everything above 255 to white.
+    return Image.fromarray((samples >> 8).astype(np.uint8))
+
+
+def _by_profile(picture: Image.Image, profile: bytes) -> Image.Image:
+    """RGB or CMYK to sRGB by an embedded profile; a profile that is broken or of another colour space is left out."""
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "srgb" not in ImageCms.getProfileDescription(source).lower():
+            flat = picture if picture.mode == "CMYK" else picture.convert("RGB")
+            converted = ImageCms.profileToProfile(flat, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            if converted is not None:
+                return converted
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        pass
+    return picture.convert("RGB")
