@@ -1,0 +1,87 @@
+"""What an index was made with. Vectors of two embedders do not compare, so another identity is refused, never mixed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from amgan.errors import UserError
+
+
+@dataclass(frozen=True)
+class Block:
+    """One unit-length part of a stored vector, for example ``Block("image", 256)``."""
+
+    name: str
+    dimensions: int
+
+
+@dataclass(frozen=True)
+class IndexIdentity:
+    """Who made the vectors, and how they are laid out.
+
+    Attributes:
+        embedder: name that loads the embedder again, for example ``"teacher:photos"``.
+        weights_hash: content hash of its weights.
+        preprocessing: how photos become its input (cut-out, framing, size, normalisation), with a version.
+        dimensions: length D of a stored vector, the sum over the blocks.
+        blocks: the vector's parts in order.
+    """
+
+    embedder: str
+    weights_hash: str
+    preprocessing: str
+    dimensions: int
+    blocks: tuple[Block, ...]
+
+    def __post_init__(self) -> None:
+        if self.dimensions < 1 or self.dimensions != sum(b.dimensions for b in self.blocks):
+            raise UserError(
+                f"An index identity of {self.dimensions} dimensions does not fit its blocks "
+                f"({', '.join(f'{b.name}={b.dimensions}' for b in self.blocks) or 'none'}); they must add up."
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"blocks": [asdict(b) for b in self.blocks]}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> IndexIdentity:
+        """The reverse of ``to_dict``. Raises UserError when fields are missing or of the wrong kind."""
+        try:
+            return cls(
+                embedder=str(values["embedder"]),
+                weights_hash=str(values["weights_hash"]),
+                preprocessing=str(values["preprocessing"]),
+                dimensions=int(values["dimensions"]),
+                blocks=tuple(Block(str(b["name"]), int(b["dimensions"])) for b in values["blocks"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f"The stored index identity cannot be read ({error!r}); index the catalogue again."
+            ) from None
+
+    @property
+    def digest(self) -> str:
+        """Short hash of what the vectors mean; the embedder's name is left out, since the weights' hash says more."""
+        fields = self.to_dict()
+        del fields["embedder"]
+        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:10]
+
+    def same_vectors(self, other: IndexIdentity) -> bool:
+        """Whether vectors of both may be compared: all but the embedder's name is equal."""
+        return self.digest == other.digest
+
+    def require_same(self, other: IndexIdentity, here: str, there: str) -> None:
+        """Raises UserError, naming what differs, unless vectors of both may be compared."""
+        if self.same_vectors(other):
+            return
+        mine, theirs = self.to_dict(), other.to_dict()
+        field = next(k for k in ("weights_hash", "preprocessing", "dimensions", "blocks") if mine[k] != theirs[k])
+        raise UserError(
+            f"Vectors of {here} and {there} cannot be compared: {here} was made with {self.embedder!r} "
+            f"({field.replace('_', ' ')} {mine[field]}), {there} with {other.embedder!r} ({theirs[field]}). "
+            "Query with the embedder that filled the index, or index the catalogue again."
+        )

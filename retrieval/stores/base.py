@@ -1,0 +1,249 @@
+"""What every vector store offers, and the words they share.
+
+A *location* (a folder, a server, this process) holds physical collections and aliases. People name the alias; it moves
+to a new physical collection only when that is whole, so a killed run leaves the old one serving. A *store* is one open
+collection. Similarity is the inner product, because a query's blocks carry weights and are not of unit length.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from amgan.errors import UserError
+from amgan.schema import AttributeSchema
+from retrieval.identity import IndexIdentity
+
+Payload = dict[str, Any]
+Filter = Mapping[str, "str | Sequence[str]"]
+"""``{"sleeve": "long", "given.color": ["red", "blue"]}``: every key must match, by any of its values. A bare attribute
+means the predicted one; values may be written as people write them."""
+
+FORMAT = 1
+KINDS = ("predicted", "given")
+_NAMESPACE = uuid.UUID("6f0cf5a4-6b0b-5f0e-9d9b-0a5f2f6f6d61")
+
+
+@dataclass(frozen=True)
+class Point:
+    """A catalogue item: id (UUID as text), vector ``float32 (D,)``, payload (see ``indexer.pipeline``)."""
+
+    id: str
+    vector: np.ndarray
+    payload: Payload = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A found item; ``score`` is the inner product of its vector with the query."""
+
+    id: str
+    score: float
+    payload: Payload
+
+
+@dataclass(frozen=True)
+class Record:
+    """A stored item; ``vector`` is ``float32 (D,)`` where it was asked for."""
+
+    id: str
+    payload: Payload
+    vector: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class About:
+    """What is stored with a collection: see ``VectorStore``."""
+
+    identity: IndexIdentity
+    schema: AttributeSchema
+    notes: dict[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "identity": self.identity.to_dict(),
+            "schema": self.schema.to_dict(),
+            "notes": self.notes,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Any, where: str) -> About:
+        """The reverse of ``to_dict``. Raises UserError when it is not ours or of another format."""
+        if not isinstance(values, dict) or "identity" not in values or "schema" not in values:
+            raise UserError(f"{where} was not made by index-catalog: it does not say which embedder filled it.")
+        if values.get("format") != FORMAT:
+            raise UserError(
+                f"{where} has format {values.get('format')!r}; this version reads {FORMAT}. Index it again."
+            )
+        notes = {str(k): str(v) for k, v in dict(values.get("notes") or {}).items()}
+        return cls(IndexIdentity.from_dict(values["identity"]), AttributeSchema.from_dict(values["schema"]), notes)
+
+
+@dataclass(frozen=True)
+class StoreInfo:
+    """``indexed``: vectors in an approximate index; the others are compared exactly."""
+
+    location: str
+    collection: str
+    points: int
+    indexed: int
+    identity: IndexIdentity
+    schema: AttributeSchema
+
+
+class VectorStore(Protocol):
+    """One open collection. All methods raise UserError, never an engine's own exception.
+
+    Attributes:
+        name: of the physical collection.
+        identity, schema: what the vectors mean; they never change.
+        notes: what else the indexer wrote down, such as ``{"catalogue": "/data/shop"}``, where the photos lie.
+    """
+
+    name: str
+    identity: IndexIdentity
+    schema: AttributeSchema
+    notes: dict[str, str]
+
+    def set_notes(self, notes: Mapping[str, str]) -> None:
+        """Replace the notes."""
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """Insert or replace by id. Refuses vectors of another length and values that are not finite."""
+
+    def retrieve(self, ids: Sequence[str], keys: Sequence[str] | None = None) -> dict[str, Payload]:
+        """Payloads by id, unknown ids left out; ``keys`` limits them to these top-level entries."""
+        ...
+
+    def search(self, vector: np.ndarray, k: int, filter: Filter | None = None, exact: bool = False) -> list[Hit]:
+        """The k best by inner product, best first. ``exact`` compares with every vector instead of the index."""
+        ...
+
+    def scroll(self, keys: Sequence[str] | None = None, vectors: bool = False, batch: int = 512) -> Iterator[Record]:
+        """Every item, in the order of the engine, read in batches."""
+        ...
+
+    def count(self, filter: Filter | None = None) -> int: ...
+
+    def facet(self, key: str, filter: Filter | None = None) -> dict[str, int]:
+        """How many items have each value of ``"sleeve"`` (predicted) or ``"given.sleeve"``, most frequent first."""
+        ...
+
+    def delete_missing(self, keep: Container[str]) -> int:
+        """Delete the items whose ids are not in ``keep``; returns how many."""
+        ...
+
+    def flush(self) -> None:
+        """Return when all that was written is safe on disk and visible to searches."""
+
+    def finalize(self) -> None:
+        """Flush and build the approximate index; blocks until it is built."""
+
+    def info(self) -> StoreInfo: ...
+
+    def close(self) -> None: ...
+
+
+class StoreLocation(Protocol):
+    """Where collections live."""
+
+    def create(self, name: str, identity: IndexIdentity, schema: AttributeSchema) -> VectorStore:
+        """A new, empty collection. Raises UserError when it exists."""
+        ...
+
+    def open(self, name: str) -> VectorStore:
+        """A collection by physical name or alias. Raises UserError when there is none or another process holds it."""
+        ...
+
+    def describe(self, name: str) -> About | None:
+        """What a collection (or alias) was made with, without opening it; None where there is none."""
+        ...
+
+    def aliases(self) -> dict[str, str]:
+        """Alias to physical collection."""
+        ...
+
+    def set_alias(self, alias: str, name: str) -> None:
+        """Point the alias at a collection, in one step. Raises UserError when there is no such collection."""
+
+    def collections(self) -> list[str]:
+        """Physical collections that are whole enough to open, sorted."""
+        ...
+
+    def drop(self, name: str) -> None:
+        """Delete a physical collection. Raises UserError when an alias points at it or another process holds it."""
+
+    def close(self) -> None: ...
+
+
+def point_id(file_name: str) -> str:
+    """The id of a catalogue item: the same file name always gives the same id, so indexing again overwrites."""
+    return str(uuid.uuid5(_NAMESPACE, file_name))
+
+
+def check_name(name: str) -> str:
+    """The name, which becomes part of folders and URLs. Raises UserError on what could not."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", name):
+        raise UserError(
+            f"{name!r} is not a collection name; use up to 128 letters, digits, '.', '-' and '_', for example shop."
+        )
+    return name
+
+
+def check_vectors(vectors: np.ndarray, identity: IndexIdentity) -> np.ndarray:
+    """``float32 (B, D)``. Raises UserError on another D and on values that are not finite: no engine notices a NaN."""
+    vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+    if vectors.ndim != 2 or vectors.shape[1] != identity.dimensions:
+        found = " x ".join(map(str, vectors.shape[1:]))
+        raise UserError(f"The index holds vectors of {identity.dimensions} values, but one of {found} came.")
+    if not np.isfinite(vectors).all():
+        raise UserError("A vector holds NaN or infinity; the embedder's weights are broken or do not fit.")
+    return vectors
+
+
+def check_k(k: int) -> int:
+    if not 1 <= k <= 10_000:
+        raise UserError(f"k is {k}; it must lie between 1 and 10000.")
+    return k
+
+
+def json_path(kind: str, attribute: str) -> str:
+    """The payload path of an attribute in the engines' syntax, quoted where the name is not a plain word."""
+    plain = re.fullmatch(r"[A-Za-z0-9_-]+", attribute)
+    return f"{kind}.{attribute}" if plain else f'{kind}."{attribute}"'
+
+
+def filtered_fields(schema: AttributeSchema) -> list[str]:
+    """The payload paths that are filtered and counted, so that engines index them before vectors come."""
+    return [json_path(kind, name) for kind in KINDS for name in schema.names]
+
+
+def resolve_key(key: str, schema: AttributeSchema) -> tuple[str, str]:
+    """``"sleeve"`` or ``"given.sleeve"`` to (kind, attribute). Raises UserError with the valid attributes."""
+    kind, dot, name = key.partition(".")
+    if not dot or kind not in KINDS:
+        kind, name = "predicted", key
+    return kind, schema.resolve_attribute(name)
+
+
+def resolve_filter(filter: Filter | None, schema: AttributeSchema) -> list[tuple[str, str, list[str]]]:
+    """A filter as canonical (kind, attribute, values). Raises UserError on unknown attributes or values, or none."""
+    conditions = []
+    for key, wanted in (filter or {}).items():
+        kind, attribute = resolve_key(key, schema)
+        values = [wanted] if isinstance(wanted, str) else list(wanted)
+        if not values:
+            raise UserError(f"The filter names no value for {key!r}; valid: {', '.join(schema.values(attribute))}.")
+        conditions.append((kind, attribute, [schema.resolve_value(attribute, v) for v in values]))
+    return conditions
+
+
+def best_first(hits: list[Hit]) -> list[Hit]:
+    """By score; equal scores by id, so that every engine gives one order."""
+    return sorted(hits, key=lambda h: (-h.score, h.id))

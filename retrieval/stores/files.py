@@ -1,0 +1,66 @@
+"""Files that are whole or absent, and locks that a killed process lets go."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import portalocker
+
+from amgan.errors import UserError
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Replace a JSON file in one step that survives a loss of power. Raises UserError when the disk refuses."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            json.dump(values, file, indent=1, sort_keys=True)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+        if os.name == "posix":  # elsewhere a folder cannot be opened, and the rename is already on disk
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise UserError(f"Cannot write {path}: {error.strerror or error}.") from None
+
+
+def read_json(path: Path) -> Any:
+    """None when the file is missing. Raises UserError when it is not JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror or error}.") from None
+    except ValueError as error:
+        raise UserError(f"{path} is not valid JSON ({error}); restore it, or delete the store.") from None
+
+
+@contextmanager
+def held(path: Path, refusal: str) -> Iterator[None]:
+    """Hold a lock file while the block runs; the system frees it when the process dies.
+
+    Raises:
+        UserError: with the sentence ``refusal``, at once, when another holds it.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a")
+    except OSError as error:
+        raise UserError(f"Cannot write {path}: {error.strerror or error}.") from None
+    with file:
+        try:
+            portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
+        except (portalocker.exceptions.LockException, OSError):
+            raise UserError(refusal) from None
+        yield

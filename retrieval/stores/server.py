@@ -1,0 +1,301 @@
+"""A Qdrant server by its URL, for production and for many processes at once.
+
+The key of a protected server comes from the environment variable QDRANT_API_KEY, so that no shell history keeps it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import numpy as np
+from qdrant_client import QdrantClient, models
+from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
+
+from amgan.errors import UserError
+from amgan.schema import AttributeSchema
+from retrieval.identity import IndexIdentity
+from retrieval.stores.base import (
+    About,
+    Filter,
+    Hit,
+    Payload,
+    Point,
+    Record,
+    StoreInfo,
+    best_first,
+    check_k,
+    check_name,
+    check_vectors,
+    filtered_fields,
+    json_path,
+    resolve_filter,
+    resolve_key,
+)
+
+T = TypeVar("T")
+
+_METADATA = "amgan"
+_REQUEST_BYTES = 4_000_000  # servers and proxies refuse much larger bodies; a float takes about 20 characters
+_SEARCH_EF = 256
+_WAITS = (0.5, 1.0, 2.0, 4.0)  # seconds between tries; every call here may safely be made twice
+
+
+class Connection:
+    """Calls of one client, tried again while the server is busy or restarting, and failing in sentences."""
+
+    def __init__(self, url: str, client: QdrantClient, waits: Sequence[float] = _WAITS) -> None:
+        self.url, self.client, self._waits = url, client, waits
+
+    def __call__(self, action: Callable[[QdrantClient], T]) -> T:
+        for wait in (*self._waits, None):
+            try:
+                return action(self.client)
+            except (ResponseHandlingException, UnexpectedResponse) as error:
+                if wait is None or (isinstance(error, UnexpectedResponse) and not _passing(error)):
+                    raise UserError(_sentence(error, self.url)) from None
+                time.sleep(wait)
+            except (ApiException, ValueError) as error:  # ValueError: the client's in-process engine refuses that way
+                raise UserError(f"The Qdrant server at {self.url} refused the request: {error}.") from None
+        raise AssertionError("unreachable")
+
+
+class ServerStore:
+    """One collection of a server."""
+
+    def __init__(self, call: Connection, name: str, about: About) -> None:
+        self.name, self.identity, self.schema, self.notes = name, about.identity, about.schema, about.notes
+        self._call = call
+        self._fields_indexed = False
+
+    def set_notes(self, notes: Mapping[str, str]) -> None:
+        self.notes = dict(notes)
+        metadata = {_METADATA: About(self.identity, self.schema, self.notes).to_dict()}
+        self._call(lambda c: c.update_collection(self.name, metadata=metadata))
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        if not points:
+            return
+        vectors = check_vectors(np.stack([p.vector for p in points]), self.identity)
+        self._index_fields()
+        step = max(1, _REQUEST_BYTES // (20 * self.identity.dimensions + 2000))
+        for start in range(0, len(points), step):
+            part = points[start : start + step]
+            batch = models.Batch(
+                ids=[p.id for p in part],
+                vectors=vectors[start : start + step].tolist(),
+                payloads=[p.payload for p in part],
+            )
+            # Not waited for: the server has it in its log, and flush() waits for the last.
+            self._call(lambda c, batch=batch: c.upsert(self.name, batch, wait=False))
+
+    def _index_fields(self) -> None:
+        """Before any vector comes, so that the graph is built for filtered search too; a killed run may have left some."""
+        if self._fields_indexed:
+            return
+        there = self._call(lambda c: c.get_collection(self.name)).payload_schema
+        keyword = models.PayloadSchemaType.KEYWORD
+        for path in filtered_fields(self.schema):
+            if path not in there:
+                self._call(lambda c, path=path: c.create_payload_index(self.name, path, keyword, wait=True))
+        self._fields_indexed = True
+
+    def retrieve(self, ids: Sequence[str], keys: Sequence[str] | None = None) -> dict[str, Payload]:
+        if not ids:
+            return {}
+        wanted = list(keys) if keys is not None else True
+        records = self._call(lambda c: c.retrieve(self.name, list(ids), with_payload=wanted, with_vectors=False))
+        return {str(r.id): r.payload or {} for r in records}
+
+    def search(self, vector: np.ndarray, k: int, filter: Filter | None = None, exact: bool = False) -> list[Hit]:
+        query = check_vectors(np.asarray(vector)[None], self.identity)[0].tolist()
+        parameters = models.SearchParams(hnsw_ef=max(_SEARCH_EF, 2 * check_k(k)), exact=exact)
+        conditions = self._filter(filter)
+        found = self._call(
+            lambda c: c.query_points(
+                self.name, query=query, limit=k, query_filter=conditions, search_params=parameters, with_payload=True
+            )
+        )
+        return best_first([Hit(str(p.id), p.score, p.payload or {}) for p in found.points])
+
+    def scroll(self, keys: Sequence[str] | None = None, vectors: bool = False, batch: int = 512) -> Iterator[Record]:
+        wanted, offset = list(keys) if keys else keys is None, None
+        while True:
+            page: Any = self._call(
+                lambda c, offset=offset: c.scroll(
+                    self.name, limit=batch, offset=offset, with_payload=wanted, with_vectors=vectors
+                )
+            )
+            records, offset = page
+            for r in records:
+                yield Record(str(r.id), r.payload or {}, np.asarray(r.vector, np.float32) if vectors else None)
+            if offset is None:
+                return
+
+    def count(self, filter: Filter | None = None) -> int:
+        conditions = self._filter(filter)
+        return self._call(lambda c: c.count(self.name, count_filter=conditions, exact=True)).count
+
+    def facet(self, key: str, filter: Filter | None = None) -> dict[str, int]:
+        kind, attribute = resolve_key(key, self.schema)
+        limit, conditions = len(self.schema.values(attribute)), self._filter(filter)
+        path = json_path(kind, attribute)
+        answer = self._call(lambda c: c.facet(self.name, path, facet_filter=conditions, limit=limit, exact=True))
+        return {str(hit.value): hit.count for hit in answer.hits}
+
+    def delete_missing(self, keep: Container[str]) -> int:
+        gone = [r.id for r in self.scroll(keys=[]) if r.id not in keep]
+        for start in range(0, len(gone), 1024):
+            self._delete(gone[start : start + 1024])
+        return len(gone)
+
+    def _delete(self, ids: list[str]) -> None:
+        selector = models.PointIdsList(points=list(ids))
+        self._call(lambda c: c.delete(self.name, selector, wait=True))
+
+    def flush(self) -> None:
+        # A collection applies its writes in order; when this one, of nothing, is done, so are all before it.
+        self._delete([str(uuid.uuid4())])
+
+    def finalize(self) -> None:
+        """Flush, then wait until the server has built its index (seen twice, since it looks done between two steps)."""
+        self.flush()
+        seen, deadline = 0, time.monotonic() + 3600
+        while seen < 2:
+            status = self._call(lambda c: c.get_collection(self.name)).status
+            seen = seen + 1 if status == models.CollectionStatus.GREEN else 0
+            if status == models.CollectionStatus.RED or time.monotonic() > deadline:
+                raise UserError(f"The server at {self._call.url} does not finish indexing {self.name!r} ({status}).")
+            if seen < 2:
+                time.sleep(0.2)
+
+    def info(self) -> StoreInfo:
+        state = self._call(lambda c: c.get_collection(self.name))
+        indexed = state.indexed_vectors_count or 0
+        return StoreInfo(self._call.url, self.name, self.count(), indexed, self.identity, self.schema)
+
+    def close(self) -> None:
+        """Nothing to do: the connection is the location's."""
+
+    def _filter(self, filter: Filter | None) -> models.Filter | None:
+        conditions: list[Any] = [
+            models.FieldCondition(key=json_path(kind, attribute), match=models.MatchAny(any=values))
+            for kind, attribute, values in resolve_filter(filter, self.schema)
+        ]
+        return models.Filter(must=conditions) if conditions else None
+
+
+class ServerLocation:
+    """A server's collections.
+
+    Args:
+        url: ``http://localhost:6333``.
+        client: another client than one made from the URL, for tests.
+        waits: seconds between tries.
+    """
+
+    def __init__(self, url: str, client: QdrantClient | None = None, waits: Sequence[float] = _WAITS) -> None:
+        parts = urlsplit(url)
+        if client is None and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise UserError(f"{url!r} is not a server's URL; one looks like http://localhost:6333.")
+        self.url = url
+        made = client or QdrantClient(
+            url=url,
+            port=parts.port or 6333,
+            api_key=os.environ.get("QDRANT_API_KEY"),
+            timeout=60,
+            check_compatibility=False,  # would ask the server now, and warn instead of saying that it is down
+        )
+        self._call = Connection(url, made, waits)
+
+    def create(self, name: str, identity: IndexIdentity, schema: AttributeSchema) -> ServerStore:
+        if self._exists(check_name(name)):
+            raise UserError(f"The collection {name!r} exists already on {self.url}.")
+        about = About(identity, schema)
+        parameters = models.VectorParams(
+            size=identity.dimensions,
+            distance=models.Distance.DOT,
+            hnsw_config=models.HnswConfigDiff(m=24, ef_construct=200),  # as in the folder's store
+        )
+        metadata = {_METADATA: about.to_dict()}
+        self._call(lambda c: c.create_collection(name, vectors_config=parameters, metadata=metadata))
+        return ServerStore(self._call, name, about)
+
+    def open(self, name: str) -> ServerStore:
+        physical = self.aliases().get(name, name)
+        about = self._about(physical)
+        if about is None:
+            there = ", ".join(sorted({*self.aliases(), *self.collections()})) or "none"
+            raise UserError(
+                f"There is no collection {name!r} on {self.url} (there: {there}). "
+                f"Fill it with: index-catalog FOLDER --store {self.url} --collection {name}"
+            )
+        return ServerStore(self._call, physical, about)
+
+    def describe(self, name: str) -> About | None:
+        return self._about(self.aliases().get(name, check_name(name)))
+
+    def _about(self, physical: str) -> About | None:
+        if not self._exists(physical):
+            return None
+        config = self._call(lambda c: c.get_collection(physical)).config
+        about = About.from_dict((config.metadata or {}).get(_METADATA), f"The collection {physical!r} on {self.url}")
+        vectors = config.params.vectors
+        right = (about.identity.dimensions, models.Distance.DOT)
+        if not isinstance(vectors, models.VectorParams) or (vectors.size, vectors.distance) != right:
+            raise UserError(f"The collection {physical!r} on {self.url} was changed since it was made; index again.")
+        return about
+
+    def _exists(self, name: str) -> bool:
+        # The names are asked for, because "does it exist" says yes to an alias too.
+        return name in self.collections()
+
+    def aliases(self) -> dict[str, str]:
+        return {a.alias_name: a.collection_name for a in self._call(lambda c: c.get_aliases()).aliases}
+
+    def set_alias(self, alias: str, name: str) -> None:
+        there = self.collections()
+        if name not in there:
+            raise UserError(f"There is no collection {name!r} on {self.url} to point {alias!r} at.")
+        if alias in there:
+            raise UserError(f"{alias!r} is a collection on {self.url}, not an alias; choose another --collection.")
+        create = models.CreateAlias(collection_name=name, alias_name=check_name(alias))
+        steps: list[Any] = [models.CreateAliasOperation(create_alias=create)]
+        if alias in self.aliases():
+            steps.insert(0, models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=alias)))
+        self._call(lambda c: c.update_collection_aliases(steps))  # all steps or none
+
+    def collections(self) -> list[str]:
+        return sorted(c.name for c in self._call(lambda c: c.get_collections()).collections)
+
+    def drop(self, name: str) -> None:
+        if name in self.aliases().values():
+            raise UserError(f"The collection {name!r} is in use by an alias; point the alias elsewhere first.")
+        if name in self.collections():
+            self._call(lambda c: c.delete_collection(name))
+
+    def close(self) -> None:
+        self._call.client.close()
+
+
+def _passing(error: UnexpectedResponse) -> bool:
+    """Whether the same request may succeed in a moment."""
+    return error.status_code in (408, 425, 429) or (error.status_code or 0) >= 500
+
+
+def _sentence(error: ResponseHandlingException | UnexpectedResponse, url: str) -> str:
+    if isinstance(error, ResponseHandlingException):
+        text = str(error.source).strip() or type(error.source).__name__
+        if "timed out" in text.lower() or "timeout" in type(error.source).__name__.lower():
+            return f"The Qdrant server at {url} did not answer in time. Is it overloaded? Run the same command again."
+        return f"The Qdrant server at {url} cannot be reached ({text}). Is it running, and is the address right?"
+    if error.status_code in (401, 403):
+        return f"The Qdrant server at {url} wants a key; set the environment variable QDRANT_API_KEY to it."
+    said = error.content.decode("utf-8", "replace").strip()[:300] if error.content else error.reason_phrase
+    if _passing(error):
+        return f"The Qdrant server at {url} keeps failing (status {error.status_code}: {said}). See its log."
+    return f"The Qdrant server at {url} refused the request (status {error.status_code}: {said})."
