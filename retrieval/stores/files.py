@@ -19,7 +19,7 @@ def write_json(path: Path, values: Any) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with draft.open("w", encoding="utf-8") as file:
-            json.dump(values, file, indent=1, sort_keys=True)
+            json.dump(values, file, indent=1)
             file.flush()
             os.fsync(file.fileno())
         os.replace(draft, path)
