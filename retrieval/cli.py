@@ -1,0 +1,179 @@
+"""``search-catalog``: edit a garment and find the catalogue's garments that match the result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from amgan.cli import run
+from amgan.errors import UserError
+from retrieval.query import QueryWeights
+
+if TYPE_CHECKING:  # --help must not wait for torch
+    from PIL import Image
+
+    from retrieval.search import SearchResult
+
+EXAMPLES = """
+Examples:
+
+    search-catalog shirt.jpg --set sleeve=long --store out/index --collection garments
+
+    search-catalog shirt.jpg --set color=red --only-on torso --filter sleeve=short -k 20 --out sheet.png ...
+
+    search-catalog shirt.jpg --set sleeve=long --set color=navy --json --store http://localhost:6333 --collection shop
+"""
+
+app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
+
+
+@app.command(epilog=EXAMPLES.replace("\n\n    ", "\n\n"), context_settings={"help_option_names": ["-h", "--help"]})
+def search(
+    photo: Annotated[Path, typer.Argument(help="The garment's photo: JPEG, PNG, WebP, …", show_default=False)],
+    store: Annotated[str, typer.Option(help="The index: a folder, or a Qdrant server's URL.", envvar="AMGAN_STORE")],
+    collection: Annotated[str, typer.Option(help="Its name, as index-catalog was told.", envvar="AMGAN_COLLECTION")],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="ATTRIBUTE=VALUE", help="What to change; repeat for several. None: find similar."
+        ),
+    ] = None,
+    k: Annotated[int, typer.Option("-k", "--top", help="How many garments to find.", min=1, max=1000)] = 10,
+    only_on: Annotated[str | None, typer.Option(help="Keep a colour edit to 'sleeve' or 'torso'.")] = None,
+    mask: Annotated[Path | None, typer.Option(help="The garment's mask, white on the garment.")] = None,
+    accept_cutout: Annotated[
+        bool, typer.Option("--accept-cutout", help="Search even if the cut-out looks wrong.")
+    ] = False,
+    filter_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--filter", metavar="ATTRIBUTE=VALUE", help="Only such garments (predicted attributes); repeat for several."
+        ),
+    ] = None,
+    weight_image: Annotated[
+        float, typer.Option(help="How much the edited picture counts.", min=0)
+    ] = QueryWeights().image,
+    weight_wanted: Annotated[
+        float, typer.Option(help="How much the wanted attributes count.", min=0)
+    ] = QueryWeights().wanted,
+    catalogue: Annotated[
+        Path | None, typer.Option(help="The catalogue's folder, if it was moved.", envvar="AMGAN_CATALOGUE")
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="The weights, if they are not where the index says.", envvar="AMGAN_WEIGHTS")
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Save a picture: query, edit, mask and hits.")] = None,
+) -> None:
+    """Edit a garment in its photo, then find the catalogue's garments that look like the result."""
+    quiet = Console(stderr=True)
+    with quiet.status("Loading the index and its networks …"):
+        from amgan.photos import read_image, read_mask
+        from retrieval.catalogue import open_catalogue
+
+        image = read_image(photo)
+        searcher = open_catalogue(store, collection, weights=weights, catalogue=catalogue)
+    try:
+        edit = searcher.schema.parse_edit(set_) if set_ else {}
+        cutout = searcher.cut_out(image, read_mask(mask) if mask else None)
+        if not cutout.trusted and not accept_cutout:
+            raise UserError(
+                f"It is not certain that the garment was cut out of {photo} correctly. {' '.join(cutout.problems)} "
+                "Give its mask with --mask FILE, or search all the same with --accept-cutout."
+            )
+        result = searcher.find_similar(
+            cutout,
+            edit,
+            k,
+            filter=parse_filter(filter_ or []),
+            weights=QueryWeights(weight_image, weight_wanted),
+            only_on=only_on,
+            exclude=[hashlib.sha256(photo.read_bytes()).hexdigest()],
+        )
+    finally:
+        searcher.close()
+    if out:
+        from retrieval.sheet import search_sheet
+
+        save_picture(search_sheet(result), out)
+    if json_:
+        print(json.dumps(_as_dict(photo, result, out), ensure_ascii=False, indent=1))
+        return
+    console = Console()
+    console.print(_table(result))
+    if out:
+        console.print(f"Saved {out}", highlight=False, soft_wrap=True)
+
+
+def parse_filter(settings: list[str]) -> dict[str, list[str]]:
+    """``["color=red", "color=blue", "given.sleeve=long"]`` to ``{"color": ["red", "blue"], "given.sleeve": ["long"]}``."""
+    wanted: dict[str, list[str]] = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not key.strip() or not value.strip():
+            raise UserError(f"The filter {setting!r} is not of the form attribute=value, for example color=red.")
+        wanted.setdefault(key.strip(), []).append(value.strip())
+    return wanted
+
+
+def save_picture(picture: Image.Image, path: Path) -> None:
+    """Save by the ending of the name. Raises UserError where that cannot be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(path)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"The picture cannot be saved as {path}: {error}. A valid name is sheet.png, in a writable folder."
+        ) from None
+
+
+def _as_dict(photo: Path, result: SearchResult, out: Path | None) -> dict[str, Any]:
+    return {
+        "photo": str(photo),
+        "edit": result.edit,
+        "predicted": result.predicted,
+        "cutout": {"method": result.cutout.method, "confidence": round(float(result.cutout.confidence), 4)},
+        "hits": [h.to_dict() for h in result.hits],
+        "unedited_hits": [h.to_dict() for h in result.unedited_hits],
+        "sheet": str(out) if out else None,
+    }
+
+
+def _table(result: SearchResult) -> Table:
+    """Rank, file, attributes with the wanted ones in green, score."""
+    title = ", ".join(f"{k} → {v}" for k, v in result.edit.items()) or "Similar garments"
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table.add_column("#", justify="right")
+    table.add_column("File", overflow="fold")
+    for name in result.predicted:
+        table.add_column(name.capitalize())
+    table.add_column("Score", justify="right")
+    for found in result.hits:
+        values = [
+            Text(
+                found.predicted.get(name, "–"),
+                "green" if name in result.edit and found.predicted.get(name) == result.edit[name] else "",
+            )
+            for name in result.predicted
+        ]
+        table.add_row(str(found.rank), Text(found.file_name), *values, f"{found.score:.3f}")
+    if not result.hits:
+        table.caption = "Nothing found; a filter may leave nothing over."
+    return table
+
+
+def main() -> None:
+    """The console script."""
+    run(app)
+
+
+if __name__ == "__main__":
+    main()

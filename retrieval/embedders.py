@@ -1,0 +1,148 @@
+"""Pictures to unit vectors: the ``Embedder`` contract, the default one, and the loading of any by name.
+
+The default is the classifier ("teacher") that is trained with the editor: it has seen the catalogue's kind of picture and it
+names the attributes in the same pass. ``open_clip`` models serve where a general embedding is wanted (see
+``retrieval.open_clip_embedder``), and other packages add their own through the entry-point group ``amgan.embedders``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from amgan.errors import UserError
+from amgan.weights import load_classifier, shipped, weights_folder
+
+ENTRY_POINT_GROUP = "amgan.embedders"
+
+
+@dataclass(frozen=True)
+class EmbedderIdentity:
+    """What makes two embeddings comparable.
+
+    Attributes:
+        model: a name that ``load_embedder`` understands, so that an index can load its own embedder again.
+        weights_hash: SHA-256, in hex, of the weights.
+        preprocessing: how pixels become the network's input, in words.
+    """
+
+    model: str
+    weights_hash: str
+    preprocessing: str
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """What the index and the search ask of an embedding model.
+
+    Attributes:
+        identity: compared when an index is opened; another identity is refused.
+        dimensions: D, the length of a vector.
+        image_size: the side in pixels of the network's own input. ``embed`` takes any size and resizes.
+    """
+
+    identity: EmbedderIdentity
+    dimensions: int
+    image_size: int
+
+    def embed(self, images: torch.Tensor) -> np.ndarray:
+        """uint8 (B, 3, H, W) of any H and W to float32 (B, D), each row of unit length."""
+        ...
+
+
+def checked_images(images: torch.Tensor) -> torch.Tensor:
+    """The same tensor, once it is known to be uint8 (B, 3, H, W). Raises ValueError."""
+    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3:
+        raise ValueError(f"An embedder takes uint8 (B, 3, H, W); this is {images.dtype} {tuple(images.shape)}.")
+    return images
+
+
+def unit_rows(vectors: torch.Tensor) -> np.ndarray:
+    """(B, D) to float32 numpy (B, D) with rows of unit length, whatever precision the network ran in."""
+    return F.normalize(vectors.detach().float(), dim=1).cpu().numpy()
+
+
+class TeacherEmbedder:
+    """Pooled features of the trained teacher, and its attribute predictions from the same pass.
+
+    Args:
+        weights: a shipped name, a weights folder, or ``hf-hub:org/name``.
+        device: where the network runs.
+        bf16: run under bfloat16 autocast; vectors then differ from float32 ones by less than the search can see.
+    """
+
+    def __init__(self, weights: str, device: str = "cpu", bf16: bool = False) -> None:
+        self.model = load_classifier(weights, "teacher").to(device)
+        self.schema = self.model.schema
+        self.image_size: int = self.model.image_size
+        self.dimensions: int = self.model.feature_dim
+        self._device, self._bf16 = device, bf16
+        preprocessing = f"{self.image_size} px, bilinear with antialiasing, as the classifier was trained"
+        self.identity = EmbedderIdentity(f"teacher:{_lasting_name(weights)}", self.model.identity, preprocessing)
+
+    def embed(self, images: torch.Tensor) -> np.ndarray:
+        """uint8 (B, 3, H, W) to float32 (B, D), unit length."""
+        return self.predict_and_embed(images)[1]
+
+    def predict_and_embed(self, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """uint8 (B, 3, H, W) to probabilities float32 (B, N) and vectors float32 (B, D) of unit length."""
+        with torch.autocast(self._device.split(":")[0], torch.bfloat16, enabled=self._bf16):
+            probabilities, vectors = self.model.predict_and_embed(checked_images(images))
+        return probabilities.float().numpy(), unit_rows(vectors)
+
+
+def _lasting_name(weights: str) -> str:
+    """The name under which the same weights are found from any working directory."""
+    return str(Path(weights).resolve()) if weights not in shipped() and Path(weights).is_dir() else weights
+
+
+def load_embedder(name: str, device: str = "cpu", bf16: bool = False) -> Embedder:
+    """The embedder of that name.
+
+    Args:
+        name: one of
+
+            - ``photos``, ``teacher:photos``, a weights folder, ``teacher:hf-hub:org/name``: the teacher of those weights;
+            - ``ViT-B-32``, ``ViT-B-32:laion2b_s34b_b79k``, ``ViT-B-32:weights.safetensors``, ``hf-hub:org/name``,
+              ``local-dir:FOLDER`` (each also after ``open_clip:``): an open_clip model;
+            - ``NAME`` or ``NAME:ARGUMENT`` of the entry-point group ``amgan.embedders``: whatever that package serves; the
+              entry point is a callable that takes the argument (or an empty string) and returns an ``Embedder``.
+        device: where the network runs.
+        bf16: bfloat16 autocast, for machines where that is faster.
+
+    Raises:
+        UserError: the name means nothing, or its weights cannot be had here.
+    """
+    prefix, _, rest = name.partition(":")
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        if point.name == prefix:
+            return _from_entry_point(point.load(), prefix, rest)
+    if prefix == "teacher":
+        return TeacherEmbedder(rest, device, bf16)
+    if prefix not in ("open_clip", "hf-hub", "local-dir"):
+        try:
+            weights_folder(name)
+        except UserError:
+            pass  # no weights of this project, so open_clip is asked
+        else:
+            return TeacherEmbedder(name, device, bf16)
+
+    from retrieval.open_clip_embedder import OpenClipEmbedder  # slow to import, and an extra
+
+    return OpenClipEmbedder(rest if prefix == "open_clip" else name, device, bf16)
+
+
+def _from_entry_point(factory: Callable[[str], object], name: str, argument: str) -> Embedder:
+    embedder = factory(argument)
+    if not isinstance(embedder, Embedder):
+        raise UserError(
+            f"The embedder {name!r} lacks identity, dimensions, image_size or embed; its package must add them."
+        )
+    return embedder

@@ -1,0 +1,108 @@
+"""What stands for a garment in the index: how it looks, and which attributes it is believed to have.
+
+A vector is the concatenation of two blocks of unit length::
+
+    v(x) = [ f(x) ; a(x) ]                                                float32 (D + N,)
+
+    f(x)    the embedder's features of the cut-out picture x              (D,)
+    a(x)    the teacher's predicted attributes                             (N,)
+
+with a as in ``retrieval.attributes``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from amgan.errors import UserError
+from retrieval.attributes import attribute_block
+from retrieval.embedders import Embedder, TeacherEmbedder, load_embedder
+from retrieval.identity import Block, IndexIdentity
+
+PREPARATION = (
+    "garment on white, framed by its height (1)"  # count up when the cut-out or the frame changes what is embedded
+)
+AND = " + "
+
+
+class Representation:
+    """Pictures to index vectors, and the identity that says with which networks.
+
+    Args:
+        weights: whose teacher predicts the attributes: a shipped name, a weights folder, or ``hf-hub:org/name``.
+        embedder: what ``load_embedder`` takes; None means the same teacher.
+        device, bf16: where and in which precision the networks run.
+
+    Attributes:
+        teacher_weights: as given; the editor of the same folder goes with them.
+        schema: the attributes, N values in all.
+        image_size: the side in pixels at which garments are to be framed.
+        identity: what is stored with an index.
+    """
+
+    def __init__(
+        self, weights: str = "photos", embedder: str | None = None, device: str = "cpu", bf16: bool = False
+    ) -> None:
+        self.teacher_weights = weights
+        self.teacher = TeacherEmbedder(weights, device, bf16)
+        self.schema = self.teacher.schema
+        self.image_size = self.teacher.image_size
+        self.embedder: Embedder = self.teacher
+        if embedder is not None:
+            loaded = load_embedder(embedder, device, bf16)
+            # The teacher by its own name is no second network.
+            self.embedder = self.teacher if loaded.identity == self.teacher.identity else loaded
+        parts = [self.embedder.identity] + ([] if self.embedder is self.teacher else [self.teacher.identity])
+        blocks = (Block("image", self.embedder.dimensions), Block("attributes", self.schema.n_values))
+        self.identity = IndexIdentity(
+            embedder=AND.join(p.model for p in parts),
+            weights_hash=AND.join(p.weights_hash for p in parts),
+            preprocessing=AND.join([PREPARATION, *(p.preprocessing for p in parts)]),
+            dimensions=sum(b.dimensions for b in blocks),
+            blocks=blocks,
+        )
+
+    @classmethod
+    def of_index(cls, identity: IndexIdentity, weights: str | None = None, device: str = "cpu") -> Representation:
+        """The representation that filled an index, so that queries compare with it.
+
+        Args:
+            identity: as stored with the index.
+            weights: where the teacher's weights are now, if not where the index says.
+
+        Raises:
+            UserError: the networks are not to be had, or are not the same any more.
+        """
+        embedder, _, teacher = identity.embedder.rpartition(f"{AND}teacher:")
+        if not embedder and not teacher.startswith("teacher:"):
+            raise UserError(
+                f"The index says it was made with {identity.embedder!r}, which names no teacher; index again."
+            )
+        here = cls(weights or teacher.removeprefix("teacher:"), embedder or None, device)
+        here.identity.require_same(identity, "these weights", "the index")
+        here.identity = replace(here.identity, embedder=identity.embedder)
+        return here
+
+    @property
+    def dimensions(self) -> int:
+        """D + N."""
+        return self.identity.dimensions
+
+    def encode(self, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Framed garments uint8 (B, 3, H, W) to vectors float32 (B, D + N) and attribute probabilities float32 (B, N)."""
+        probabilities, features = self.teacher.predict_and_embed(images)
+        if self.embedder is not self.teacher:
+            features = self.embedder.embed(images)
+        return np.concatenate([features, attribute_block(probabilities, self.schema)], axis=1), probabilities
+
+    def describe(self, probabilities: np.ndarray) -> tuple[dict[str, str], dict[str, float]]:
+        """Probabilities (N,) of one garment to its most likely values and how likely they are (0 to 1), by attribute."""
+        values, confidence = {}, {}
+        for attribute, s in zip(self.schema.attributes, self.schema.slices, strict=True):
+            best = int(np.argmax(probabilities[s]))
+            values[attribute.name] = attribute.values[best]
+            confidence[attribute.name] = round(float(probabilities[s][best]), 4)
+        return values, confidence

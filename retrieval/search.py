@@ -1,0 +1,202 @@
+"""The product's one loop: cut the garment out, edit it, embed the edit, search the catalogue with it.
+
+catalogue = open_catalogue("out/index", "garments")
+result = catalogue.find_similar(read_image("shirt.jpg"), {"sleeve": "long"}, k=10)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from amgan.editor import Editor, EditResult
+from PIL import Image
+
+from amgan.errors import UserError
+from amgan.photos import CutOut, cut_out, read_image, read_mask
+from amgan.schema import Edit
+from retrieval.query import QueryWeights, compose, target_probabilities
+from retrieval.representation import Representation
+from retrieval.stores.base import Filter, Hit, Payload, VectorStore
+
+
+class UncertainCutOut(UserError):
+    """The garment may not have been found in the photo, so the user is asked first.
+
+    Attributes:
+        cutout: what was found, with its problems.
+    """
+
+    def __init__(self, cutout: CutOut) -> None:
+        problems = " ".join(cutout.problems)
+        super().__init__(f"It is not certain that the garment was cut out of the photo correctly. {problems}".strip())
+        self.cutout = cutout
+
+
+@dataclass(frozen=True)
+class Found:
+    """A catalogue garment that was found.
+
+    Attributes:
+        rank: from 1.
+        item_id, file_name: as the catalogue names it; ``file`` is where the photo lies, None where the folder is not known.
+        score: weighted mean of picture and attribute similarity, at most 1.
+        predicted, confidence: the attributes the teacher sees, and how sure it is (0 to 1).
+        given: the attributes the catalogue states.
+    """
+
+    rank: int
+    item_id: str
+    file_name: str
+    file: Path | None
+    score: float
+    predicted: dict[str, str]
+    confidence: dict[str, float]
+    given: dict[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"file": str(self.file) if self.file else None, "score": round(self.score, 6)}
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What came of one query.
+
+    Attributes:
+        edit: canonical edit; empty when nothing was edited.
+        cutout: the query's garment on white.
+        predicted: the unedited garment's attributes, as the teacher sees them.
+        edited: the edited picture, with its mask (``EditResult`` of one picture).
+        hits, unedited_hits: what the edited picture finds, and what the unedited one would.
+    """
+
+    edit: Edit
+    cutout: CutOut
+    predicted: dict[str, str]
+    edited: EditResult
+    hits: list[Found]
+    unedited_hits: list[Found]
+
+
+class Searcher:
+    """A catalogue that can be searched with edited garments.
+
+    Args:
+        store: an open collection.
+        representation: made with the networks that filled it.
+        editor: draws the edit.
+        root: the catalogue's folder, so that hits can be shown; None leaves ``Found.file`` empty.
+    """
+
+    def __init__(
+        self, store: VectorStore, representation: Representation, editor: Editor, root: Path | None = None
+    ) -> None:
+        representation.identity.require_same(store.identity, "these weights", "the index")
+        representation.schema.require_same(editor.schema, "the index", "the editor")
+        self.store, self.representation, self.editor, self.root = store, representation, editor, root
+        self.schema = representation.schema
+
+    def cut_out(self, photo: Image.Image, mask: Image.Image | np.ndarray | None = None) -> CutOut:
+        """The garment of a photo on white, in the frame that the editor takes. Look at its ``trusted``."""
+        return cut_out(photo, mask, size=self.editor.image_size)
+
+    def find_similar(
+        self,
+        photo: Image.Image | CutOut,
+        edit: Mapping[str, str] | None = None,
+        k: int = 10,
+        filter: Filter | None = None,
+        weights: QueryWeights = QueryWeights(),
+        only_on: str | None = None,
+        exclude: Collection[str] = (),
+    ) -> SearchResult:
+        """Edit a garment and find the catalogue's nearest ones to the result, and to the unedited garment.
+
+        Args:
+            photo: an upright RGB photo (``read_image``), or its cut-out, which is then taken as it is.
+            edit: ``{"sleeve": "long"}``; none or empty searches with the photo alone.
+            k: how many hits.
+            filter: only garments whose predicted (or ``given.``) attributes are these.
+            weights: how much picture and wanted attributes count.
+            only_on: ``"sleeve"`` or ``"torso"``: where a colour edit may draw.
+            exclude: item ids, or SHA-256 sums of files, that must not be found, such as the query's own.
+
+        Raises:
+            UncertainCutOut: ``photo`` is a photo, and its garment could not be cut out with certainty.
+            UserError: the edit, the filter or k is not valid here.
+        """
+        canonical = self.schema.canonical(edit) if edit else {}
+        if isinstance(photo, CutOut):
+            cutout = photo
+        else:
+            cutout = self.cut_out(photo)
+            if not cutout.trusted:
+                raise UncertainCutOut(cutout)
+        image = torch.from_numpy(np.ascontiguousarray(cutout.image)).permute(2, 0, 1)[None]  # (1, 3, H, W)
+        edited = self.editor.edit(image, canonical, only_on) if canonical else _untouched(image)
+        vectors, probabilities = self.representation.encode(torch.cat([image, edited.image]))  # (2, D + N), (2, N)
+        features = vectors[:, : self.representation.embedder.dimensions]
+        target = target_probabilities(probabilities[0], canonical, self.schema)
+        unedited_query = compose(features[0], probabilities[0], self.schema, weights)
+        edited_query = compose(features[1], target, self.schema, weights)
+        unedited_hits = self.nearest(unedited_query, k, filter, exclude)
+        return SearchResult(
+            edit=canonical,
+            cutout=cutout,
+            predicted=self.representation.describe(probabilities[0])[0],
+            edited=edited,
+            hits=self.nearest(edited_query, k, filter, exclude) if canonical else unedited_hits,
+            unedited_hits=unedited_hits,
+        )
+
+    def nearest(
+        self, vector: np.ndarray, k: int, filter: Filter | None = None, exclude: Collection[str] = ()
+    ) -> list[Found]:
+        """The k nearest to a composed query (D + N,), items in ``exclude`` (by id or SHA-256 sum) passed over."""
+        hits = self.store.search(vector, k + len(exclude), filter)
+        kept = [h for h in hits if not {h.payload.get("item_id", h.id), h.payload.get("sha256")} & set(exclude)]
+        return [self._found(h, rank) for rank, h in enumerate(kept[:k], 1)]
+
+    def item(self, id: str) -> Payload:
+        """What the index knows of a catalogue item, by its point id. Raises UserError when there is none."""
+        payloads = self.store.retrieve([id])
+        if id not in payloads:
+            raise UserError(f"The catalogue has no item {id!r}; it may have been indexed again since.")
+        return payloads[id]
+
+    def item_cutout(self, payload: Payload) -> CutOut:
+        """A catalogue item's garment, cut out as for the index. Raises UserError when its photo is not to be had."""
+        if self.root is None:
+            raise UserError("Where the catalogue's photos lie is not known; name their folder (--catalogue FOLDER).")
+        mask_name = payload.get("mask_file_name")
+        mask = read_mask(self.root / mask_name) if mask_name else None
+        return self.cut_out(read_image(self.root / payload["file_name"]), mask)
+
+    def file_of(self, payload: Payload) -> Path | None:
+        """Where a catalogue item's photo lies, as far as is known."""
+        return self.root / payload["file_name"] if self.root else None
+
+    def _found(self, hit: Hit, rank: int) -> Found:
+        p = hit.payload
+        return Found(
+            rank=rank,
+            item_id=str(p.get("item_id", hit.id)),
+            file_name=str(p.get("file_name", "")),
+            file=self.file_of(p),
+            score=float(hit.score),
+            predicted=dict(p.get("predicted") or {}),
+            confidence=dict(p.get("confidence") or {}),
+            given=dict(p.get("given") or {}),
+        )
+
+    def close(self) -> None:
+        """Release the store, so that another process can open it."""
+        self.store.close()
+
+
+def _untouched(image: torch.Tensor) -> EditResult:
+    return EditResult(image, torch.zeros(len(image), 1, *image.shape[-2:]), image)

@@ -1,0 +1,50 @@
+"""Garments as HTML: every text from the catalogue is escaped, every picture has a text alternative."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from urllib.parse import quote
+
+from PIL import Image
+
+from retrieval.search import Found
+from retrieval.stores.base import point_id
+from ui.resources import data_address, thumbnail
+
+
+def hit_cards(hits: Sequence[Found], edit: Mapping[str, str]) -> str:
+    """The hits as a grid of links, each of which makes that garment the next one to edit."""
+    return f'<div class="cards">{"".join(_card(h, edit) for h in hits)}</div>'
+
+
+def _card(found: Found, edit: Mapping[str, str]) -> str:
+    values = ""
+    for name, value in found.predicted.items():
+        wanted = edit.get(name) == value
+        sure = f"{name}: {value}" + (f", {found.confidence[name]:.0%} sure" if name in found.confidence else "")
+        words = ("✓ " if wanted else "") + value
+        values += f'<span class="value{" wanted" if wanted else ""}" title="{escape(sure)}">{escape(words)}</span>'
+    address = thumbnail(str(found.file)) if found.file else None
+    described = escape(f"{', '.join(found.predicted.values())} ({found.file_name})")
+    picture = (
+        f'<img src="{address}" alt="{described}">'
+        if address
+        else f'<span class="none">{escape(found.file_name)}</span>'
+    )
+    return (
+        f'<a class="card" href="?item={quote(point_id(found.file_name))}" target="_self" title="{escape(found.file_name)}">'
+        f'<div class="photo">{picture}</div>'
+        f'<div class="line"><b>{found.rank}</b><span class="score">{found.score:.3f}</span></div>'
+        f'<div class="values">{values}</div></a>'
+    )
+
+
+def query_picture(picture: Image.Image, title: str, note: str) -> str:
+    """One of the query's pictures with its caption. Small pictures are enlarged smoothly here, not by the browser."""
+    side = 384
+    if picture.width < side:
+        picture = picture.resize((side, round(side * picture.height / picture.width)), Image.Resampling.LANCZOS)
+    caption = f"<b>{escape(title)}</b><span>{escape(note)}</span>"
+    alt = escape(f"{title}: {note}")
+    return f'<figure class="query"><img src="{data_address(picture)}" alt="{alt}"><figcaption>{caption}</figcaption></figure>'

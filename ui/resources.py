@@ -1,0 +1,99 @@
+"""What is loaded once and shared by everyone who looks at the page: the index with its networks, thumbnails, results."""
+
+from __future__ import annotations
+
+import base64
+import io
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+from PIL import Image
+
+from amgan.errors import PhotoError
+from amgan.photos import CutOut, read_image, read_mask
+from retrieval.catalogue import open_catalogue
+from retrieval.query import QueryWeights
+from retrieval.search import Searcher, SearchResult
+from ui.settings import Settings
+
+BROWSABLE = 20_000  # garments that the picker lists; searching covers all of them
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A catalogue garment as the picker lists it."""
+
+    id: str
+    file_name: str
+    predicted: dict[str, str]
+
+
+@st.cache_resource(show_spinner="Loading the catalogue and its networks …", on_release=Searcher.close)
+def searcher(settings: Settings) -> Searcher:
+    """The open catalogue. Raises UserError."""
+    return open_catalogue(settings.store, settings.collection, settings.weights, settings.catalogue)
+
+
+@st.cache_resource(show_spinner="Reading the catalogue …")
+def garments(_searcher: Searcher, collection: str) -> list[Shown]:
+    """The catalogue's garments in a fixed order."""
+    records = itertools.islice(_searcher.store.scroll(keys=["file_name", "predicted"]), BROWSABLE)
+    shown = [Shown(r.id, str(r.payload.get("file_name", "")), dict(r.payload.get("predicted") or {})) for r in records]
+    return sorted(shown, key=lambda s: s.id)  # ids are hashes, so this order is as good as shuffled
+
+
+@st.cache_data(max_entries=5000, show_spinner=False)
+def thumbnail(file: str, side: int = 240) -> str | None:
+    """A photo, whole, as a ``data:`` address; None where it cannot be read."""
+    try:
+        picture = read_image(Path(file))
+    except PhotoError:
+        return None
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3)
+    return data_address(picture)
+
+
+def data_address(picture: Image.Image) -> str:
+    """A picture inside an address, so that a page needs no file server."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=88)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def png(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@st.cache_data(max_entries=100, show_spinner="Cutting the garment out …")
+def uploaded_cutout(_searcher: Searcher, name: str, photo: bytes, mask: bytes | None) -> tuple[Image.Image, CutOut]:
+    """An uploaded photo and its garment. Raises PhotoError."""
+    picture = read_image(photo, name=name)
+    return picture, _searcher.cut_out(picture, read_mask(mask, name="the mask") if mask else None)
+
+
+@st.cache_data(max_entries=100, show_spinner="Cutting the garment out …")
+def item_cutout(_searcher: Searcher, collection: str, id: str) -> CutOut:
+    """A catalogue garment, cut out. Raises UserError."""
+    return _searcher.item_cutout(_searcher.item(id))
+
+
+@st.cache_data(max_entries=100, show_spinner="Editing and searching …")
+def results(
+    _searcher: Searcher,
+    _cutout: CutOut,
+    collection: str,
+    garment: str,
+    edit: Mapping[str, str],
+    k: int,
+    filter: Mapping[str, list[str]],
+    weights: QueryWeights,
+    only_on: str | None,
+    exclude: tuple[str, ...],
+) -> SearchResult:
+    """One search; ``collection`` and ``garment`` stand for the catalogue and the cut-out in the cache's key."""
+    return _searcher.find_similar(_cutout, edit, k, filter, weights, only_on, exclude)

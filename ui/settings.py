@@ -1,0 +1,34 @@
+"""Which index the page shows: from the command line after ``--``, else from the environment."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from amgan.errors import UserError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the page was started with; hashable, so that it can key caches."""
+
+    store: str
+    collection: str
+    weights: str | None = None
+    catalogue: str | None = None
+
+
+def read_settings(arguments: Sequence[str]) -> Settings:
+    """``--store --collection [--weights --catalogue]``, or AMGAN_STORE and so on. Raises UserError when the index is not named."""
+    parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False, exit_on_error=False)
+    for name in ("store", "collection", "weights", "catalogue"):
+        parser.add_argument(f"--{name}", default=os.environ.get(f"AMGAN_{name.upper()}"))
+    given = parser.parse_known_args(list(arguments))[0]
+    if not given.store or not given.collection:
+        raise UserError(
+            "The page was not told which index to show. Start it with: "
+            "streamlit run ui/app.py -- --store FOLDER_OR_URL --collection NAME (or set AMGAN_STORE and AMGAN_COLLECTION)."
+        )
+    return Settings(given.store, given.collection, given.weights or None, given.catalogue or None)

@@ -1,0 +1,140 @@
+"""The second view: say what should change, see the edit and its mask, and what the catalogue has that looks like it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import PurePath
+
+import streamlit as st
+from PIL import Image
+
+from amgan.schema import Attribute, Edit
+from retrieval.query import QueryWeights
+from retrieval.search import Searcher, SearchResult
+from retrieval.sheet import mask_overlay, tensor_picture
+from ui import cards, resources, style
+from ui.choosing import ANY, Query, choose_another
+
+KEEP = "keep"
+NO_WISH = {"multi"}  # a label for what has no one value, which nobody asks for
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the controls say."""
+
+    edit: Edit = field(default_factory=dict)
+    only_on: str | None = None
+    k: int = 10
+    filter: dict[str, list[str]] = field(default_factory=dict)
+    weights: QueryWeights = QueryWeights()
+
+
+def choices(attribute: Attribute) -> list[str]:
+    """The values that can be asked for."""
+    return [v for v in attribute.values if v not in NO_WISH]
+
+
+def show(searcher: Searcher, query: Query) -> None:
+    with st.sidebar:
+        wishes = _controls(searcher)
+    result = resources.results(
+        searcher,
+        query.cutout,
+        searcher.store.name,
+        query.key,
+        wishes.edit,
+        wishes.k,
+        wishes.filter,
+        wishes.weights,
+        wishes.only_on,
+        query.exclude,
+    )
+    _pictures(query, result)
+    _hits(result)
+
+
+def _controls(searcher: Searcher) -> Wishes:
+    st.button("Choose another garment", icon=":material/arrow_back:", on_click=choose_another, width="stretch")
+    st.subheader("What should change?")
+    edit: Edit = {}
+    for attribute in searcher.schema.attributes:
+        with st.container(key=f"pick-{attribute.name}"):
+            value = st.pills(
+                style.label(attribute.name),
+                [KEEP, *choices(attribute)],
+                default=KEEP,
+                required=True,
+                key=f"set-{attribute.name}",
+            )
+        if value and value != KEEP:
+            edit[attribute.name] = value
+    only_on = None
+    if "color" in edit and "sleeve" in searcher.schema.names:
+        where = st.segmented_control(
+            "Colour where", ["everywhere", "sleeve", "torso"], default="everywhere", required=True, key="only-on"
+        )
+        only_on = where if where in ("sleeve", "torso") else None
+    with st.expander("How to search"):
+        k = st.slider("Garments to find", 5, 50, 10, 5, key="k")
+        image = st.slider("Weight of the edited picture", 0.0, 2.0, QueryWeights().image, 0.1, key="weight-image")
+        wanted = st.slider("Weight of the wanted attributes", 0.0, 2.0, QueryWeights().wanted, 0.1, key="weight-wanted")
+        filter = {}
+        for attribute in searcher.schema.attributes:
+            value = st.selectbox(
+                f"{style.label(attribute.name)} of what is found",
+                [ANY, *attribute.values],
+                key=f"filter-{attribute.name}",
+            )
+            if value and value != ANY:
+                filter[attribute.name] = [value]
+    return Wishes(edit, only_on, k, filter, QueryWeights(image, wanted))
+
+
+def _pictures(query: Query, result: SearchResult) -> None:
+    yours, edited, where = st.columns(3)
+    image = Image.fromarray(result.cutout.image)
+    seen = ", ".join(result.predicted.values())
+    yours.html(cards.query_picture(image, "Your garment", f"looks like: {seen}"))
+    if not query.cutout.trusted:
+        yours.caption(":material/content_cut: The cut-out is not certain. " + " ".join(query.cutout.problems))
+    if not result.edit:
+        edited.info(
+            "Choose a sleeve or a colour on the left, and the edited garment appears here.",
+            icon=":material/arrow_back:",
+        )
+        return
+    picture = tensor_picture(result.edited.image[0].numpy())
+    mask = result.edited.mask[0, 0].numpy()
+    words = ", ".join(f"{name}: {value}" for name, value in result.edit.items())
+    edited.html(cards.query_picture(picture, "The edit", words))
+    name = f"{PurePath(query.name).stem}.{'.'.join(v.replace('/', '-') for v in result.edit.values())}.png"
+    edited.download_button(
+        "Download the edit", resources.png(picture), name, "image/png", icon=":material/download:", on_click="ignore"
+    )
+    note = f"the network repainted {mask.mean():.0%} of the picture"
+    where.html(cards.query_picture(mask_overlay(result.cutout.image, mask), "Where it was edited", note))
+
+
+def _hits(result: SearchResult) -> None:
+    if not result.edit:
+        st.subheader("In the catalogue, most like your garment", anchor=False)
+        _column(result.unedited_hits, result)
+        return
+    edited, unedited = st.columns(2, gap="large")
+    with edited:
+        st.subheader("Found with the edit", anchor=False)
+        _column(result.hits, result)
+    with unedited:
+        st.subheader("Found without it", anchor=False)
+        _column(result.unedited_hits, result)
+
+
+def _column(hits: list, result: SearchResult) -> None:
+    if not hits:
+        st.info("Nothing found. A filter under “How to search” may leave nothing over.")
+        return
+    if result.edit:
+        right = sum(all(h.predicted.get(n) == v for n, v in result.edit.items()) for h in hits)
+        st.caption(f"{right} of {len(hits)} are {', '.join(result.edit.values())}")
+    st.html(cards.hit_cards(hits, result.edit))
