@@ -2,8 +2,9 @@
 
     a = [ p_1/|p_1| ; ... ; p_M/|p_M| ] / sqrt(M)                                            float32 (N,)
 
-where p_m is the distribution over the values of attribute m. Each attribute is made unit length first, so that each weighs the
-same however many values it has and however sure the classifier is; then ``a . b`` is the mean over the attributes of the cosine
+where p_m is the distribution over the values of attribute m. Each attribute is made unit length first, so that each
+weighs the same however many values it has and however sure the classifier is; then ``a . b`` is the mean over the
+attributes of the cosine
 between their distributions: 1 where all agree, 0 where none does.
 """
 

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from amgan.cli import run
 from amgan.errors import UserError
-from retrieval.query import QueryWeights
+from retrieval.query import DEFAULT_WEIGHTS, QueryWeights
 
 if TYPE_CHECKING:  # --help must not wait for torch
     from PIL import Image
@@ -60,10 +60,10 @@ def search(
     ] = None,
     weight_image: Annotated[
         float, typer.Option(help="How much the edited picture counts.", min=0)
-    ] = QueryWeights().image,
+    ] = DEFAULT_WEIGHTS.image,
     weight_wanted: Annotated[
         float, typer.Option(help="How much the wanted attributes count.", min=0)
-    ] = QueryWeights().wanted,
+    ] = DEFAULT_WEIGHTS.wanted,
     catalogue: Annotated[
         Path | None, typer.Option(help="The catalogue's folder, if it was moved.", envvar="AMGAN_CATALOGUE")
     ] = None,
@@ -114,7 +114,7 @@ def search(
 
 
 def parse_filter(settings: list[str]) -> dict[str, list[str]]:
-    """``["color=red", "color=blue", "given.sleeve=long"]`` to ``{"color": ["red", "blue"], "given.sleeve": ["long"]}``."""
+    """``["color=red", "color=blue"]`` to ``{"color": ["red", "blue"]}``; ``given.color`` means the stated one."""
     wanted: dict[str, list[str]] = {}
     for setting in settings:
         key, equals, value = setting.partition("=")

@@ -1,7 +1,7 @@
 """Pictures to unit vectors: the ``Embedder`` contract, the default one, and the loading of any by name.
 
-The default is the classifier ("teacher") that is trained with the editor: it has seen the catalogue's kind of picture and it
-names the attributes in the same pass. ``open_clip`` models serve where a general embedding is wanted (see
+The default is the classifier ("teacher") that is trained with the editor: it has seen the catalogue's kind of picture
+and it names the attributes in the same pass. ``open_clip`` models serve where a general embedding is wanted (see
 ``retrieval.open_clip_embedder``), and other packages add their own through the entry-point group ``amgan.embedders``.
 """
 
@@ -109,11 +109,13 @@ def load_embedder(name: str, device: str = "cpu", bf16: bool = False) -> Embedde
     Args:
         name: one of
 
-            - ``photos``, ``teacher:photos``, a weights folder, ``teacher:hf-hub:org/name``: the teacher of those weights;
+            - ``photos``, ``teacher:photos``, a weights folder, ``teacher:hf-hub:org/name``: the teacher of those
+              weights;
             - ``ViT-B-32``, ``ViT-B-32:laion2b_s34b_b79k``, ``ViT-B-32:weights.safetensors``, ``hf-hub:org/name``,
               ``local-dir:FOLDER`` (each also after ``open_clip:``): an open_clip model;
-            - ``NAME`` or ``NAME:ARGUMENT`` of the entry-point group ``amgan.embedders``: whatever that package serves; the
-              entry point is a callable that takes the argument (or an empty string) and returns an ``Embedder``.
+            - ``NAME`` or ``NAME:ARGUMENT`` of the entry-point group ``amgan.embedders``: whatever that package
+              serves; the entry point is a callable that takes the argument (or an empty string) and returns an
+              ``Embedder``.
         device: where the network runs.
         bf16: bfloat16 autocast, for machines where that is faster.
 

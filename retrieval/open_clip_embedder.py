@@ -1,7 +1,7 @@
 """``open_clip`` models as embedders: by architecture and tag, from the hub, or from a local folder or file.
 
-Only safetensors are loaded: a pickled checkpoint can run code. The pixels are prepared here, from uint8 tensors in batches,
-the way the model's own configuration says (size, interpolation, crop, mean and deviation).
+Only safetensors are loaded: a pickled checkpoint can run code. The pixels are prepared here, from uint8 tensors in
+batches, the way the model's own configuration says (size, interpolation, crop, mean and deviation).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import logging
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -82,7 +83,7 @@ class OpenClipEmbedder:
 
 @dataclass(frozen=True)
 class PixelPreparation:
-    """uint8 pictures of any size to a network's input, as open_clip's own evaluation transform does for one PIL picture."""
+    """uint8 pictures of any size to a network's input, as open_clip's own evaluation transform does with PIL."""
 
     size: tuple[int, int]  # height, width
     mode: str  # "shortest" and crop, "longest" and pad, "squash"
@@ -225,7 +226,7 @@ def _download(repository: str, file: str, name: str) -> Path:
         ) from None
 
 
-def _create(checkpoint: Checkpoint) -> torch.nn.Module:
+def _create(checkpoint: Checkpoint) -> Any:
     """The model with its weights. Raises UserError where they are broken or of another architecture."""
     import open_clip
     from open_clip.factory import load_checkpoint

@@ -1,15 +1,16 @@
 """A query: the edited picture and the wanted attributes, weighed into one vector.
 
-Generated pictures are weak queries alone: they live a little apart from photographs. So the query names the wanted attributes as
-well::
+Generated pictures are weak queries alone: they live a little apart from photographs. So the query names the wanted
+attributes as well::
 
     q = [ w_image f(edited) ; w_wanted a(target) ] / (w_image + w_wanted)
 
     target_m = one-hot of the wanted value     where attribute m is edited
                p_m of the unedited photo       where it is kept
 
-Catalogue vectors hold the unit blocks f and a, so the inner product with q is the weighted mean of two similarities, and the
-weights can differ from query to query. ``image=0`` is the wanted-attribute prototype alone, ``wanted=0`` the picture alone.
+Catalogue vectors hold the unit blocks f and a, so the inner product with q is the weighted mean of two similarities,
+and the weights can differ from query to query. ``image=0`` is the wanted-attribute prototype alone, ``wanted=0`` the
+picture alone.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from retrieval.attributes import attribute_block
 
 @dataclass(frozen=True)
 class QueryWeights:
-    """How much the picture and the wanted attributes count; only their ratio matters. Raises UserError on unusable ones."""
+    """How much the picture and the wanted attributes count; only their ratio matters. UserError on unusable ones."""
 
     image: float = 1.0
     wanted: float = 1.0
@@ -38,6 +39,9 @@ class QueryWeights:
                 raise UserError(f"The {name} weight is {value}; weights are numbers from 0 up, for example 1.")
         if self.image + self.wanted <= 0:
             raise UserError("Both query weights are 0, so nothing would be compared; set at least one above 0.")
+
+
+DEFAULT_WEIGHTS = QueryWeights()
 
 
 def target_probabilities(predicted: np.ndarray, edit: Mapping[str, str], schema: AttributeSchema) -> np.ndarray:
@@ -59,7 +63,7 @@ def target_probabilities(predicted: np.ndarray, edit: Mapping[str, str], schema:
 
 
 def compose(
-    image: np.ndarray, target: np.ndarray, schema: AttributeSchema, weights: QueryWeights = QueryWeights()
+    image: np.ndarray, target: np.ndarray, schema: AttributeSchema, weights: QueryWeights = DEFAULT_WEIGHTS
 ) -> np.ndarray:
     """The query vector.
 

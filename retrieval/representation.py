@@ -92,14 +92,14 @@ class Representation:
         return self.identity.dimensions
 
     def encode(self, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """Framed garments uint8 (B, 3, H, W) to vectors float32 (B, D + N) and attribute probabilities float32 (B, N)."""
+        """Framed garments uint8 (B, 3, H, W) to vectors float32 (B, D + N) and probabilities float32 (B, N)."""
         probabilities, features = self.teacher.predict_and_embed(images)
         if self.embedder is not self.teacher:
             features = self.embedder.embed(images)
         return np.concatenate([features, attribute_block(probabilities, self.schema)], axis=1), probabilities
 
     def describe(self, probabilities: np.ndarray) -> tuple[dict[str, str], dict[str, float]]:
-        """Probabilities (N,) of one garment to its most likely values and how likely they are (0 to 1), by attribute."""
+        """Probabilities (N,) of one garment to its most likely values and their probabilities, by attribute."""
         values, confidence = {}, {}
         for attribute, s in zip(self.schema.attributes, self.schema.slices, strict=True):
             best = int(np.argmax(probabilities[s]))

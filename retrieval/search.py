@@ -1,7 +1,9 @@
 """The product's one loop: cut the garment out, edit it, embed the edit, search the catalogue with it.
 
-catalogue = open_catalogue("out/index", "garments")
-result = catalogue.find_similar(read_image("shirt.jpg"), {"sleeve": "long"}, k=10)
+    catalogue = open_catalogue("out/index", "garments")
+    result = catalogue.find_similar(read_image("shirt.jpg"), {"sleeve": "long"}, k=10)
+
+What comes back says what was found with the edit, and what the unedited photo would have found.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from PIL import Image
 from amgan.errors import UserError
 from amgan.photos import CutOut, cut_out, read_image, read_mask
 from amgan.schema import Edit
-from retrieval.query import QueryWeights, compose, target_probabilities
+from retrieval.query import DEFAULT_WEIGHTS, QueryWeights, compose, target_probabilities
 from retrieval.representation import Representation
 from retrieval.stores.base import Filter, Hit, Payload, VectorStore
 
@@ -43,7 +45,8 @@ class Found:
 
     Attributes:
         rank: from 1.
-        item_id, file_name: as the catalogue names it; ``file`` is where the photo lies, None where the folder is not known.
+        item_id, file_name: as the catalogue names it; ``file`` is where the photo lies, None where the folder is not
+            known.
         score: weighted mean of picture and attribute similarity, at most 1.
         predicted, confidence: the attributes the teacher sees, and how sure it is (0 to 1).
         given: the attributes the catalogue states.
@@ -110,7 +113,7 @@ class Searcher:
         edit: Mapping[str, str] | None = None,
         k: int = 10,
         filter: Filter | None = None,
-        weights: QueryWeights = QueryWeights(),
+        weights: QueryWeights = DEFAULT_WEIGHTS,
         only_on: str | None = None,
         exclude: Collection[str] = (),
     ) -> SearchResult:

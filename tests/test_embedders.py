@@ -51,7 +51,8 @@ def test_every_way_to_name_a_local_open_clip_model(tiny: Path) -> None:
     assert isinstance(folder, OpenClipEmbedder)
     assert (folder.dimensions, folder.image_size) == (16, 32)
     vectors = folder.embed(images)
-    assert vectors.shape == (3, 16) and vectors.dtype == np.float32
+    assert vectors.shape == (3, 16)
+    assert vectors.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
     for name in (str(tiny), str(weights), f"open_clip:local-dir:{tiny}"):
         np.testing.assert_array_equal(load_embedder(name).embed(images), vectors)
@@ -126,7 +127,7 @@ def test_without_a_network_a_download_is_a_sentence(name: str, tmp_path: Path, m
 
     monkeypatch.setattr(hub, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(hub, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(UserError, match="cannot be downloaded here: .*Give a local file"):
+    with pytest.raises(UserError, match=r"cannot be downloaded here: .*Give a local file"):
         load_embedder(name)
 
 

@@ -33,7 +33,8 @@ def _card(found: Found, edit: Mapping[str, str]) -> str:
         else f'<span class="none">{escape(found.file_name)}</span>'
     )
     return (
-        f'<a class="card" href="?item={quote(point_id(found.file_name))}" target="_self" title="{escape(found.file_name)}">'
+        f'<a class="card" href="?item={quote(point_id(found.file_name))}" target="_self" '
+        f'title="{escape(found.file_name)}">'
         f'<div class="photo">{picture}</div>'
         f'<div class="line"><b>{found.rank}</b><span class="score">{found.score:.3f}</span></div>'
         f'<div class="values">{values}</div></a>'
@@ -47,4 +48,5 @@ def query_picture(picture: Image.Image, title: str, note: str) -> str:
         picture = picture.resize((side, round(side * picture.height / picture.width)), Image.Resampling.LANCZOS)
     caption = f"<b>{escape(title)}</b><span>{escape(note)}</span>"
     alt = escape(f"{title}: {note}")
-    return f'<figure class="query"><img src="{data_address(picture)}" alt="{alt}"><figcaption>{caption}</figcaption></figure>'
+    image = f'<img src="{data_address(picture)}" alt="{alt}">'
+    return f'<figure class="query">{image}<figcaption>{caption}</figcaption></figure>'

@@ -1,4 +1,4 @@
-"""What is loaded once and shared by everyone who looks at the page: the index with its networks, thumbnails, results."""
+"""What is loaded once and shared by all who look at the page: the index with its networks, thumbnails, results."""
 
 from __future__ import annotations
 

@@ -21,7 +21,11 @@ class Settings:
 
 
 def read_settings(arguments: Sequence[str]) -> Settings:
-    """``--store --collection [--weights --catalogue]``, or AMGAN_STORE and so on. Raises UserError when the index is not named."""
+    """``--store --collection [--weights --catalogue]``, or AMGAN_STORE and so on.
+
+    Raises:
+        UserError: the index is not named.
+    """
     parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False, exit_on_error=False)
     for name in ("store", "collection", "weights", "catalogue"):
         parser.add_argument(f"--{name}", default=os.environ.get(f"AMGAN_{name.upper()}"))
@@ -29,6 +33,7 @@ def read_settings(arguments: Sequence[str]) -> Settings:
     if not given.store or not given.collection:
         raise UserError(
             "The page was not told which index to show. Start it with: "
-            "streamlit run ui/app.py -- --store FOLDER_OR_URL --collection NAME (or set AMGAN_STORE and AMGAN_COLLECTION)."
+            "streamlit run ui/app.py -- --store FOLDER_OR_URL --collection NAME "
+            "(or set AMGAN_STORE and AMGAN_COLLECTION)."
         )
     return Settings(given.store, given.collection, given.weights or None, given.catalogue or None)

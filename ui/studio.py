@@ -9,7 +9,7 @@ import streamlit as st
 from PIL import Image
 
 from amgan.schema import Attribute, Edit
-from retrieval.query import QueryWeights
+from retrieval.query import DEFAULT_WEIGHTS, QueryWeights
 from retrieval.search import Searcher, SearchResult
 from retrieval.sheet import mask_overlay, tensor_picture
 from ui import cards, resources, style
@@ -27,7 +27,7 @@ class Wishes:
     only_on: str | None = None
     k: int = 10
     filter: dict[str, list[str]] = field(default_factory=dict)
-    weights: QueryWeights = QueryWeights()
+    weights: QueryWeights = DEFAULT_WEIGHTS
 
 
 def choices(attribute: Attribute) -> list[str]:
@@ -77,8 +77,10 @@ def _controls(searcher: Searcher) -> Wishes:
         only_on = where if where in ("sleeve", "torso") else None
     with st.expander("How to search"):
         k = st.slider("Garments to find", 5, 50, 10, 5, key="k")
-        image = st.slider("Weight of the edited picture", 0.0, 2.0, QueryWeights().image, 0.1, key="weight-image")
-        wanted = st.slider("Weight of the wanted attributes", 0.0, 2.0, QueryWeights().wanted, 0.1, key="weight-wanted")
+        image = st.slider("Weight of the edited picture", 0.0, 2.0, DEFAULT_WEIGHTS.image, 0.1, key="weight-image")
+        wanted = st.slider(
+            "Weight of the wanted attributes", 0.0, 2.0, DEFAULT_WEIGHTS.wanted, 0.1, key="weight-wanted"
+        )
         filter = {}
         for attribute in searcher.schema.attributes:
             value = st.selectbox(

@@ -27,7 +27,8 @@ CSS = """
 .stMainBlockContainer { padding-top: 2.6rem; max-width: 1500px; }
 .stMainBlockContainer h1 { font-size: 2rem; padding: 0; }
 .stMainBlockContainer h3 { font-size: 1.35rem; padding: 0.4rem 0 0; }
-.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(118px, 1fr)); gap: 14px 12px; margin: 2px 0 10px; }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(118px, 1fr)); gap: 14px 12px; }
+.cards { margin: 2px 0 10px; }
 .card { display: block; color: inherit !important; text-decoration: none !important; border-radius: 8px; }
 .card:focus-visible { outline: 3px solid #0b6e4f; outline-offset: 3px; }
 .card .photo { aspect-ratio: 1; background: #f6f7f8; border: 1px solid #dee1e5; border-radius: 8px; overflow: hidden; }
@@ -35,10 +36,12 @@ CSS = """
 .card img { width: 100%; height: 100%; object-fit: contain; }
 .card:hover .photo { border-color: #6b7079; }
 .card .none { font-size: 12px; color: #5b6068; padding: 8px; overflow-wrap: anywhere; }
-.card .line { display: flex; justify-content: space-between; font-size: 13px; margin: 5px 1px 3px; font-variant-numeric: tabular-nums; }
+.card .line { display: flex; justify-content: space-between; font-size: 13px; margin: 5px 1px 3px; }
+.card .line { font-variant-numeric: tabular-nums; }
 .card .score { color: #5b6068; }
 .card .values { display: flex; flex-wrap: wrap; gap: 4px; }
-.card .value { font-size: 12.5px; line-height: 1; padding: 4px 7px; border-radius: 10px; background: #eef0f2; color: #3c4047; }
+.card .value { font-size: 12.5px; line-height: 1; padding: 4px 7px; border-radius: 10px; }
+.card .value { background: #eef0f2; color: #3c4047; }
 .card .value.wanted { background: #d9f2e6; color: #07543b; font-weight: 600; }
 figure.query { margin: 0; }
 figure.query img { width: 100%; max-width: 320px; border: 1px solid #dee1e5; border-radius: 8px; display: block; }
@@ -60,6 +63,7 @@ def apply(colours: Sequence[str]) -> None:
         if name in SWATCHES:
             rules.append(
                 f".st-key-pick-color button:nth-of-type({position})::before {{ content: ''; width: 12px; height: 12px; "
-                f"border-radius: 50%; border: 1px solid #8a8f98; margin-right: 6px; background: {SWATCHES[name]}; flex: none; }}"
+                f"border-radius: 50%; border: 1px solid #8a8f98; margin-right: 6px; flex: none; "
+                f"background: {SWATCHES[name]}; }}"
             )
     st.html(f"<style>{CSS}{''.join(rules)}</style>")
