@@ -149,7 +149,7 @@ def _bytes(source: Source, limits: DecodeLimits, name: str | None) -> tuple[byte
         name, data = name or "The picture", source
     elif isinstance(source, (str, os.PathLike)):
         name = name or display_name(source)
-        data = _read_file(Path(source), limits, name)
+        data = read_file(Path(source), limits, name)
     else:
         given = getattr(source, "name", None)
         name = name or (display_name(given) if isinstance(given, str) and given else "The picture")
@@ -162,7 +162,8 @@ def _bytes(source: Source, limits: DecodeLimits, name: str | None) -> tuple[byte
     return data, name
 
 
-def _read_file(path: Path, limits: DecodeLimits, name: str) -> bytes:
+def read_file(path: Path, limits: DecodeLimits, name: str) -> bytes:
+    """The bytes of a regular file within the limits. Raises PhotoError, as `read_image`."""
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):

@@ -1,13 +1,146 @@
-"""How far a garment's mask can be trusted, and why not."""
+"""How far a garment's mask can be trusted, and why not.
+
+Weights and thresholds were set on 300 photos of the training split whose cuts were looked at one by one. What gives a wrong
+cut away there: garment colours outside the mask (a sleeve was left out), and an outline with the same colour on both sides (it
+runs through the garment). Roundness, symmetry, solidity and the number of pieces told nothing.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import cv2
 import numpy as np
+
+_SIDES = ("top", "bottom", "left", "right")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What can be measured of a mask on its photo.
+
+    Attributes:
+        area: share of the photo that the mask covers.
+        left_out: area outside the mask that has the garment's colours rather than the background's, over the mask's area.
+        weak_outline: share of the outline whose two sides differ by less than 8 in CIE Lab, 6 px in and out.
+        cut: for top, bottom, left, right, the share of that side of the photo where the garment runs on to the very edge.
+        centre: share of the photo's middle that the mask covers.
+    """
+
+    area: float
+    left_out: float
+    weak_outline: float
+    cut: tuple[float, float, float, float]
+    centre: float
+
+
+def measure(rgb: np.ndarray, mask: np.ndarray) -> Evidence:
+    """Photo uint8 (H, W, 3) of about 160 px and mask uint8 (H, W) of 0 and 255, neither empty nor full."""
+    inside = mask > 0
+    height, width = mask.shape
+    lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    like_garment = _garment_colours(lab, inside) > 0.5
+    middle = inside[int(0.38 * height) : int(0.62 * height) + 1, int(0.38 * width) : int(0.66 * width) + 1]
+    return Evidence(
+        area=float(inside.mean()),
+        left_out=float((like_garment & ~inside).sum() / max(1, inside.sum())),
+        weak_outline=_weak_outline(lab, mask),
+        cut=_cut(like_garment, inside),
+        centre=float(middle.mean()),
+    )
+
+
+def doubt(rgb: np.ndarray, mask: np.ndarray) -> float:
+    """How likely part of the garment is missing or part of the background taken in: 0 for a perfect cut, above 4 for a bad one."""
+    share = np.mean(mask > 0)
+    return _doubt(measure(rgb, mask)) if 0 < share < 1 else float("inf")
+
+
+def _doubt(evidence: Evidence) -> float:
+    return float(8.5 * np.sqrt(evidence.left_out) + 3.5 * np.sqrt(evidence.weak_outline))
 
 
 def judge(rgb: np.ndarray, mask: np.ndarray, method: str) -> tuple[float, tuple[str, ...]]:
-    """Confidence 0 to 1 and what speaks against the mask, for a photo and mask of about 160 px."""
-    share = float(np.mean(mask > 0))
-    if not 0.15 <= share <= 0.80:
-        return 0.3, (f"The garment found covers {share:.0%} of the photo; 15 % to 80 % is usual.",)
-    return 1.0, ()
+    """Confidence 0 to 1 in a mask found by `method`, and sentences on what speaks against it, the gravest first.
+
+    Colours are held against GrabCut alone, which goes by colours: a mask somebody gave may well separate white from white, and
+    on a plain background the flood has looked at every pixel.
+    """
+    evidence = measure(rgb, mask)
+    found: list[tuple[float, str]] = []  # factor of the confidence, sentence
+
+    low, high = (0.15, 0.80) if method == "grabcut" else (0.03, 0.95)
+    if not low <= evidence.area <= high:
+        usual = f"{low:.0%} to {high:.0%}"
+        found.append((0.4, f"The garment found covers {evidence.area:.0%} of the photo; {usual} is usual."))
+    for side, share in zip(_SIDES, evidence.cut, strict=True):
+        if share > 0.05:
+            found.append((1 - _ramp(share, 0.05, 0.35), f"The photo cuts the garment off at the {side}."))
+    if evidence.centre < 0.3:
+        found.append((0.6, "The garment found does not lie in the middle of the photo."))
+    if method == "grabcut":
+        # Every twelfth training photo comes out below one half; most wrong cuts are among them.
+        factor = 1 / (1 + np.exp(0.9 * (_doubt(evidence) - 4.4)))
+        if evidence.left_out > 0.12:
+            found.append((factor, "Much around the garment has its colours; a part of it may be missing or too much taken."))
+        elif evidence.weak_outline > 0.12:
+            found.append((factor, "The outline is hard to see in places; garment and background look alike there."))
+        else:
+            found.append((factor, ""))
+    confidence = float(np.prod([factor for factor, _ in found]))
+    return confidence, tuple(sentence for _, sentence in sorted(found) if sentence)
+
+
+def _ramp(value: float, start: float, stop: float) -> float:
+    return float(np.clip((value - start) / (stop - start), 0, 1))
+
+
+def _garment_colours(lab: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Float (H, W), 0 to 1: how much more often a pixel's colour occurs inside the mask than outside."""
+    bins = np.stack([lab[..., 0] / 8, (lab[..., 1] + 64) / 8, (lab[..., 2] + 64) / 8], axis=-1)
+    bins = np.clip(bins, 0, 15).astype(np.int64)
+    colour = (bins[..., 0] * 16 + bins[..., 1]) * 16 + bins[..., 2]
+
+    def density(where: np.ndarray) -> np.ndarray:
+        counts = np.bincount(colour[where], minlength=4096).reshape(16, 16, 16).astype(np.float32)
+        for axis in range(3):  # neighbouring bins are neighbouring shades
+            padded = np.pad(counts, [(1, 1) if a == axis else (0, 0) for a in range(3)])
+            counts = 0.5 * counts + 0.25 * np.take(padded, range(16), axis) + 0.25 * np.take(padded, range(2, 18), axis)
+        return counts / max(counts.sum(), 1e-9)
+
+    garment, ground = density(inside), density(~inside)
+    share = (garment / (garment + ground + 1e-9)).reshape(-1)[colour]
+    return cv2.GaussianBlur(share.astype(np.float32), (0, 0), 1.5)
+
+
+def _weak_outline(lab: np.ndarray, mask: np.ndarray) -> float:
+    smooth = cv2.GaussianBlur(lab, (0, 0), 2.0)
+    depth = cv2.distanceTransform(mask, cv2.DIST_L2, 5) - cv2.distanceTransform(255 - mask, cv2.DIST_L2, 5)
+    inward_y, inward_x = np.gradient(cv2.GaussianBlur(depth, (0, 0), 2))
+    ys, xs = np.nonzero((mask > 0) & (cv2.erode(mask, np.ones((3, 3), np.uint8)) == 0))
+    if ys.size == 0:
+        return 0.0
+    normal = np.stack([inward_y[ys, xs], inward_x[ys, xs]])
+    normal /= np.linalg.norm(normal, axis=0) + 1e-6
+
+    def colours(steps: int) -> np.ndarray:
+        y = np.clip(np.round(ys + steps * normal[0]).astype(int), 0, mask.shape[0] - 1)
+        x = np.clip(np.round(xs + steps * normal[1]).astype(int), 0, mask.shape[1] - 1)
+        return smooth[y, x]
+
+    return float(np.mean(np.linalg.norm(colours(6) - colours(-6), axis=1) < 8))
+
+
+def _cut(like_garment: np.ndarray, inside: np.ndarray) -> tuple[float, float, float, float]:
+    """GrabCut's masks stop short of the edge by their margin, so the edge's own pixels must bear the garment's colours too."""
+    margin = max(1, int(0.03 * max(inside.shape))) + 2
+    shares = []
+    for turned_mask, turned_colours in (
+        (inside, like_garment),
+        (inside[::-1], like_garment[::-1]),
+        (inside.T, like_garment.T),
+        (inside.T[::-1], like_garment.T[::-1]),
+    ):
+        reaches = turned_mask[:margin].any(axis=0)
+        shares.append(float((reaches & turned_colours[:2].all(axis=0)).mean()))
+    return shares[0], shares[1], shares[2], shares[3]

@@ -1,0 +1,86 @@
+"""The ``amgan`` command: train, edit."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from amgan.errors import UserError
+
+app = typer.Typer(
+    name="amgan",
+    help="Change a garment's attributes in its photo.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+def run(app: typer.Typer) -> None:
+    """Run a command: a user's mistake is one sentence and exit status 2, an interruption is status 130."""
+    try:
+        app()
+    except UserError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("Interrupted. What was done is saved; the same command again goes on from there.", file=sys.stderr)
+        sys.exit(130)
+
+
+@app.command(
+    epilog="Examples:  amgan train --data garments --preset small --out runs/photos    "
+    "amgan train --data garments --model classifier --role judge --out runs/photos"
+)
+def train(
+    data: Annotated[Path, typer.Option(help="Labelled folder: metadata.csv, pictures, attributes.json.")],
+    out: Annotated[Path, typer.Option(help="Run folder. The same command again resumes it.")],
+    model: Annotated[str, typer.Option(help="amgan, or classifier.")] = "amgan",
+    role: Annotated[str, typer.Option(help="Of a classifier: teacher, or judge.")] = "teacher",
+    preset: Annotated[str, typer.Option(help="paper (a GPU), small (two CPU cores), tiny (a dry run).")] = "small",
+    set_: Annotated[
+        list[str] | None, typer.Option("--config", "-c", help="Change a setting of the preset: name=value. May be repeated.")
+    ] = None,
+    attributes: Annotated[Path | None, typer.Option(help="Schema file; attributes.json of the data when not given.")] = None,
+    warm_start: Annotated[str | None, typer.Option(help="Weights whose editor the generator starts from.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the configuration and leave.")] = False,
+) -> None:
+    """Train AMGAN, or one of its classifiers. Classifiers that are missing are trained first."""
+    from amgan.training.command import train_command
+
+    train_command(data, out, model, role, preset, set_ or [], attributes, warm_start, device, dry_run)
+
+
+@app.command(epilog="Example:  amgan edit shirt.jpg --set sleeve=long --set color=red --out edited")
+def edit(
+    photos: Annotated[list[Path], typer.Argument(help="Photos of one garment each.")],
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.")],
+    set_: Annotated[list[str], typer.Option("--set", help="attribute=value. May be repeated.")],
+    weights: Annotated[str, typer.Option(help="A shipped name, a folder, or hf-hub:org/name.")] = "photos",
+    only_on: Annotated[str | None, typer.Option(help="Edit the colour on this part only: sleeve, or torso.")] = None,
+    mask: Annotated[Path | None, typer.Option(help="The garment's mask, for a single photo: white is garment.")] = None,
+    accept_cutout: Annotated[bool, typer.Option("--accept-cutout", help="Go on where the cut-out is uncertain.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Edit photos. Writes, per photo, STEM.input.png (cut out, as the model sees it), STEM.png (edited), STEM.mask.png (the
+    model's attention) and STEM.garment.png (the cut-out's mask)."""
+    from amgan.edit_command import edit_command
+
+    result = edit_command(photos, out, set_, weights, only_on, mask, accept_cutout, quiet=as_json)
+    if as_json:
+        print(json.dumps(result))
+    if result["refused"]:
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    run(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Labelled garments: reading them, holding them, drawing batches of them."""

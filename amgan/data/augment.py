@@ -1,0 +1,53 @@
+"""Geometric augmentation of whole batches on the device: flip, shift, scale, rotation, the same for all that belongs together.
+
+Colours are labels here, so nothing photometric.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def random_affine(
+    batch: int, generator: torch.Generator, shift: float = 0.05, scale: float = 0.08, degrees: float = 8.0
+) -> Tensor:
+    """Random flips and small similarity transforms, float32 (B, 2, 3), for ``warp``. Shift is in shares of the frame."""
+    u = torch.rand(batch, 5, generator=generator) * 2 - 1
+    flip = torch.where(u[:, 0] < 0, -1.0, 1.0)
+    angle = u[:, 1] * math.radians(degrees)
+    zoom = torch.exp(u[:, 2] * math.log1p(scale))
+    cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
+    # Coordinates run from -1 to 1, so a shift in shares of the frame counts twice.
+    return torch.stack(
+        [
+            torch.stack([cos * flip, -sin, u[:, 3] * shift * 2], dim=1),
+            torch.stack([sin * flip, cos, u[:, 4] * shift * 2], dim=1),
+        ],
+        dim=1,
+    )
+
+
+def warp(images: Tensor, theta: Tensor) -> Tensor:
+    """Warp pictures in [-1, 1], float (B, C, H, W), by ``theta`` (B, 2, 3); what comes in from outside is white (1)."""
+    grid = F.affine_grid(theta.to(images), list(images.shape), align_corners=False)
+    return F.grid_sample(images - 1, grid, padding_mode="zeros", align_corners=False) + 1
+
+
+def warp_mask(masks: Tensor, theta: Tensor) -> Tensor:
+    """Warp masks in [0, 1], float (B, C, H, W); outside is 0."""
+    grid = F.affine_grid(theta.to(masks), list(masks.shape), align_corners=False)
+    return F.grid_sample(masks, grid, padding_mode="zeros", align_corners=False)
+
+
+def to_float(images: Tensor) -> Tensor:
+    """uint8 (B, 3, H, W) to float32 in [-1, 1]."""
+    return images.float() / 127.5 - 1
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """Float in [-1, 1] to uint8, rounded."""
+    return ((images.detach().float().clamp(-1, 1) + 1) * 127.5 + 0.5).to(torch.uint8)

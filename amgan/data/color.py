@@ -1,0 +1,35 @@
+"""sRGB to CIE Lab (D65) and back, on batches, for constructed training pairs."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+_XYZ_FROM_RGB = torch.tensor(
+    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+)
+_WHITE = torch.tensor([0.95047, 1.0, 1.08883])
+_EPSILON, _KAPPA = (6 / 29) ** 3, (29 / 3) ** 3
+
+
+def rgb_to_lab(rgb: Tensor) -> Tensor:
+    """sRGB in [-1, 1], float (B, 3, H, W), to Lab: L in 0..100, a and b about -128..127."""
+    rgb = ((rgb + 1) / 2).clamp(0, 1)
+    linear = torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    matrix = (_XYZ_FROM_RGB / _WHITE[:, None]).to(rgb)
+    xyz = torch.einsum("ij,bjhw->bihw", matrix, linear)
+    f = torch.where(xyz > _EPSILON, xyz.clamp(min=1e-8) ** (1 / 3), (_KAPPA * xyz + 16) / 116)
+    x, y, z = f.unbind(1)
+    return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=1)
+
+
+def lab_to_rgb(lab: Tensor) -> Tensor:
+    """The way back, clipped to the sRGB gamut."""
+    lightness, a, b = lab.unbind(1)
+    y = (lightness + 16) / 116
+    f = torch.stack([y + a / 500, y, y - b / 200], dim=1)
+    xyz = torch.where(f**3 > _EPSILON, f**3, (116 * f - 16) / _KAPPA)
+    matrix = torch.linalg.inv(_XYZ_FROM_RGB / _WHITE[:, None]).to(lab)
+    linear = torch.einsum("ij,bjhw->bihw", matrix, xyz).clamp(0, 1)
+    rgb = torch.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear.clamp(min=1e-8) ** (1 / 2.4) - 0.055)
+    return rgb * 2 - 1

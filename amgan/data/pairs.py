@@ -1,0 +1,143 @@
+"""Constructed training pairs: one garment and a copy of it with an attribute changed by hand, so that one of both is exact.
+
+Nobody has photographs of the same shirt with and without its sleeves. But a long sleeve can be cut off along another garment's
+silhouette, a sleeve borrowed from another garment in this one's colour, and cloth recoloured in Lab. Each such copy c of a
+photo x gives two lessons: x -> c, where the input is real, and c -> x, where the wanted result is. They serve as the reference
+image and, being aligned with it, for a pixel loss. All this happens in training alone; an edit never uses it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from amgan.data.augment import to_float
+from amgan.data.color import lab_to_rgb, rgb_to_lab
+from amgan.data.garments import Garments
+
+COARSE = 32  # side at which silhouettes are compared
+AXIS_BAND = 0.16  # half width, in shares of the frame, of the band around the axis where torsos must agree
+SLEEVE_BAND = 0.11  # nearer to the axis than this nothing is sleeve
+
+
+def open_mask(mask: Tensor, radius: int) -> Tensor:
+    """Morphological opening of masks (B, 1, H, W): slivers thinner than the diameter vanish."""
+    return dilate(-dilate(-mask, radius), radius)
+
+
+def dilate(mask: Tensor, radius: int) -> Tensor:
+    """Grow masks (B, 1, H, W) by a square of ``2 radius + 1``, one axis after the other."""
+    size = 2 * radius + 1
+    mask = F.max_pool2d(mask, (size, 1), 1, (radius, 0))
+    return F.max_pool2d(mask, (1, size), 1, (0, radius))
+
+
+def _offset_from_axis(mask: Tensor) -> Tensor:
+    """Distance of each column from the frame's axis, in shares of the frame, (1, 1, 1, W)."""
+    width = mask.shape[-1]
+    return ((torch.arange(width, device=mask.device) + 0.5) / width - 0.5).abs().view(1, 1, 1, width)
+
+
+@dataclass(frozen=True)
+class GarmentIndex:
+    """What choosing references and partners needs of each training garment, computed once.
+
+    Attributes:
+        silhouettes: float32 (n, COARSE, COARSE), coverage in 0..1.
+        colour: float32 (n, 6), median and spread of Lab under the mask.
+        features: float32 (n, D), unit-length features of the teacher.
+    """
+
+    silhouettes: Tensor
+    colour: Tensor
+    features: Tensor
+
+    @classmethod
+    def build(cls, garments: Garments, features: Tensor) -> GarmentIndex:
+        silhouettes, colour = [], []
+        for images, masks in zip(garments.images.split(64), garments.masks.split(64), strict=True):
+            silhouettes.append(F.interpolate(masks.float(), size=(COARSE, COARSE), mode="area")[:, 0])
+            half = F.interpolate(to_float(images), scale_factor=0.5, mode="area")
+            colour.append(lab_statistics(half, masks[:, :, ::2, ::2].float()))
+        return cls(torch.cat(silhouettes), torch.cat(colour), features)
+
+    def torso_cost(self, shorter: Tensor, longer: Tensor) -> Tensor:
+        """How badly garments fit as the same torso with shorter and longer sleeves.
+
+        Args:
+            shorter, longer: silhouettes (a, COARSE, COARSE) and (b, COARSE, COARSE).
+
+        Returns:
+            (a, b): share of the frame where the shorter one sticks out of the longer, and where torsos differ around the axis.
+        """
+        band = (_offset_from_axis(shorter) < AXIS_BAND).float()[0, 0, 0].expand(COARSE, COARSE).flatten()
+        s, g = shorter.flatten(1), longer.flatten(1)
+        sticks_out = s @ (1 - g).T
+        # |s - g| of coverages, taken as s(1-g) + g(1-s): two matrix products for all pairs.
+        differs = (s * band) @ (1 - g).T + (1 - s) @ (g * band).T
+        return (2 * sticks_out + differs) / COARSE**2
+
+
+def lab_statistics(images: Tensor, masks: Tensor) -> Tensor:
+    """Median and spread (mean absolute deviation) of Lab under masks, (B, 6)."""
+    lab = rgb_to_lab(images)
+    out = []
+    for pixels, mask in zip(lab, masks, strict=True):
+        inside = pixels[:, mask[0] > 0.5]  # (3, p)
+        if inside.shape[1] == 0:
+            inside = pixels.flatten(1)
+        median = inside.median(dim=1).values
+        out.append(torch.cat([median, (inside - median[:, None]).abs().mean(dim=1)]))
+    return torch.stack(out)
+
+
+def recolour(images: Tensor, masks: Tensor, source: Tensor, target: Tensor) -> Tensor:
+    """Give cloth another colour: Lab moves with the median, lightness keeps its folds, and what has another colour than the
+    cloth (a print) stays as it is.
+
+    Args:
+        images: (B, 3, H, W) in [-1, 1].
+        masks: (B, 1, H, W) in 0..1.
+        source, target: statistics (B, 6) of the present and the wanted colour.
+    """
+    lab = rgb_to_lab(images)
+    s, t = source[:, :, None, None], target[:, :, None, None]
+    delta = lab - s[:, :3]
+    # Shading moves lightness, a print mostly chroma: lightness counts less towards "another colour".
+    distance = (0.4 * delta[:, :1]) ** 2 + delta[:, 1:2] ** 2 + delta[:, 2:] ** 2
+    cloth = torch.exp(-distance / (2 * 16.0**2)) * masks
+    contrast = (t[:, 3:4] / s[:, 3:4].clamp(min=1)).clamp(0.6, 1.5)
+    moved = torch.cat([t[:, :1] + delta[:, :1] * contrast, t[:, 1:3] + 0.7 * delta[:, 1:]], dim=1)
+    moved[:, 0].clamp_(2, 98)
+    return lab_to_rgb(lab + cloth * (moved - lab))
+
+
+def change_sleeves(
+    images: Tensor, masks: Tensor, partners: Tensor, partner_masks: Tensor, grow: Tensor, source: Tensor, target: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Cut sleeves off along a partner's silhouette, or borrow the partner's sleeves in this garment's colour.
+
+    Args:
+        images, partners: (B, 3, H, W) in [-1, 1].
+        masks, partner_masks: (B, 1, H, W) in 0..1.
+        grow: bool (B,), True where the partner has the longer sleeves.
+        source, target: Lab statistics (B, 6) of the partners and of the garments.
+
+    Returns:
+        The changed pictures and their masks.
+    """
+    outside = (_offset_from_axis(masks) > SLEEVE_BAND).float()
+    added = open_mask(partner_masks * (1 - masks) * outside, 2)
+    removed = open_mask(masks * (1 - partner_masks) * outside, 2)
+    # What the cut leaves as slivers goes too, and the soft edge outside the mask with it.
+    kept = dilate(open_mask(masks - removed, 2), 1) * masks
+    removed = dilate(removed, 4) * (1 - kept) * outside
+    sleeves = recolour(partners, partner_masks, source, target)
+    pick = grow.float()[:, None, None, None]
+    added, removed = added * pick, removed * (1 - pick)
+    changed = images * (1 - added) + sleeves * added
+    changed = changed * (1 - removed) + removed  # white is 1
+    return changed, torch.maximum(masks * (1 - removed), added)

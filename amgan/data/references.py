@@ -1,0 +1,68 @@
+"""Reference assignment: for each edit, a training garment with the wanted attributes, the nearest among the candidates.
+
+The paper takes an image whose attributes all equal the wanted ones and leaves ties and missing matches open. Here a garment with
+the wanted value of every edited attribute is required; wrong or unknown kept attributes cost more than any distance; what is
+left is decided by the teacher's features and the silhouette of the torso.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from amgan.data.pairs import GarmentIndex
+
+NEAREST = 4  # the reference is drawn among so many, lest one garment become the target of all its neighbours
+
+
+def assign_references(
+    garments: GarmentIndex, labels: Tensor, index: Tensor, wanted: Tensor, edited: Tensor, generator: torch.Generator
+) -> Tensor:
+    """For each item the training garment that serves as its reference.
+
+    Args:
+        labels: int64 (n, M), of all training garments.
+        index: int64 (B,), the items.
+        wanted: int64 (B, M), labels after the edit, UNKNOWN where not known.
+        edited: bool (B, M).
+
+    Returns:
+        int64 (B,).
+    """
+    differs = (labels[None] != wanted[:, None]) & (wanted[:, None] >= 0)  # (B, n, M)
+    cost = 100.0 * (differs & edited[:, None]).sum(2) + 10.0 * (differs & ~edited[:, None]).sum(2)
+    silhouettes = garments.silhouettes
+    torso = torch.minimum(
+        garments.torso_cost(silhouettes[index], silhouettes), garments.torso_cost(silhouettes, silhouettes[index]).T
+    )
+    cost = cost + (1 - garments.features[index] @ garments.features.T) + 10 * torso
+    cost[torch.arange(len(index)), index] = torch.inf
+    nearest = cost.topk(min(NEAREST, cost.shape[1] - 1), largest=False)
+    # Never trade a match of labels for variety.
+    as_good = nearest.values < nearest.values[:, :1] + 5
+    return _draw(nearest.indices, as_good, generator)
+
+
+def assign_partners(
+    garments: GarmentIndex, sleeves: Tensor, index: Tensor, wanted: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """For each item a garment whose sleeves it can borrow or be cut along.
+
+    Args:
+        sleeves: int64 (n,), sleeve labels ordered from none to long.
+        index: int64 (B,); wanted: int64 (B,), the sleeve that the changed copy shall have.
+
+    Returns:
+        int64 (B,) partners, and bool (B,): whether the copy's sleeves grow.
+    """
+    grow = wanted > sleeves[index]
+    mine, all_ = garments.silhouettes[index], garments.silhouettes
+    cost = torch.where(grow[:, None], garments.torso_cost(mine, all_), garments.torso_cost(all_, mine).T)
+    cost = cost + 100.0 * (sleeves[None] != wanted[:, None])
+    nearest = cost.topk(min(8, cost.shape[1]), largest=False)
+    return _draw(nearest.indices, nearest.values < nearest.values[:, :1] + 50, generator), grow
+
+
+def _draw(candidates: Tensor, allowed: Tensor, generator: torch.Generator) -> Tensor:
+    order = torch.rand(candidates.shape, generator=generator).to(candidates.device).masked_fill(~allowed, -1)
+    return candidates.gather(1, order.argmax(1, keepdim=True))[:, 0]

@@ -1,0 +1,1 @@
+"""Generator, discriminators and classifiers."""

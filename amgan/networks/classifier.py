@@ -1,0 +1,171 @@
+"""Attribute classifiers with class activation maps.
+
+Two are trained. The *teacher* is frozen while AMGAN trains: its class activation maps (Zhou et al., CVPR 2016) teach the attention
+mask and its features make the perceptual loss. The *judge* scores edits; it has another architecture and another seed and is
+never in a loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+import torchvision
+from torch import Tensor, nn
+from torchvision.models.feature_extraction import create_feature_extractor
+
+from amgan.data.augment import to_float
+from amgan.errors import UserError
+from amgan.networks.blocks import ResBlock
+from amgan.schema import AttributeSchema
+
+
+class SmallBackbone(nn.Module):
+    """A residual network for 128 px that ends at an eighth of the resolution, so that its activation maps are fine."""
+
+    def __init__(self, width: int = 32) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, width, 4, stride=2, padding=1)
+        self.layer1 = ResBlock(width, 2 * width, down=True)
+        self.layer2 = nn.Sequential(ResBlock(2 * width, 2 * width), ResBlock(2 * width, 4 * width, down=True))
+        self.layer3 = nn.Sequential(
+            ResBlock(4 * width, 4 * width, dilation=2), ResBlock(4 * width, 6 * width, dilation=2), nn.BatchNorm2d(6 * width), nn.ReLU()
+        )
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        h1 = self.layer1(self.stem(x))  # (B, 2w, H/4, W/4)
+        h2 = self.layer2(h1)  # (B, 4w, H/8, W/8)
+        return {"early": h1, "middle": h2, "last": self.layer3(h2)}
+
+
+class TorchvisionBackbone(nn.Module):
+    """A torchvision network cut at three depths, with ImageNet's input statistics."""
+
+    DEPTHS = {
+        "resnet50": {"layer2": "early", "layer3": "middle", "layer4": "last"},
+        "resnet18": {"layer2": "early", "layer3": "middle", "layer4": "last"},
+        "regnet_y_400mf": {"trunk_output.block2": "early", "trunk_output.block3": "middle", "trunk_output.block4": "last"},
+        "convnext_tiny": {"features.3": "early", "features.5": "middle", "features.7": "last"},
+    }
+
+    def __init__(self, name: str, pretrained: bool) -> None:
+        super().__init__()
+        try:
+            network = torchvision.models.get_model(name, weights="DEFAULT" if pretrained else None)
+        except OSError as error:  # urllib's errors are OSErrors
+            raise UserError(
+                f"The pretrained weights of {name} cannot be downloaded ({error}). Connect once, or train without --pretrained."
+            ) from None
+        self.body = create_feature_extractor(network, self.DEPTHS[name])
+        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        return self.body(((x + 1) / 2 - self.mean) / self.std)
+
+
+def make_backbone(name: str, pretrained: bool = False) -> nn.Module:
+    """A backbone by name: ``small``, ``small-W`` (another width), or one of torchvision's. Raises UserError."""
+    if name == "small" or name.startswith("small-"):
+        if pretrained:
+            raise UserError("The small backbone has no pretrained weights; use resnet50 or another of torchvision's.")
+        return SmallBackbone(int(name.partition("-")[2] or 32))
+    if name not in TorchvisionBackbone.DEPTHS:
+        raise UserError(f"Unknown backbone {name!r}. Valid: small, {', '.join(TorchvisionBackbone.DEPTHS)}.")
+    return TorchvisionBackbone(name, pretrained)
+
+
+class AttributeClassifier(nn.Module):
+    """Backbone, global average pooling, one linear layer of N logits (softmax within each attribute's slice).
+
+    Attributes:
+        identity: content hash of weights and configuration; set when loaded from or saved to a folder.
+    """
+
+    def __init__(self, schema: AttributeSchema, backbone: str = "small", image_size: int = 128, pretrained: bool = False) -> None:
+        super().__init__()
+        self.schema = schema
+        self.backbone_name = backbone
+        self.image_size = image_size
+        self.identity = "untrained"
+        self.backbone = make_backbone(backbone, pretrained)
+        with torch.no_grad():
+            training = self.backbone.training
+            channels = self.backbone.eval()(torch.zeros(1, 3, image_size, image_size))["last"].shape[1]
+            self.backbone.train(training)
+        self.feature_dim = channels
+        self.dropout = nn.Dropout(0.2)
+        self.head = nn.Linear(channels, schema.n_values)
+
+    def features(self, x: Tensor) -> dict[str, Tensor]:
+        """Picture in [-1, 1], float (B, 3, S, S), to feature maps ``early``, ``middle``, ``last`` and ``pooled`` (B, D)."""
+        maps = self.backbone(x)
+        return {**maps, "pooled": maps["last"].mean((2, 3))}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits, float32 (B, N), of pictures in [-1, 1]."""
+        return self.head(self.dropout(self.features(x)["pooled"])).float()
+
+    def cam(self, last: Tensor, labels: Tensor) -> Tensor:
+        """Class activation maps (Zhou et al. 2016, equation 2), each scaled to 0..1.
+
+        Args:
+            last: the last feature map, (B, D, h, w).
+            labels: int64 (B, M); an unknown label's map is zero.
+
+        Returns:
+            float32 (B, M, h, w).
+        """
+        maps = []
+        for i, part in enumerate(self.schema.slices):
+            weight = self.head.weight[part][labels[:, i].clamp(min=0)]  # (B, D)
+            cam = torch.einsum("bdhw,bd->bhw", last.float(), weight.float())
+            low, high = cam.amin((1, 2), keepdim=True), cam.amax((1, 2), keepdim=True)
+            cam = (cam - low) / (high - low).clamp(min=1e-6)
+            maps.append(cam * (labels[:, i] >= 0).float()[:, None, None])
+        return torch.stack(maps, dim=1)
+
+    def _batches(self, images: Tensor, batch: int = 64) -> Iterator[dict[str, Tensor]]:
+        device = self.head.weight.device
+        for part in images.split(batch):
+            x = to_float(part.to(device))
+            if x.shape[-1] != self.image_size or x.shape[-2] != self.image_size:
+                x = F.interpolate(x, size=(self.image_size, self.image_size), mode="bilinear", antialias=True, align_corners=False)
+            yield self.features(x)
+
+    def _probabilities(self, pooled: Tensor) -> Tensor:
+        logits = self.head(pooled).float()
+        return torch.cat([logits[:, part].softmax(1) for part in self.schema.slices], dim=1)
+
+    @torch.inference_mode()
+    def predict(self, images: Tensor) -> Tensor:
+        """Probabilities, float32 (B, N), softmax within each attribute's slice, of pictures uint8 (B, 3, H, W)."""
+        return self.predict_and_embed(images)[0]
+
+    @torch.inference_mode()
+    def embed(self, images: Tensor) -> Tensor:
+        """Pooled features of unit length, float32 (B, D), of pictures uint8 (B, 3, H, W)."""
+        return self.predict_and_embed(images)[1]
+
+    @torch.inference_mode()
+    def predict_and_embed(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """``predict`` and ``embed`` in one pass."""
+        if len(images) == 0:
+            return torch.zeros(0, self.schema.n_values), torch.zeros(0, self.feature_dim)
+        pooled = torch.cat([maps["pooled"].float() for maps in self._batches(images)])
+        return self._probabilities(pooled).cpu(), F.normalize(pooled, dim=1).cpu()
+
+
+def classification_loss(schema: AttributeSchema, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Cross-entropy within each attribute's slice, averaged over the known labels. Unknown ones are left out.
+
+    Args:
+        logits: (B, N).
+        labels: int64 (B, M).
+    """
+    total = logits.new_zeros(())
+    for i, part in enumerate(schema.slices):
+        # ignore_index leaves unknown labels out of the sum; dividing by the global count keeps each label's weight equal.
+        total = total + F.cross_entropy(logits[:, part], labels[:, i], ignore_index=-1, reduction="sum", label_smoothing=smoothing)
+    return total / (labels >= 0).sum().clamp(min=1)

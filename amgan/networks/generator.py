@@ -1,0 +1,146 @@
+"""The generator: a StarGAN body that returns a picture z and an attention mask alpha; x* = alpha z + (1 - alpha) x (equation 1)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from amgan.config import AmganConfig
+from amgan.schema import AttributeSchema
+
+
+class Generated(NamedTuple):
+    """What the generator makes of pictures (B, 3, S, S).
+
+    Attributes:
+        image: x*, float32 in [-1, 1], (B, 3, S, S).
+        mask: alpha, float32 in [0, 1], (B, 1, S, S).
+        raw: z, float32 in [-1, 1], (B, 3, S, S).
+    """
+
+    image: Tensor
+    mask: Tensor
+    raw: Tensor
+
+
+def make_condition(schema: AttributeSchema, labels: Tensor, edited: Tensor) -> Tensor:
+    """The condition m = {m_1..m_N, r}: only the edited attributes' values are set, so an edit never needs the current labels.
+
+    Args:
+        labels: wanted labels, int64 (B, M); read only where edited.
+        edited: bool (B, M).
+
+    Returns:
+        float32 (B, N + M).
+    """
+    planes = [
+        F.one_hot(labels[:, i].clamp(min=0), part.stop - part.start) * edited[:, i, None]
+        for i, part in enumerate(schema.slices)
+    ]
+    return torch.cat([*planes, edited], dim=1).float()
+
+
+class Norm(nn.Module):
+    """Instance normalisation (the paper's), or normalisation over channels with scale and shift from the condition.
+
+    Instance normalisation takes out of a feature map whatever is constant over the picture, and with it most of a condition
+    given as constant planes and much of a plain garment's colour. Normalising each pixel over its channels keeps both.
+    """
+
+    def __init__(self, channels: int, condition: int | None) -> None:
+        super().__init__()
+        self.instance = nn.InstanceNorm2d(channels, affine=True) if condition is None else None
+        if condition is not None:
+            self.modulation = nn.Linear(condition, 2 * channels)
+            nn.init.normal_(self.modulation.weight, std=0.02)
+            nn.init.zeros_(self.modulation.bias)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        if self.instance is not None:
+            return self.instance(x)
+        scale, shift = self.modulation(condition)[:, :, None, None].chunk(2, dim=1)
+        # The last dimension of a channels-last tensor is its channels: no copy is made.
+        x = F.layer_norm(x.permute(0, 2, 3, 1), x.shape[1:2]).permute(0, 3, 1, 2)
+        return x * (1 + scale) + shift
+
+
+class Block(nn.Module):
+    """conv3 - norm - ReLU - conv3 - norm, added to its input."""
+
+    def __init__(self, channels: int, condition: int | None) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.norm1 = Norm(channels, condition)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.norm2 = Norm(channels, condition)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        h = F.relu(self.norm1(self.conv1(x), condition))
+        return x + self.norm2(self.conv2(h), condition)
+
+
+class Generator(nn.Module):
+    """StarGAN's body (stem, two halvings, residual blocks, two doublings) with a picture head and a mask head.
+
+    Args:
+        schema: N values and M attributes; the condition has N + M numbers, given as constant planes beside the picture.
+        channels: of the first layer.
+        blocks: residual blocks at the lowest resolution.
+        inner_stride: 2 folds 2x2 pixels into channels first, so that the body works at half the resolution.
+        skips: carry encoder features, and the picture itself, to the decoder, so that prints and folds survive; the condition
+            then scales and shifts every normalisation too.
+    """
+
+    def __init__(self, schema: AttributeSchema, channels: int = 64, blocks: int = 6, inner_stride: int = 1, skips: bool = False) -> None:
+        super().__init__()
+        self.schema = schema
+        self.inner_stride = inner_stride
+        self.skips = skips
+        c, planes = channels, schema.n_values + schema.n_attributes
+        modulated = planes if skips else None
+        self.stem = nn.Conv2d(3 * inner_stride**2 + planes, c, 7 if inner_stride == 1 else 5, padding="same", bias=skips)
+        self.stem_norm = Norm(c, modulated)
+        self.down1 = nn.Conv2d(c, 2 * c, 4, stride=2, padding=1, bias=skips)
+        self.down1_norm = Norm(2 * c, modulated)
+        self.down2 = nn.Conv2d(2 * c, 4 * c, 4, stride=2, padding=1, bias=skips)
+        self.down2_norm = Norm(4 * c, modulated)
+        self.blocks = nn.ModuleList(Block(4 * c, modulated) for _ in range(blocks))
+        # Upsample, then convolve: transposed convolutions left a checkerboard.
+        self.up1 = nn.Conv2d(4 * c + (2 * c if skips else 0), 2 * c, 3, padding=1, bias=skips)
+        self.up1_norm = Norm(2 * c, modulated)
+        self.up2 = nn.Conv2d(2 * c + (c if skips else 0), c, 3, padding=1, bias=skips)
+        self.up2_norm = Norm(c, modulated)
+        head = c if inner_stride == 1 else c // 2
+        self.unfold = nn.Conv2d(c, head * inner_stride**2, 3, padding=1) if inner_stride > 1 else None
+        self.head = nn.Conv2d(head + (3 if skips else 0), head, 3, padding=1) if skips else None
+        self.picture = nn.Conv2d(head, 3, 7 if not skips else 3, padding="same")
+        self.mask = nn.Conv2d(head, 1, 7 if not skips else 3, padding="same")
+
+    @classmethod
+    def from_config(cls, schema: AttributeSchema, config: AmganConfig) -> Generator:
+        return cls(schema, config.channels, config.blocks, config.inner_stride, config.skips)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Generated:
+        """Pictures in [-1, 1], float (B, 3, S, S), and conditions (B, N + M) of ``make_condition``."""
+        m = condition
+        h = F.pixel_unshuffle(x, self.inner_stride) if self.inner_stride > 1 else x
+        planes = m[:, :, None, None].expand(-1, -1, h.shape[2], h.shape[3])
+        h = torch.cat([h, planes.to(h.dtype)], dim=1).contiguous(memory_format=torch.channels_last)
+        h0 = F.relu(self.stem_norm(self.stem(h), m))  # (B, c, S/i, S/i)
+        h1 = F.relu(self.down1_norm(self.down1(h0), m))  # (B, 2c, S/2i, S/2i)
+        h = F.relu(self.down2_norm(self.down2(h1), m))  # (B, 4c, S/4i, S/4i)
+        for block in self.blocks:
+            h = block(h, m)
+        h = F.interpolate(h, scale_factor=2.0)
+        h = F.relu(self.up1_norm(self.up1(torch.cat([h, h1], 1) if self.skips else h), m))
+        h = F.interpolate(h, scale_factor=2.0)
+        h = F.relu(self.up2_norm(self.up2(torch.cat([h, h0], 1) if self.skips else h), m))
+        if self.unfold is not None:
+            h = F.relu(F.pixel_shuffle(self.unfold(h), self.inner_stride))
+        if self.head is not None:
+            h = F.relu(self.head(torch.cat([h, x.to(h.dtype)], dim=1)))
+        raw, mask = torch.tanh(self.picture(h).float()), torch.sigmoid(self.mask(h).float())
+        return Generated(mask * raw + (1 - mask) * x.float(), mask, raw)

@@ -1,0 +1,1 @@
+"""Training of the classifiers and of AMGAN: progress in images, resume by the same command."""

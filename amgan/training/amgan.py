@@ -1,0 +1,281 @@
+"""Training of AMGAN: setup, then steps of critics and generator, with snapshots that validate, save and draw a sheet."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from amgan.attention import cam_target, mask_target, needs_cam
+from amgan.config import AmganConfig
+from amgan.crop import crop, edit_boxes
+from amgan.data.batches import BatchMaker, EditBatch
+from amgan.data.garments import Garments, balance_weights
+from amgan.errors import UserError
+from amgan.losses import (
+    attention_loss,
+    critic_loss,
+    cycle_consistency,
+    generator_adversarial,
+    gradient_penalty,
+    pair_loss,
+    perceptual_loss,
+    r1_penalty,
+    wanted_classification,
+)
+from amgan.networks.classifier import AttributeClassifier
+from amgan.networks.discriminator import Discriminator
+from amgan.networks.generator import Generated, Generator, make_condition
+from amgan.training.loop import StatsFile, claim_run, console, interruptible, progress_bar, seed_step
+from amgan.training.snapshot import draw_sheet, validate
+from amgan.training.state import load_state, pack, pack_optimizer, save_state, unpack, unpack_optimizer
+from amgan.weights import load_classifier, load_generator, save_generator
+
+Losses = dict[str, Tensor]
+
+
+class Amgan:
+    """Everything that training moves: G, its average, D_I, D_C, and their optimisers; and the frozen teacher."""
+
+    def __init__(self, schema: Any, config: AmganConfig, teacher: AttributeClassifier, device: torch.device) -> None:
+        self.schema, self.config, self.device = schema, config, device
+        self.teacher = teacher.to(device).eval().requires_grad_(False)
+        torch.manual_seed(config.seed)
+
+        def placed(network: torch.nn.Module) -> Any:
+            return network.to(device, memory_format=torch.channels_last)
+
+        c = config
+        self.generator: Generator = placed(Generator.from_config(schema, c))
+        self.critic_i: Discriminator = placed(Discriminator(schema, c.image_size, c.critic_channels, c.critic_layers, c.critic_cap))
+        self.critic_c: Discriminator = placed(
+            Discriminator(schema, c.image_size // 2, c.critic_channels, c.critic_layers - 2, c.critic_cap)
+        )
+        self.average: Generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
+        critics = [*self.critic_i.parameters(), *self.critic_c.parameters()]
+        self.g_optimizer = torch.optim.Adam(self.generator.parameters(), lr=c.lr, betas=(0.5, 0.999), fused=True)
+        self.d_optimizer = torch.optim.Adam(critics, lr=c.critic_lr, betas=(0.5, 0.999), fused=True)
+
+    def networks(self) -> dict[str, torch.nn.Module]:
+        return {"generator": self.generator, "average": self.average, "critic_i": self.critic_i, "critic_c": self.critic_c}
+
+    def tensors(self) -> dict[str, Tensor]:
+        out: dict[str, Tensor] = {}
+        for name, network in self.networks().items():
+            out |= pack(name, network.state_dict())
+        return out | pack_optimizer("g_optimizer", self.g_optimizer) | pack_optimizer("d_optimizer", self.d_optimizer)
+
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        for name, network in self.networks().items():
+            network.load_state_dict(unpack(name, tensors))
+        unpack_optimizer("g_optimizer", self.g_optimizer, tensors)
+        unpack_optimizer("d_optimizer", self.d_optimizer, tensors)
+
+    def autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bf16)
+
+    # --- Critics ------------------------------------------------------------------------------------------------------
+
+    def critic_step(self, batch: EditBatch, step: int, generator: torch.Generator) -> Losses:
+        """One step of D_I and D_C."""
+        config = self.config
+        with torch.no_grad(), self.autocast():
+            fake = self.generator(batch.source, make_condition(self.schema, batch.wanted, batch.edited))
+        boxes = edit_boxes(fake.mask)
+        pictures = {"I": (batch.photos, fake.image), "C": (crop(batch.photos, boxes), crop(fake.image, boxes))}
+        total = torch.zeros((), device=self.device)
+        logged: Losses = {}
+        for name, critic in (("I", self.critic_i), ("C", self.critic_c)):
+            real_pictures, fake_pictures = pictures[name]
+            with self.autocast():
+                real, fake_source = critic(real_pictures), critic(fake_pictures)[0]
+            loss, terms = critic_loss(config, self.schema, name, real, fake_source, batch.labels)
+            total, logged = total + loss, logged | terms
+            # Penalties differentiate twice: in full precision.
+            if config.objective == "wgan-gp":
+                penalty = gradient_penalty(critic, real_pictures, fake_pictures, generator)
+                total, logged[f"D_{name}/gp"] = total + config.gp * penalty, penalty.detach()
+            elif step % config.r1_every == 0:
+                penalty = r1_penalty(critic, real_pictures)
+                total = total + 0.5 * config.gp * config.r1_every * penalty
+                logged[f"D_{name}/r1"] = penalty.detach()
+        self.d_optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        self.d_optimizer.step()
+        return logged
+
+    # --- Generator ----------------------------------------------------------------------------------------------------
+
+    def generator_step(self, batch: EditBatch) -> Losses:
+        """One step of G and of its average."""
+        total, logged = self.generator_loss(batch)
+        self.g_optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        self.g_optimizer.step()
+        self._update_average()
+        return logged
+
+    def generator_loss(self, batch: EditBatch) -> tuple[Tensor, Losses]:
+        """L_G = L_adv + l_cls L_cls + l_cyc L_cyc + l_a L_a + l_p L_p (+ l_pair L_pair)."""
+        c = self.config
+        with self.autocast():
+            edited: Generated = self.generator(batch.source, make_condition(self.schema, batch.wanted, batch.edited))
+        losses: Losses = {}
+        # Critics are only looked through here: their own gradients are not wanted.
+        self.critic_i.requires_grad_(False)
+        self.critic_c.requires_grad_(False)
+        boxes = edit_boxes(edited.mask)
+        for name, critic, pictures in (("I", self.critic_i, edited.image), ("C", self.critic_c, crop(edited.image, boxes))):
+            with self.autocast():
+                source, classes = critic(pictures)
+            losses[f"adv_{name}"] = c.adv * generator_adversarial(c.objective, source)
+            losses[f"cls_{name}"] = c.cls * wanted_classification(self.schema, classes, batch.wanted, batch.edited)
+        self.critic_i.requires_grad_(True)
+        self.critic_c.requires_grad_(True)
+
+        way_back = batch.cycled.nonzero()[:, 0]
+        if len(way_back):
+            condition = make_condition(self.schema, batch.labels[way_back], batch.edited[way_back])
+            with self.autocast():
+                back: Generated = self.generator(edited.image[way_back], condition)
+            share = len(way_back) / len(batch.source)
+            losses["cyc"] = c.cyc * share * cycle_consistency(batch.source[way_back], back.image)
+
+        with self.autocast():
+            features = self.teacher.features(edited.image)
+            with torch.no_grad():
+                reference = self.teacher.features(batch.reference)
+                source_last = self.teacher.features(batch.source)["last"] if needs_cam(self.schema, c.attention) else None
+        losses["percep"] = c.percep * perceptual_loss(features, reference, c.percep_maps, batch.paired)
+        target = self.attention_target(batch, source_last, reference["last"])
+        changes = batch.region[:, None, None, None]
+        losses["att"] = c.att * attention_loss(edited.mask * changes, target * changes)
+        if c.pairs > 0:
+            losses["pair"] = c.pair * pair_loss(edited.image, batch.reference, batch.paired)
+        total = torch.stack(list(losses.values())).sum()
+        return total, {f"G/{k}": v.detach() for k, v in losses.items()} | {"G/alpha": edited.mask.detach().mean()}
+
+    @torch.no_grad()
+    def attention_target(self, batch: EditBatch, source_last: Tensor | None, reference_last: Tensor) -> Tensor:
+        """alpha*, float (B, 1, S, S)."""
+        cams = None
+        if source_last is not None:
+            source_cam = self.teacher.cam(source_last, batch.labels)
+            reference_cam = self.teacher.cam(reference_last, batch.wanted)
+            cams = cam_target(source_cam, reference_cam, batch.edited, self.config.image_size, self.config.attention != "source")
+        if self.config.attention == "masks":
+            return mask_target(self.schema, batch.source_mask, batch.reference_mask, batch.edited, cams)
+        assert cams is not None
+        return cams
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        decay = 0.5 ** (self.config.batch / max(self.config.ema_kimg * 1000, 1e-8))
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.generator.parameters()), 1 - decay)
+
+
+def decay(config: AmganConfig, step: int, steps: int) -> float:
+    """Factor of the learning rates: constant, then linear to zero; the first hundred steps warm up where nothing is at stake."""
+    start = config.decay_from * steps
+    return min(1.0, (step + 1) / 100, max(0.0, (steps - step) / max(1.0, steps - start)))
+
+
+def train_amgan(
+    train: Garments,
+    val: Garments,
+    config: AmganConfig,
+    out: Path,
+    device: torch.device,
+    about: dict[str, Any],
+    warm_start: str | None = None,
+) -> None:
+    """Train and write ``out/editor/`` (the averaged generator), ``out/editor-run/`` (state, statistics, TensorBoard, sheets)."""
+    run = out / "editor-run"
+    claim_run(run, config, {k: about[k] for k in ("data", "preset")})
+    teacher, judge = load_classifier(out, "teacher"), load_classifier(out, "judge")
+    teacher.schema.require_same(train.schema, "the teacher", "the data")
+    model = Amgan(train.schema, config, teacher, device)
+    steps = max(1, round(config.kimg * 1000 / config.batch))
+    every = max(1, round(config.snapshot_kimg * 1000 / config.batch))
+    step, best, seconds = 0, -1.0, 0.0
+    if (saved := load_state(run)) is not None:
+        model.load(saved[0])
+        step, best, seconds = saved[1]["step"], saved[1]["best"], saved[1]["seconds"]
+        console.print(f"Resuming at {step * config.batch / 1000:.1f} of {config.kimg:g} kimg")
+    elif warm_start is not None:
+        _start_from(model, warm_start)
+
+    train = train.to(device)
+    batches = BatchMaker(train, teacher.embed(train.images).to(device), balance_weights(train.labels.cpu(), config.balance), config)
+    started, stats, board = time.monotonic() - seconds, StatsFile(run), SummaryWriter(str(run / "tensorboard"))
+    with interruptible() as interrupted, progress_bar() as bar:
+        task = bar.add_task("Training AMGAN", total=steps, completed=step)
+        while step < steps and not interrupted:
+            losses = one_step(model, batches, step, steps)
+            step += 1
+            bar.update(task, completed=step)
+            if step % 50 == 0:  # the only place where the loop waits for the device
+                values = {k: float(v) for k, v in losses.items()}
+                stats.write(step=step, kimg=step * config.batch / 1000, seconds=time.monotonic() - started, **values)
+                for k, v in values.items():
+                    board.add_scalar(k, v, step)
+            if step % every == 0 or step == steps or interrupted:
+                bar.update(task, description="Validating")
+                scores = validate(model.average, judge, val)
+                for k, v in scores.items():
+                    board.add_scalar(f"val/{k}", v, step)
+                kimg = step * config.batch / 1000
+                stats.write(step=step, kimg=kimg, **{f"val_{k}": v for k, v in scores.items()})
+                bar.console.print(f"{kimg:.1f} kimg: " + ", ".join(f"{k} {v:.3f}" for k, v in scores.items()))
+                draw_sheet(model.average, val, run / "sheets" / f"{step:08d}.png")
+                if scores["score"] >= best:
+                    best = scores["score"]
+                    extra = {**about, "kimg": kimg, "seconds": round(time.monotonic() - started), "validation": scores}
+                    save_generator(out, model.average, config, extra)
+                save_state(run, step, model.tensors(), {"best": best, "seconds": time.monotonic() - started})
+                bar.update(task, description="Training AMGAN")
+    board.close()
+    if interrupted and step < steps:
+        raise KeyboardInterrupt
+    console.print(f"Done: {out / 'editor'}, best validation score {best:.3f}. Sheets in {run / 'sheets'}.")
+
+
+def one_step(model: Amgan, batches: BatchMaker, step: int, steps: int) -> Losses:
+    """Critic steps and one generator step, all draws from the seed of this step."""
+    config = model.config
+    generator = seed_step(config.seed, step)
+    factor = decay(config, step, steps)
+    for optimizer, lr in ((model.g_optimizer, config.lr), (model.d_optimizer, config.critic_lr)):
+        for group in optimizer.param_groups:
+            group["lr"] = lr * factor
+    losses: Losses = {}
+    for _ in range(config.critic_steps):
+        batch = batches.draw(generator)
+        losses |= model.critic_step(batch, step, generator)
+    # One critic step: the generator takes the same batch; the paper's five: a fresh one.
+    if config.critic_steps > 1:
+        batch = batches.draw(generator)
+    losses |= model.generator_step(batch)
+    if step == 0 and not all(math.isfinite(float(v)) for v in losses.values()):
+        raise UserError("The first step's losses are not finite; lower the learning rate, or train with -c bf16=false.")
+    return losses
+
+
+def _start_from(model: Amgan, weights: str) -> None:
+    """Copy what fits of other weights' editor into generator and average; the rest starts fresh."""
+    other, _, _ = load_generator(weights)
+    own, copied = model.generator.state_dict(), 0
+    for name, value in other.state_dict().items():
+        if name in own and own[name].shape == value.shape:
+            own[name].copy_(value)
+            copied += 1
+    if copied == 0:
+        raise UserError(f"Nothing of the editor of {weights} fits this configuration; use the same channels and blocks.")
+    model.average.load_state_dict(model.generator.state_dict())
+    console.print(f"Warm start: {copied} of {len(own)} tensors from {weights}")

@@ -1,0 +1,92 @@
+"""``amgan train``: reads the data, trains what is missing, in order: teacher, judge, AMGAN."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich import print_json
+
+from amgan.config import override, preset
+from amgan.data.garments import Garments, load_garments
+from amgan.data.imagefolder import ImageFolder, find_metadata, read_imagefolder
+from amgan.errors import UserError
+from amgan.schema import AttributeSchema
+from amgan.training.classifier import train_classifier
+from amgan.training.loop import console, pick_device
+
+ROLES = ("teacher", "judge")
+
+
+def data_hash(folder: ImageFolder) -> str:
+    """What identifies a data set: its metadata file and schema."""
+    metadata = find_metadata(folder.root)
+    assert metadata is not None
+    digest = hashlib.sha256(metadata.read_bytes())
+    digest.update(json.dumps(folder.schema.to_dict()).encode())
+    return digest.hexdigest()[:16]
+
+
+def train_command(
+    data: Path,
+    out: Path,
+    model: str,
+    role: str,
+    preset_name: str,
+    settings: list[str],
+    attributes: Path | None,
+    warm_start: str | None,
+    device_name: str,
+    dry_run: bool,
+) -> None:
+    """See ``amgan train --help``. Raises UserError."""
+    if model not in ("amgan", "classifier"):
+        raise UserError(f"Unknown model {model!r}. Valid: amgan, classifier.")
+    if role not in ROLES:
+        raise UserError(f"Unknown role {role!r}. Valid: {', '.join(ROLES)}.")
+    chosen = preset(preset_name)
+    config = override(chosen.amgan if model == "amgan" else getattr(chosen, role), settings)
+    if dry_run:
+        print_json(data={"model": model, "preset": preset_name, "config": dataclasses.asdict(config)})
+        return
+    device = pick_device(device_name)
+    folder = read_imagefolder(data, AttributeSchema.load(attributes) if attributes else None)
+    train = load_garments(folder, folder.split("train"), config.image_size)
+    val = load_garments(folder, folder.split("val"), config.image_size)
+    about = {"data": data_hash(folder), "preset": preset_name}
+
+    def classifier(role: str, config: Any) -> None:
+        best = train_classifier(train, val, config, role, out, device, about)
+        console.print(f"{role}: {json.dumps({k: round(v, 4) for k, v in best.items()})}, in {out / role}")
+
+    if model == "classifier":
+        classifier(role, config)
+        return
+    for missing in ROLES:
+        if not (out / missing / "config.json").is_file() or not _finished(out, missing):
+            console.print(f"No finished {missing} in {out}: it is trained first.")
+            classifier(missing, dataclasses.replace(getattr(chosen, missing), image_size=config.image_size))
+    train_amgan_into(out, train, val, config, device, {**about, "command": shlex.join(["amgan", *sys.argv[1:]])}, warm_start)
+
+
+def _finished(out: Path, role: str) -> bool:
+    """A classifier without a run beside it was put there ready-made; one with a run must have come to its end."""
+    run = out / f"{role}-run"
+    if not run.is_dir():
+        return True
+    config = json.loads((run / "run.json").read_text(encoding="utf-8"))["config"]
+    states = sorted(run.glob("state-????????"))
+    return bool(states) and int(states[-1].name[6:]) >= max(1, round(config["kimg"] * 1000 / config["batch"]))
+
+
+def train_amgan_into(
+    out: Path, train: Garments, val: Garments, config: Any, device: Any, about: dict[str, Any], warm_start: str | None
+) -> None:
+    from amgan.training.amgan import train_amgan
+
+    train_amgan(train, val, config, out, device, about, warm_start)

@@ -1,0 +1,98 @@
+"""What a snapshot shows: scores on the validation split, and a sheet of edits to look at."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from amgan.data.augment import to_float, to_uint8
+from amgan.data.batches import drawable
+from amgan.data.garments import Garments
+from amgan.networks.classifier import AttributeClassifier
+from amgan.networks.generator import Generated, Generator, make_condition
+from PIL import Image
+
+EDITS = 240  # per attribute and validation
+
+
+def _edit(network: Generator, images: Tensor, wanted: Tensor, edited: Tensor) -> Generated:
+    """Edit uint8 pictures (B, 3, S, S) on the network's device, in batches."""
+    device = next(network.parameters()).device
+    parts = []
+    for i in range(0, len(images), 32):
+        x = to_float(images[i : i + 32].to(device)).contiguous(memory_format=torch.channels_last)
+        condition = make_condition(network.schema, wanted[i : i + 32].to(device), edited[i : i + 32].to(device))
+        with torch.autocast(device.type, torch.bfloat16):
+            parts.append(network(x, condition))
+    return Generated(*(torch.cat([p[k].cpu() for p in parts]) for k in range(3)))
+
+
+@torch.inference_mode()
+def validate(network: Generator, judge: AttributeClassifier, val: Garments) -> dict[str, float]:
+    """Per attribute: share of edits that the judge accepts (averaged over wanted values), share that keeps the judge's view of
+    the other attributes, mean change outside the garment, IoU of alpha with the garment. ``score`` sums it up."""
+    schema = network.schema
+    generator = torch.Generator().manual_seed(0)
+    before = judge.predict(val.images)
+    scores: dict[str, float] = {}
+    total = []
+    for i, (name, part) in enumerate(zip(schema.names, schema.slices, strict=True)):
+        known = (val.labels[:, i] >= 0).nonzero()[:, 0]
+        if len(known) == 0:
+            continue
+        index = known[torch.randint(len(known), (min(EDITS, 4 * len(known)),), generator=generator)]
+        values = drawable(schema)[i]
+        wanted = val.labels[index].clone()
+        noise = torch.rand(len(index), len(values), generator=generator)
+        wanted[:, i] = values[noise.masked_fill(values[None] == wanted[:, i, None], -1).argmax(1)]
+        edited = torch.zeros_like(wanted, dtype=torch.bool)
+        edited[:, i] = True
+        result = _edit(network, val.images[index], wanted, edited)
+        after = judge.predict(to_uint8(result.image))
+        right = (after[:, part].argmax(1) == wanted[:, i]).float()
+        accepted = torch.stack([right[wanted[:, i] == v].mean() for v in wanted[:, i].unique()]).mean()
+        kept = [
+            (after[:, p].argmax(1) == before[index][:, p].argmax(1)).float().mean()
+            for j, p in enumerate(schema.slices)
+            if j != i
+        ]
+        garment = val.masks[index]
+        change = (result.image - to_float(val.images[index])).abs().mean(1, keepdim=True) / 2
+        scores[name] = float(accepted)
+        if kept:
+            scores[f"{name}_kept"] = float(torch.stack(kept).mean())
+        scores[f"{name}_outside"] = float((change * ~garment).sum() / (~garment).sum())
+        alpha = result.mask > 0.5
+        scores[f"{name}_iou"] = float(((alpha & garment).sum((1, 2, 3)) / (alpha | garment).sum((1, 2, 3)).clamp(min=1)).mean())
+        total.append(scores[name] + 0.5 * scores.get(f"{name}_kept", 0))
+    scores["score"] = sum(total) / max(1, len(total))
+    return scores
+
+
+@torch.inference_mode()
+def draw_sheet(network: Generator, val: Garments, path: Path, rows: int = 8) -> None:
+    """Edits and masks of the first garments by SHA-256 of their names: each row a garment, then its edits above their masks."""
+    order = sorted(range(len(val)), key=lambda i: hashlib.sha256(val.item_ids[i].encode()).hexdigest())[:rows]
+    schema = network.schema
+    strips = []
+    settings = []
+    for i, values in enumerate(drawable(schema)):
+        step = max(1, len(values) // 5)
+        settings += [(i, int(v)) for v in values[::step][:6]]
+    for item in order:
+        count = len(settings)
+        wanted = val.labels[item].expand(count, -1).clone()
+        edited = torch.zeros_like(wanted, dtype=torch.bool)
+        for k, (i, v) in enumerate(settings):
+            wanted[k, i], edited[k, i] = v, True
+        images = val.images[item].expand(count, -1, -1, -1)
+        result = _edit(network, images, wanted, edited)
+        top = torch.cat([val.images[item : item + 1], to_uint8(result.image)])
+        masks = (result.mask * 255).to(torch.uint8).expand(-1, 3, -1, -1)
+        bottom = torch.cat([torch.full_like(val.images[item : item + 1], 255), masks])
+        strips += [torch.cat(list(top), dim=2), torch.cat(list(bottom), dim=2)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(torch.cat(strips, dim=1).permute(1, 2, 0).numpy()).save(path)

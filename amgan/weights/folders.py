@@ -1,0 +1,150 @@
+"""Weights folders: ``editor/ teacher/ judge/`` of safetensors and readable JSON, and ``card.json`` with where they come from.
+
+A name is looked for among the shipped ones, then as a folder, then (``hf-hub:org/name``) on the Hugging Face hub.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from amgan.config import AmganConfig, from_dict
+from amgan.errors import UserError
+from amgan.networks.classifier import AttributeClassifier
+from amgan.networks.generator import Generator
+from amgan.schema import AttributeSchema
+
+SHIPPED = Path(__file__).parent
+PARTS = ("editor", "teacher", "judge")
+
+
+def shipped() -> list[str]:
+    """Names of the weights in this installation."""
+    return sorted(p.name for p in SHIPPED.iterdir() if any((p / part / "config.json").is_file() for part in PARTS))
+
+
+def weights_folder(weights: str | Path) -> Path:
+    """Where named weights lie on disk. Raises UserError with what would be valid."""
+    text = str(weights)
+    if text in shipped():
+        return SHIPPED / text
+    if text.startswith("hf-hub:"):
+        return _download(text.removeprefix("hf-hub:"))
+    folder = Path(weights)
+    if folder.is_dir():
+        if not any((folder / part / "config.json").is_file() for part in PARTS):
+            raise UserError(f"{folder} holds no weights: none of {', '.join(p + '/config.json' for p in PARTS)} is there.")
+        return folder
+    raise UserError(
+        f"Unknown weights {text!r}. Valid: a shipped name ({', '.join(shipped()) or 'none here'}), "
+        "a folder that training wrote, or hf-hub:organisation/name."
+    )
+
+
+def _download(repository: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(repository, allow_patterns=["*.json", "*.safetensors"]))
+    except Exception as error:  # the hub raises its own, its HTTP library's and OS errors
+        raise UserError(f"Weights {repository!r} cannot be had from the hub: {str(error).splitlines()[0]}") from None
+
+
+def push_to_hub(weights: str | Path, repository: str, private: bool = False) -> str:
+    """Upload a weights folder to the hub; returns its address. Needs a login (``hf auth login``)."""
+    from huggingface_hub import HfApi
+
+    folder = weights_folder(weights)
+    api = HfApi()
+    api.create_repo(repository, private=private, exist_ok=True)
+    return str(api.upload_folder(repo_id=repository, folder_path=folder, allow_patterns=["*.json", "*.safetensors", "*.md"]))
+
+
+def weights_card(weights: str | Path) -> dict[str, Any]:
+    """The card: data, command, time, scores. Empty when the folder has none."""
+    path = weights_folder(weights) / "card.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _write_part(folder: Path, part: str, network: nn.Module, config: dict[str, Any], half: bool) -> None:
+    target = folder / part
+    target.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        k: (v.half() if half and v.is_floating_point() else v).detach().cpu().contiguous()
+        for k, v in network.state_dict().items()
+    }
+    temporary = target / "model.safetensors.tmp"
+    save_file(tensors, temporary)
+    temporary.replace(target / "model.safetensors")
+    (target / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+
+
+def _read_part(weights: str | Path, part: str) -> tuple[dict[str, Any], dict[str, torch.Tensor], str]:
+    folder = weights_folder(weights) / part
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        tensors = load_file(folder / "model.safetensors")
+    except FileNotFoundError as error:
+        raise UserError(f"The weights {weights} have no {part}: {Path(error.filename).name} is missing in {folder}.") from None
+    except (ValueError, SafetensorError) as error:
+        raise UserError(f"The {part} in {folder} is damaged: {error}.") from None
+    digest = hashlib.sha256((folder / "model.safetensors").read_bytes())
+    digest.update(json.dumps(config, sort_keys=True).encode())
+    return config, {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}, digest.hexdigest()[:16]
+
+
+def _fill(network: nn.Module, tensors: dict[str, torch.Tensor], part: str, weights: str | Path) -> None:
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise UserError(f"The {part} of {weights} does not fit its configuration: {str(error).splitlines()[1].strip()}") from None
+    network.eval().requires_grad_(False)
+
+
+def save_classifier(folder: Path, role: str, network: AttributeClassifier, extra: dict[str, Any], half: bool = True) -> None:
+    """Write ``folder/role/``. ``extra`` (preset, data, scores …) goes into its config.json beside what rebuilds the network."""
+    config = {
+        "model": "classifier",
+        "backbone": network.backbone_name,
+        "image_size": network.image_size,
+        "schema": network.schema.to_dict(),
+        **extra,
+    }
+    _write_part(folder, role, network, config, half)
+
+
+def load_classifier(weights: str | Path, role: str = "teacher") -> AttributeClassifier:
+    """The ``teacher`` or ``judge`` of named weights, in eval mode, frozen. Raises UserError."""
+    config, tensors, identity = _read_part(weights, role)
+    network = AttributeClassifier(AttributeSchema.from_dict(config["schema"]), config["backbone"], config["image_size"])
+    _fill(network, tensors, role, weights)
+    network.identity = identity
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def save_generator(folder: Path, network: Generator, config: AmganConfig, extra: dict[str, Any], half: bool = True) -> None:
+    """Write ``folder/editor/``."""
+    values = {
+        "model": "amgan",
+        "schema": network.schema.to_dict(),
+        "config": dataclasses.asdict(config),
+        **extra,
+    }
+    _write_part(folder, "editor", network, values, half)
+
+
+def load_generator(weights: str | Path) -> tuple[Generator, AmganConfig, str]:
+    """Generator in eval mode, its training configuration, and its content hash. Raises UserError."""
+    values, tensors, identity = _read_part(weights, "editor")
+    config = from_dict(AmganConfig, values["config"])
+    network = Generator.from_config(AttributeSchema.from_dict(values["schema"]), config)
+    _fill(network, tensors, "editor", weights)
+    return network.to(memory_format=torch.channels_last), config, identity  # type: ignore[call-overload]
