@@ -66,7 +66,9 @@ def cut_out(image: Image.Image, mask: Image.Image | np.ndarray | None = None, si
     rgb = shrink(photo, 4 * size)  # more than the frame can show would only cost time
     small = shrink(rgb, WORKING_SIDE)
     if min(small.shape[:2]) < NARROWEST:
-        raise PhotoError("too-narrow", f"The photo is a strip of {image.width} x {image.height} pixels; no garment fits in it.")
+        raise PhotoError(
+            "too-narrow", f"The photo is a strip of {image.width} x {image.height} pixels; no garment fits in it."
+        )
     if mask is not None:
         method, found = "given", _given(mask, photo.shape[:2], rgb.shape[:2])
     else:
@@ -76,7 +78,9 @@ def cut_out(image: Image.Image, mask: Image.Image | np.ndarray | None = None, si
         found = _binary(cv2.resize(found, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR))
     share = np.mean(found > 0)
     if share == 0 or share == 1:
-        raise PhotoError("no-garment", "No garment was found in the photo; it should lie in the middle, all of it in view.")
+        raise PhotoError(
+            "no-garment", "No garment was found in the photo; it should lie in the middle, all of it in view."
+        )
     confidence, problems = judge(small, _binary(shrink(found, WORKING_SIDE)), method)
     framed = _untouched(rgb, found, size) if method == "white" and _on_white(rgb, found) else frame(rgb, found, size)
     return CutOut(framed.image, framed.mask, _in_photo(framed.placement, photo, rgb), confidence, method, problems)

@@ -82,7 +82,9 @@ def judge(rgb: np.ndarray, mask: np.ndarray, method: str) -> tuple[float, tuple[
         # Every twelfth training photo comes out below one half; most wrong cuts are among them.
         factor = 1 / (1 + np.exp(0.9 * (_doubt(evidence) - 4.4)))
         if evidence.left_out > 0.12:
-            found.append((factor, "Much around the garment has its colours; a part of it may be missing or too much taken."))
+            found.append(
+                (factor, "Much around the garment has its colours; a part of it may be missing or too much taken.")
+            )
         elif evidence.weak_outline > 0.12:
             found.append((factor, "The outline is hard to see in places; garment and background look alike there."))
         else:

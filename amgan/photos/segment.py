@@ -23,7 +23,11 @@ def background_mask(rgb: np.ndarray) -> np.ndarray | None:
     ring = np.concatenate([lab[0], lab[-1], lab[:, 0], lab[:, -1]])
     ground = np.median(ring, axis=0)
     # A few pixels of a sleeve may reach the edge; cloth, wood and shadow all over it may not.
-    if ground[0] < 88 or np.hypot(ground[1], ground[2]) > 8 or np.mean(np.linalg.norm(ring - ground, axis=1) > 4) > 0.05:
+    if (
+        ground[0] < 88
+        or np.hypot(ground[1], ground[2]) > 8
+        or np.mean(np.linalg.norm(ring - ground, axis=1) > 4) > 0.05
+    ):
         return None
     like_ground = (np.linalg.norm(lab - ground, axis=2) < 5).astype(np.uint8)
     flooded = cv2.copyMakeBorder(like_ground, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
