@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -68,7 +69,7 @@ class About:
         return {
             "format": FORMAT,
             "identity": self.identity.to_dict(),
-            "schema": self.schema.to_dict(),
+            "schema": list(self.schema.to_dict().items()),  # pairs: an engine may sort the keys of an object
             "notes": self.notes,
         }
 
@@ -81,8 +82,12 @@ class About:
             raise UserError(
                 f"{where} has format {values.get('format')!r}; this version reads {FORMAT}. Index it again."
             )
-        notes = {str(k): str(v) for k, v in dict(values.get("notes") or {}).items()}
-        return cls(IndexIdentity.from_dict(values["identity"]), AttributeSchema.from_dict(values["schema"]), notes)
+        try:
+            schema = dict(values["schema"])
+            notes = {str(k): str(v) for k, v in dict(values.get("notes") or {}).items()}
+        except (TypeError, ValueError):
+            raise UserError(f"{where} holds a description that cannot be read; index again.") from None
+        return cls(IndexIdentity.from_dict(values["identity"]), AttributeSchema.from_dict(schema), notes)
 
 
 @dataclass(frozen=True)
@@ -178,6 +183,14 @@ class StoreLocation(Protocol):
 
     def drop(self, name: str) -> None:
         """Delete a physical collection. Raises UserError when an alias points at it or another process holds it."""
+
+    def writing(self, collection: str) -> AbstractContextManager[None]:
+        """Hold the right to fill a collection; the system takes it back from a killed process.
+
+        Raises:
+            UserError: at once, when another process holds it.
+        """
+        ...
 
     def close(self) -> None: ...
 

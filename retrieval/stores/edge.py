@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,7 +36,7 @@ from retrieval.stores.base import (
     resolve_filter,
     resolve_key,
 )
-from retrieval.stores.files import read_json, write_json
+from retrieval.stores.files import held, read_json, write_json
 
 T = TypeVar("T")
 
@@ -203,6 +204,9 @@ class EdgeLocation:
         self.open(name).close()  # refuses while another process searches in it
         (home / "about.json").unlink()
         shutil.rmtree(home, ignore_errors=True)
+
+    def writing(self, collection: str) -> AbstractContextManager[None]:
+        return held(self.folder / f".{check_name(collection)}.lock", f"{collection!r} in {self.folder}")
 
     def close(self) -> None:
         """Nothing to do: each open collection is closed by itself."""

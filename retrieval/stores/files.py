@@ -47,11 +47,11 @@ def read_json(path: Path) -> Any:
 
 
 @contextmanager
-def held(path: Path, refusal: str) -> Iterator[None]:
+def held(path: Path, what: str) -> Iterator[None]:
     """Hold a lock file while the block runs; the system frees it when the process dies.
 
     Raises:
-        UserError: with the sentence ``refusal``, at once, when another holds it.
+        UserError: at once, when another process holds it.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,5 +62,5 @@ def held(path: Path, refusal: str) -> Iterator[None]:
         try:
             portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
         except (portalocker.exceptions.LockException, OSError):
-            raise UserError(refusal) from None
+            raise UserError(f"Another index-catalog is filling {what}; wait until it ends, or stop it.") from None
         yield

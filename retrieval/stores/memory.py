@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 
@@ -163,6 +164,9 @@ class MemoryLocation:
         if name in self._aliases.values():
             raise UserError(f"The collection {name!r} is in use by an alias; point the alias elsewhere first.")
         self._stores.pop(name, None)
+
+    def writing(self, collection: str) -> AbstractContextManager[None]:
+        return nullcontext()  # no other process can reach it
 
     def close(self) -> None:
         """Nothing to do: memory is all there is."""

@@ -5,10 +5,15 @@ The key of a protected server comes from the environment variable QDRANT_API_KEY
 
 from __future__ import annotations
 
+import getpass
+import hashlib
 import os
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -36,6 +41,7 @@ from retrieval.stores.base import (
     resolve_filter,
     resolve_key,
 )
+from retrieval.stores.files import held
 
 T = TypeVar("T")
 
@@ -94,7 +100,7 @@ class ServerStore:
             self._call(lambda c, batch=batch: c.upsert(self.name, batch, wait=False))
 
     def _index_fields(self) -> None:
-        """Before any vector comes, so that the graph is built for filtered search too; a killed run may have left some."""
+        """Before any vector comes, so that the graph suits filtered search; a killed run may have left some to do."""
         if self._fields_indexed:
             return
         there = self._call(lambda c: c.get_collection(self.name)).payload_schema
@@ -277,6 +283,12 @@ class ServerLocation:
             raise UserError(f"The collection {name!r} is in use by an alias; point the alias elsewhere first.")
         if name in self.collections():
             self._call(lambda c: c.delete_collection(name))
+
+    def writing(self, collection: str) -> AbstractContextManager[None]:
+        """Guards against a second index-catalog on this machine; the server itself knows no such right."""
+        key = hashlib.sha256(f"{self.url} {check_name(collection)}".encode()).hexdigest()[:16]
+        folder = Path(tempfile.gettempdir()) / f"amgan-{getpass.getuser()}"
+        return held(folder / f"{key}.lock", f"{collection!r} on {self.url}")
 
     def close(self) -> None:
         self._call.client.close()

@@ -1,0 +1,127 @@
+"""Which collection a run fills, and when searches begin to see it.
+
+The name that people search by is an alias. Its physical collection is named after what its vectors mean
+(``shop.1a2b3c4d5e``): the same networks bring that one up to date in place; others fill a new one beside it, which
+takes over in one step when it is whole. A run that was stopped or killed leaves the old one serving, and the same
+command goes on from what is there, because every photo in it is known by the hash of its bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from amgan.errors import UserError
+from indexer.catalogue import Catalogue
+from indexer.pipeline import SILENT, Encoder, Hooks, Tally, fill
+from indexer.prepare import Settings
+from retrieval.stores.base import StoreLocation, VectorStore, check_name
+
+
+@dataclass
+class Summary:
+    """What ``index-catalog`` reports; ``seconds`` by stage as in ``Tally``, with ``finishing`` and ``total``."""
+
+    collection: str
+    physical: str
+    total: int
+    indexed: int
+    unchanged: int
+    removed: int
+    refused: dict[str, int]
+    interrupted: bool
+    switched: bool
+    seconds: dict[str, float]
+    unknown_labels: dict[str, int] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def physical_name(collection: str, encoder: Encoder) -> str:
+    """The collection that holds these vectors, by what they and their attributes mean."""
+    meaning = json.dumps([encoder.identity.digest, list(encoder.schema.to_dict().items())])
+    return f"{check_name(collection)}.{hashlib.sha256(meaning.encode()).hexdigest()[:10]}"
+
+
+def index(
+    catalogue: Catalogue,
+    location: StoreLocation,
+    collection: str,
+    encoder: Encoder,
+    settings: Settings,
+    batch: int = 64,
+    threads: int = 4,
+    hooks: Hooks = SILENT,
+) -> Summary:
+    """Make the collection hold exactly the catalogue's usable garments.
+
+    Raises:
+        UserError: nothing in the catalogue can be used (the index then stays as it was), another process fills or holds
+            the collection, or the store failed.
+    """
+    start = time.perf_counter()
+    physical = physical_name(collection, encoder)
+    with location.writing(collection):
+        if collection in location.collections():
+            raise UserError(f"{collection!r} is another collection of this store; choose another --collection.")
+        serving = location.aliases().get(collection)
+        if location.describe(physical) is None:
+            store = location.create(physical, encoder.identity, encoder.schema)
+        else:
+            store = location.open(physical)
+        try:
+            tally = fill(catalogue, store, encoder, settings, batch, threads, hooks)
+            removed = 0 if tally.interrupted else _finish(store, catalogue, tally)
+        finally:
+            store.close()
+        if not tally.interrupted and serving != physical:
+            location.set_alias(collection, physical)  # the commit: searches see the new collection from here on
+        if not tally.interrupted:
+            _tidy(location, collection, physical)
+    tally.seconds["total"] = time.perf_counter() - start
+    return Summary(
+        collection=collection,
+        physical=physical,
+        total=tally.done,
+        indexed=tally.indexed,
+        unchanged=tally.unchanged,
+        removed=removed,
+        refused=dict(tally.refused.most_common()),
+        interrupted=tally.interrupted,
+        switched=not tally.interrupted and serving != physical,
+        seconds={stage: round(seconds, 3) for stage, seconds in tally.seconds.items()},
+        unknown_labels=dict(catalogue.unknown_labels.most_common(20)),
+    )
+
+
+def _finish(store: VectorStore, catalogue: Catalogue, tally: Tally) -> int:
+    """Take out what left the catalogue and build the index; returns how many were taken out."""
+    if not tally.keep:
+        reasons = ", ".join(f"{n} {reason}" for reason, n in tally.refused.most_common())
+        what = f"all {tally.done} entries were refused ({reasons})" if tally.done else "it holds no photos"
+        raise UserError(f"Nothing in {catalogue.root} can be indexed: {what}. The index stays as it was.")
+    with tally.timed("finishing"):
+        removed = store.delete_missing(tally.keep)
+        store.finalize()
+        stored = store.count()
+        if stored != len(tally.keep):
+            raise UserError(
+                f"The store holds {stored} garments where {len(tally.keep)} were written; run the same command again."
+            )
+        store.set_notes({"catalogue": str(catalogue.root.resolve())})
+    return removed
+
+
+def _tidy(location: StoreLocation, collection: str, physical: str) -> None:
+    """Drop what earlier networks left of this collection; what a process still searches in goes the next time."""
+    for name in location.collections():
+        if name != physical and re.fullmatch(re.escape(collection) + r"\.[0-9a-f]{10}", name):
+            try:
+                location.drop(name)
+            except UserError:
+                continue

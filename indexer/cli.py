@@ -1,0 +1,155 @@
+"""``index-catalog``: fill an index with a catalogue's garments, and keep it up to date."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from amgan.cli import run
+
+if TYPE_CHECKING:
+    from indexer.build import Summary
+
+EPILOG = """
+Examples:
+
+    index-catalog photos/ --store out/index --collection shop
+
+    index-catalog photos/ --store http://localhost:6333 --collection shop --embedder ViT-B-32
+
+FOLDER holds photos at any depth, or metadata.csv (.jsonl, .parquet) with file_name, and where there are any
+mask_file_name and one column per attribute. Run the same command again to go on after an interruption, or to bring the
+index up to date: only photos whose bytes, mask or labels changed are embedded again, and what left the catalogue leaves
+the index. With other weights a new index is filled beside the old one, which serves until the new one is whole.
+
+Exit status: 0 done, even if some photos were refused; 1 some were refused and --strict was given; 2 wrong usage,
+nothing usable, or the store failed; 130 interrupted.
+"""
+
+app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
+
+
+@app.command(epilog=EPILOG.replace("\n\n    ", "\n\n"), context_settings={"help_option_names": ["-h", "--help"]})
+def index_catalog(
+    folder: Annotated[Path, typer.Argument(help="The catalogue: photos, or metadata and photos.", show_default=False)],
+    store: Annotated[
+        str,
+        typer.Option(
+            help="The index: a folder, or a Qdrant server's URL (its key: QDRANT_API_KEY).", envvar="AMGAN_STORE"
+        ),
+    ],
+    collection: Annotated[str, typer.Option(help="The name to search it by.", envvar="AMGAN_COLLECTION")],
+    weights: Annotated[str, typer.Option(help="Shipped name, weights folder or hf-hub:org/name.")] = "photos",
+    embedder: Annotated[
+        str | None, typer.Option(help="Embed with this instead of the weights' teacher, for example ViT-B-32.")
+    ] = None,
+    attributes: Annotated[
+        Path | None,
+        typer.Option(help="JSON of the label columns and their values; default: attributes.json in FOLDER."),
+    ] = None,
+    batch: Annotated[int, typer.Option(help="Photos embedded at once.", min=1, max=1024)] = 64,
+    threads: Annotated[int | None, typer.Option(help="Threads that read photos; default: one per core.", min=1)] = None,
+    device: Annotated[str, typer.Option(help="Where the networks run: cpu, cuda.")] = "cpu",
+    keep_uncertain: Annotated[
+        bool, typer.Option("--keep-uncertain", help="Index photos too whose cut-out looks wrong.")
+    ] = False,
+    failures: Annotated[
+        Path | None,
+        typer.Option(
+            help="List of the refused, as JSON lines; default: COLLECTION.failures.jsonl in the store's folder or here."
+        ),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="End with status 1 when any photo was refused.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Index a catalogue of garments, so that search-catalog and the page find them."""
+    # Networks take seconds to import; --help and typing errors need not wait.
+    from indexer.build import index
+    from indexer.catalogue import Catalogue
+    from indexer.interrupt import stop_on_signal
+    from indexer.pipeline import Hooks
+    from indexer.prepare import Settings
+    from indexer.refusals import RefusalsFile
+    from retrieval.representation import Representation
+    from retrieval.stores import connect
+
+    console = Console(stderr=True)
+    location = connect(store)
+    with console.status("Loading the networks …"):
+        encoder = Representation(weights, embedder, device)
+    catalogue = Catalogue(folder, encoder.schema, attributes)
+    listed = failures or _failures_path(store, collection)
+    with stop_on_signal() as stop, _progress(console) as progress:
+        task = progress.add_task("Indexing", total=catalogue.count())
+        with RefusalsFile(listed) as refusals:
+            hooks = Hooks(refusals.add, lambda tally: progress.update(task, completed=tally.done), stop.is_set)
+            settings = Settings(encoder.image_size, keep_uncertain)
+            summary = index(
+                catalogue, location, collection, encoder, settings, batch, threads or os.cpu_count() or 1, hooks
+            )
+    location.close()
+    if json_:
+        where = {"store": store, "failures": str(listed), "identity": encoder.identity.to_dict()}
+        print(json.dumps(summary.to_dict() | where, ensure_ascii=False, indent=1))
+    else:
+        _print(summary, store, listed)
+    if summary.interrupted:
+        raise typer.Exit(130)
+    if strict and summary.refused:
+        raise typer.Exit(1)
+
+
+def _failures_path(store: str, collection: str) -> Path:
+    here = Path() if "://" in store or store == ":memory:" else Path(store).expanduser()
+    return here / f"{collection}.failures.jsonl"
+
+
+class _Rate(ProgressColumn):
+    """Photos per second, over the whole run."""
+
+    def render(self, task: Task) -> Text:
+        elapsed = task.elapsed or 0
+        return Text(f"{task.completed / elapsed:.1f}/s" if elapsed > 0 else "", style="cyan")
+
+
+def _progress(console: Console) -> Progress:
+    text = TextColumn("{task.description}")
+    return Progress(text, BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn(), console=console)
+
+
+def _print(summary: Summary, store: str, listed: Path) -> None:
+    refused = sum(summary.refused.values())
+    total = summary.seconds["total"]
+    print(
+        f"{summary.indexed} indexed, {summary.unchanged} unchanged, {summary.removed} removed, {refused} refused "
+        f"of {summary.total} in {total:.1f} s ({summary.total / max(total, 1e-9):.1f} a second)"
+    )
+    for reason, count in summary.refused.items():
+        print(f"  {count:6} refused: {reason}")
+    if refused:
+        print(f"Each with a sentence in {listed}")
+    for label, count in summary.unknown_labels.items():
+        print(f"  {count:6} labels left out, unknown to the weights: {label}")
+    stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in summary.seconds.items() if stage != "total")
+    print(f"Time: {stages} (reading is summed over threads)")
+    if summary.interrupted:
+        print("Interrupted. What was indexed is kept; run the same command again to go on.", file=sys.stderr)
+    else:
+        print(f"Search it: search-catalog PHOTO --set sleeve=long --store {store} --collection {summary.collection}")
+
+
+def main() -> None:
+    """The console script."""
+    run(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+"""From catalogue entries to points in a store: threads read and cut out photos while the networks embed earlier ones.
+
+At most a few batches are in memory at any time, whatever the size of the catalogue; only the ids seen are kept to the
+end, so that what left the catalogue can leave the index.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from amgan.schema import AttributeSchema
+from indexer.catalogue import Item
+from indexer.prepare import COMPARED, Prepared, Settings, Unchanged, prepare
+from indexer.refusals import Refusal
+from retrieval.identity import IndexIdentity
+from retrieval.stores.base import Payload, Point, VectorStore
+
+_FLUSH_SECONDS = 2.0  # at most this much work is done again after a power cut
+_AHEAD = 3  # batches of photos read before their turn
+
+
+class Encoder(Protocol):
+    """What is asked of ``retrieval.representation.Representation``; see there."""
+
+    schema: AttributeSchema
+    image_size: int
+    identity: IndexIdentity
+
+    def encode(self, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]: ...
+
+    def describe(self, probabilities: np.ndarray) -> tuple[dict[str, str], dict[str, float]]: ...
+
+
+@dataclass
+class Tally:
+    """What a run did. ``seconds``: reading (summed over threads), waiting (for it), embedding, storing."""
+
+    indexed: int = 0
+    unchanged: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    keep: set[str] = field(default_factory=set)
+    interrupted: bool = False
+
+    @property
+    def done(self) -> int:
+        return self.indexed + self.unchanged + self.refused.total()
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += time.perf_counter() - start
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What the caller wants to hear of: each refusal, each step of progress; and when to stop."""
+
+    refused: Callable[[Refusal], None] = lambda refusal: None
+    progress: Callable[[Tally], None] = lambda tally: None
+    stop: Callable[[], bool] = lambda: False
+
+
+SILENT = Hooks()
+
+
+def fill(
+    entries: Iterable[Item | Refusal],
+    store: VectorStore,
+    encoder: Encoder,
+    settings: Settings,
+    batch: int = 64,
+    threads: int = 4,
+    hooks: Hooks = SILENT,
+) -> Tally:
+    """Bring the store up to date with the entries, except for what left the catalogue.
+
+    Returns early, with ``interrupted`` set, when told to stop; what was stored by then is flushed.
+
+    Raises:
+        UserError: the catalogue's metadata, the embedder or the store failed.
+    """
+    tally, ready, last_flush = Tally(), [], time.monotonic()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="photo")
+    try:
+        for outcome in _outcomes(entries, store, settings, pool, batch, tally):
+            if hooks.stop():
+                tally.interrupted = True
+                break
+            if isinstance(outcome, Refusal):
+                tally.refused[outcome.reason] += 1
+                hooks.refused(outcome)
+            elif isinstance(outcome, Unchanged):
+                tally.unchanged += 1
+                tally.keep.add(outcome.item.id)
+            else:
+                ready.append(outcome)
+                if len(ready) == batch:
+                    _store(ready, store, encoder, tally)
+                    ready = []
+                    if time.monotonic() - last_flush > _FLUSH_SECONDS:
+                        with tally.timed("storing"):
+                            store.flush()
+                        last_flush = time.monotonic()
+            hooks.progress(tally)
+        if ready and not tally.interrupted:
+            _store(ready, store, encoder, tally)
+            hooks.progress(tally)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    with tally.timed("storing"):
+        store.flush()
+    return tally
+
+
+def _outcomes(
+    entries: Iterable[Item | Refusal],
+    store: VectorStore,
+    settings: Settings,
+    pool: ThreadPoolExecutor,
+    batch: int,
+    tally: Tally,
+) -> Iterator[Prepared | Unchanged | Refusal]:
+    """Each entry's outcome in the catalogue's order, with the next batches already being read."""
+    entries = iter(entries)
+    waiting: deque[Refusal | tuple[Item, bool, Future]] = deque()
+    while True:
+        while len(waiting) < _AHEAD * batch and (chunk := list(islice(entries, batch))):
+            with tally.timed("storing"):
+                known = store.retrieve([e.id for e in chunk if isinstance(e, Item)], COMPARED)
+            for entry in chunk:
+                if isinstance(entry, Refusal):
+                    waiting.append(entry)
+                else:
+                    future = pool.submit(prepare, entry, known.get(entry.id), settings)
+                    waiting.append((entry, entry.id in known, future))
+        if not waiting:
+            return
+        head = waiting.popleft()
+        if isinstance(head, Refusal):
+            yield head
+            continue
+        item, was_known, future = head
+        with tally.timed("waiting"):
+            outcome, seconds = future.result()
+        tally.seconds["reading"] += seconds
+        if isinstance(outcome, Refusal) and outcome.reason.endswith("unreadable") and was_known:
+            # The disk or a permission failed, which says nothing about the garment: what was indexed of it stays.
+            tally.keep.add(item.id)
+        yield outcome
+
+
+def _store(ready: list[Prepared], store: VectorStore, encoder: Encoder, tally: Tally) -> None:
+    with tally.timed("embedding"):
+        pictures = np.stack([p.cutout.image for p in ready])  # (B, H, W, 3)
+        vectors, probabilities = encoder.encode(torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous())
+    with tally.timed("storing"):
+        store.upsert(
+            [
+                Point(p.item.id, vector, payload_of(p, *encoder.describe(row)))
+                for p, vector, row in zip(ready, vectors, probabilities, strict=True)
+            ]
+        )
+    tally.indexed += len(ready)
+    tally.keep.update(p.item.id for p in ready)
+
+
+def payload_of(prepared: Prepared, predicted: dict[str, str], confidence: dict[str, float]) -> Payload:
+    """What an index knows of a garment beside its vector."""
+    item, cutout = prepared.item, prepared.cutout
+    return {
+        "item_id": item.item_id,
+        "file_name": item.file_name,
+        "mask_file_name": item.mask_file_name,
+        "sha256": prepared.sha256,
+        "mask_sha256": prepared.mask_sha256,
+        "predicted": predicted,
+        "confidence": confidence,
+        "given": item.given,
+        "cutout": {
+            "method": cutout.method,
+            "confidence": round(float(cutout.confidence), 4),
+            "trusted": cutout.trusted,
+            "problems": list(cutout.problems),
+        },
+    }
