@@ -1,0 +1,87 @@
+"""``evaluate-retrieval``: measure weights on a labelled folder and write the report."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from amgan.errors import UserError
+from retrieval.query import QueryWeights
+
+EXAMPLES = """
+Examples:
+
+    evaluate-retrieval ../shared/data/garments --weights photos --out out/report
+
+    evaluate-retrieval FOLDER --weights RUN --split val --limit 100 --out out/quick --json
+
+    evaluate-retrieval FOLDER --weights photos --embedder ViT-B-32:laion2b_s34b_b79k --out out/report
+"""
+
+app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
+
+
+@app.command(epilog=EXAMPLES.replace("\n\n    ", "\n\n"), context_settings={"help_option_names": ["-h", "--help"]})
+def evaluate(
+    folder: Annotated[
+        Path, typer.Argument(help="Labelled photos: metadata file, pictures, masks.", show_default=False)
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Where report.json, report.md, report.html and pictures go.", show_default=False)
+    ],
+    weights: Annotated[str, typer.Option(help="A shipped name, a folder, or hf-hub:org/name.")] = "photos",
+    split: Annotated[str, typer.Option(help="The split to measure; 'all' takes every record.")] = "test",
+    limit: Annotated[
+        int | None, typer.Option(help="Only the first so many photos by the SHA-256 of their id.", min=2)
+    ] = None,
+    embedder: Annotated[
+        list[str] | None,
+        typer.Option(help="Search with this embedder too, beside teacher and judge; repeat for several."),
+    ] = None,
+    weight_image: Annotated[
+        float, typer.Option(help="How much the picture counts in fused queries.", min=0)
+    ] = QueryWeights().image,
+    weight_wanted: Annotated[
+        float, typer.Option(help="How much the wanted attributes count there.", min=0)
+    ] = QueryWeights().wanted,
+    sheet: Annotated[int, typer.Option(help="Photos on the example sheet.", min=1)] = 12,
+    batch: Annotated[int, typer.Option(help="Edits per pass.", min=1)] = 32,
+    rounds: Annotated[int, typer.Option(help="Bootstrap draws for the intervals.", min=0)] = 1000,
+    json_: Annotated[
+        bool, typer.Option("--json", help="Print the report as one JSON object and nothing else.")
+    ] = False,
+) -> None:
+    """Edit every photo of a split to every other value, score the edits, search with them, and write a report."""
+    from retrieval.evaluation.edits import first_by_hash, subset
+    from retrieval.evaluation.protocol import Settings, measure
+    from retrieval.evaluation.report import compose_summary, to_json, write_report
+    from retrieval.evaluation.sheet import make_sheet, sheet_edits
+
+    settings = Settings(split, limit, tuple(embedder or ()), QueryWeights(weight_image, weight_wanted), batch, rounds)
+    with redirect_stdout(sys.stderr):  # progress and remarks; standard output is for the result
+        measured = measure(folder, weights, settings)
+        first = subset(measured.items, first_by_hash(measured.items.item_ids, sheet))
+        page = make_sheet(measured.editor, first, sheet_edits(first.schema, 8))
+        written = write_report(out, measured.report, page)
+    if json_:
+        print(to_json(measured.report), end="")
+    else:
+        print(compose_summary(measured.report))
+        print("Written: " + ", ".join(str(p) for p in written if p.suffix in (".json", ".md", ".html")))
+
+
+def main() -> None:
+    """The console script: errors that a user can put right end in one sentence and status 2."""
+    try:
+        app()
+    except UserError as error:
+        print(f"evaluate-retrieval: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""The numbers of a report as pure functions of arrays. Each has a twin written with plain loops in the tests.
+
+Labels are ``int64``, unknown is ``UNKNOWN`` (-1). A mean over nothing is NaN, never 0 or 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from amgan.schema import UNKNOWN
+
+
+def required_labels(labels: np.ndarray, attributes: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """What a right answer to each edit must be labelled as.
+
+    labels (Q, M) of the edited photos; attributes (Q,) and values (Q,) say what each edit sets. Returns (Q, M): the
+    edited attribute's wanted value, every other known label as it was, UNKNOWN where nothing is required.
+    """
+    required = labels.copy()
+    required[np.arange(len(labels)), attributes] = values
+    return required
+
+
+def relevance(required: np.ndarray, gallery: np.ndarray, source: np.ndarray | None = None) -> np.ndarray:
+    """Which gallery items answer which query: bool (Q, G).
+
+    required (Q, M); gallery labels (G, M). An unknown gallery label never matches where something is required. source
+    (Q,) is the gallery position of each query's own photo, which is no answer; -1 where it is not in the gallery.
+    """
+    right = np.ones((len(required), len(gallery)), dtype=bool)
+    for m in range(required.shape[1]):
+        wanted = required[:, m : m + 1]
+        right &= (wanted == UNKNOWN) | (wanted == gallery[None, :, m])
+    if source is not None:
+        inside = np.flatnonzero(source >= 0)
+        right[inside, source[inside]] = False
+    return right
+
+
+def rank(scores: np.ndarray, source: np.ndarray, depth: int) -> np.ndarray:
+    """The best gallery positions of each query, int64 (Q, depth), ties by position, the query's own photo left out.
+
+    scores float (Q, G); source as in `relevance`. Positions beyond the end of a small gallery are -1.
+    """
+    scores = scores.astype(np.float64, copy=True)
+    inside = np.flatnonzero(source >= 0)
+    scores[inside, source[inside]] = -np.inf
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :depth]
+    order[np.take_along_axis(scores, order, axis=1) == -np.inf] = -1
+    if order.shape[1] < depth:
+        order = np.pad(order, ((0, 0), (0, depth - order.shape[1])), constant_values=-1)
+    return order
+
+
+def hits_in_ranking(ranking: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """bool (Q, depth): is the item at that rank right? Rank -1 (no item) is not."""
+    return np.take_along_axis(right, np.maximum(ranking, 0), axis=1) & (ranking >= 0)
+
+
+def hit_at(hits: np.ndarray, k: int) -> np.ndarray:
+    """float (Q,): 1 where any of the first k is right."""
+    return hits[:, :k].any(axis=1).astype(np.float64)
+
+
+def precision_at(hits: np.ndarray, k: int) -> np.ndarray:
+    """float (Q,): the share of the first k that is right."""
+    return hits[:, :k].sum(axis=1) / k
+
+
+def chance_hit_at(n_right: np.ndarray, gallery_size: np.ndarray, k: int) -> np.ndarray:
+    """float (Q,): P(at least one right among k drawn without replacement) = 1 - C(G-R, k) / C(G, k).
+
+    n_right R (Q,), gallery_size G (Q,), without the query's own photo.
+    """
+    wrong, size = (gallery_size - n_right).astype(np.float64), gallery_size.astype(np.float64)
+    miss = np.ones(len(n_right))
+    for drawn in range(k):  # the product form of the ratio of binomials stays finite for any G
+        left = size - drawn
+        miss *= np.where(left > 0, np.maximum(wrong - drawn, 0) / np.maximum(left, 1), 1.0)
+    return 1.0 - miss
+
+
+def grouped_mean(scores: np.ndarray, groups: np.ndarray) -> dict[int, float]:
+    """The mean score of each group (for example wanted value), NaN scores left out, groups without a score too."""
+    valid = ~np.isnan(scores)
+    return {int(g): float(scores[valid & (groups == g)].mean()) for g in np.unique(groups[valid])}
+
+
+def macro_mean(scores: np.ndarray, outer: np.ndarray, inner: np.ndarray) -> float:
+    """The mean over `outer` groups (attributes) of the mean over `inner` groups (values) of the mean score."""
+    means = [list(grouped_mean(scores[outer == o], inner[outer == o]).values()) for o in np.unique(outer)]
+    filled = [float(np.mean(m)) for m in means if m]
+    return float(np.mean(filled)) if filled else float("nan")
+
+
+def bootstrap_interval(
+    scores: np.ndarray, outer: np.ndarray, inner: np.ndarray, photos: np.ndarray, rounds: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """95 % percentile interval of `macro_mean` when source photos are drawn anew with replacement.
+
+    Whole photos are drawn, because the edits of one photo succeed and fail together. Groups absent from a draw are
+    left out of it.
+    """
+    valid = ~np.isnan(scores)
+    scores, outer, inner, photos = scores[valid], outer[valid], inner[valid], photos[valid]
+    if not len(scores):
+        return float("nan"), float("nan")
+    _, photo = np.unique(photos, return_inverse=True)
+    n_photos = int(photo.max()) + 1
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(n_photos, np.full(n_photos, 1 / n_photos), size=rounds).astype(
+        np.float64
+    )  # (rounds, photos)
+    per_outer = []
+    for o in np.unique(outer):
+        per_inner = []
+        for i in np.unique(inner[outer == o]):
+            mine = (outer == o) & (inner == i)
+            total = np.bincount(photo[mine], weights=scores[mine], minlength=n_photos)
+            count = np.bincount(photo[mine], minlength=n_photos).astype(np.float64)
+            n = drawn @ count
+            per_inner.append(np.where(n > 0, (drawn @ total) / np.maximum(n, 1), np.nan))
+        per_outer.append(_nanmean(np.stack(per_inner)))
+    low, high = np.nanpercentile(_nanmean(np.stack(per_outer)), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _nanmean(rows: np.ndarray) -> np.ndarray:
+    known = ~np.isnan(rows)
+    n = known.sum(axis=0)
+    return np.where(n > 0, np.where(known, rows, 0).sum(axis=0) / np.maximum(n, 1), np.nan)
+
+
+def confusion(true: np.ndarray, predicted: np.ndarray, n: int) -> np.ndarray:
+    """int64 (n, n): rows the given label, columns the prediction; unknown given labels are left out."""
+    known = true != UNKNOWN
+    return np.bincount(true[known] * n + predicted[known], minlength=n * n).reshape(n, n)
+
+
+def accuracy(matrix: np.ndarray) -> float:
+    return float(np.trace(matrix) / matrix.sum()) if matrix.sum() else float("nan")
+
+
+def balanced_accuracy(matrix: np.ndarray) -> float:
+    """The mean recall over the values that occur."""
+    support = matrix.sum(axis=1)
+    seen = support > 0
+    return float((np.diag(matrix)[seen] / support[seen]).mean()) if seen.any() else float("nan")
+
+
+def mask_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """float (B,): intersection over union of bool masks (B, H, W); NaN where both are empty."""
+    both = (a & b).sum(axis=(1, 2))
+    either = (a | b).sum(axis=(1, 2))
+    return np.where(either > 0, both / np.maximum(either, 1), np.nan)
+
+
+def mean_change(before: np.ndarray, after: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """float (B,), 0..1: mean absolute change of uint8 (B, 3, H, W) pictures over the pixels `where` (B, H, W)."""
+    change = np.abs(before.astype(np.float32) - after.astype(np.float32)).mean(axis=1) / 255
+    n = where.sum(axis=(1, 2))
+    return np.where(n > 0, (change * where).sum(axis=(1, 2)) / np.maximum(n, 1), np.nan)
+
+
+def detail_kept(before: np.ndarray, after: np.ndarray, where: np.ndarray, sigma: float = 2.0) -> np.ndarray:
+    """float (B,), -1..1: correlation of high-pass luminance of uint8 (B, 3, H, W) pictures over `where` (B, H, W).
+
+    High-pass is luminance minus its Gaussian mean over the pixels of `where`: the step to the background would otherwise
+    correlate by itself. A picture without any detail left has correlation 0.
+    """
+    out = np.full(len(before), np.nan)
+    for b in range(len(before)):
+        if where[b].sum() < 2:
+            continue
+        x, y = (_high_pass(p[b], where[b], sigma) for p in (before, after))
+        x, y = x - x.mean(), y - y.mean()
+        flat = min(x.std(), y.std()) < 0.1  # of 255: less than rounding leaves
+        out[b] = 0.0 if flat else float((x * y).mean() / (x.std() * y.std()))
+    return out
+
+
+def _high_pass(picture: np.ndarray, where: np.ndarray, sigma: float) -> np.ndarray:
+    luminance = np.tensordot(np.array([0.299, 0.587, 0.114], np.float32), picture.astype(np.float32), axes=1)
+    inside = where.astype(np.float32)
+    total, weight = (cv2.GaussianBlur(p, (0, 0), sigma)[where] for p in (luminance * inside, inside))
+    return luminance[where] - total / weight
+
+
+def erode(masks: np.ndarray, pixels: int) -> np.ndarray:
+    """bool (B, H, W) masks made smaller by so many pixels on every side."""
+    return _morph(masks, pixels, cv2.erode)
+
+
+def dilate(masks: np.ndarray, pixels: int) -> np.ndarray:
+    """bool (B, H, W) masks made larger by so many pixels on every side."""
+    return _morph(masks, pixels, cv2.dilate)
+
+
+def _morph(masks: np.ndarray, pixels: int, operation: Callable[..., np.ndarray]) -> np.ndarray:
+    if pixels == 0:
+        return masks
+    kernel = np.ones((2 * pixels + 1, 2 * pixels + 1), np.uint8)
+    return np.stack([operation(m.astype(np.uint8), kernel) > 0 for m in masks]) if len(masks) else masks

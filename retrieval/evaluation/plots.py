@@ -1,0 +1,119 @@
+"""The report's plots as PNG bytes."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from retrieval.evaluation.topk import KS
+
+# Okabe-Ito, safe for colour-blind readers; one look per row in every plot.
+LOOKS = {
+    "edited + wanted": ("#0072B2", "-", "o"),
+    "edited": ("#56B4E9", "-", "o"),
+    "unedited + wanted": ("#D55E00", "--", "s"),
+    "unedited": ("#E69F00", "--", "s"),
+    "wanted alone": ("#009E73", "-.", "^"),
+    "prototype": ("#CC79A7", "-.", "^"),
+    "filter": ("#000000", "-.", "v"),
+    "chance": ("#999999", ":", ""),
+    "given labels": ("#999999", "-", "*"),
+}
+
+
+def png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    plt.close(figure)
+    return buffer.getvalue()
+
+
+def top_k_curves(retrieval: dict[str, Any]) -> bytes:
+    """Hit rate against k, one panel per embedder, 95 % intervals on the edited rows."""
+    figure, axes = plt.subplots(
+        1, len(retrieval), figsize=(5.2 * len(retrieval) + 2.2, 4.6), sharey=True, squeeze=False
+    )
+    for axis, (name, table) in zip(axes[0], retrieval.items(), strict=True):
+        for row, entry in table["rows"].items():
+            colour, line, marker = LOOKS[row]
+            means = [entry["hit"][str(k)]["mean"] for k in KS]
+            label = "given labels (upper bound)" if row == "given labels" else row
+            axis.plot(
+                range(len(KS)), means, line, color=colour, marker=marker, markersize=5, label=label, linewidth=1.6
+            )
+            if row.startswith("edited") and "low" in entry["hit"][str(KS[0])]:
+                low, high = ([entry["hit"][str(k)][end] for k in KS] for end in ("low", "high"))
+                axis.fill_between(range(len(KS)), low, high, color=colour, alpha=0.15, linewidth=0)
+        axis.set_xticks(range(len(KS)), [str(k) for k in KS])
+        axis.set_xlabel("k")
+        axis.set_title(f"{name}'s features" if name in ("teacher", "judge") else name)
+        axis.grid(alpha=0.3)
+        axis.set_ylim(0, 1.02)
+    axes[0][0].set_ylabel("queries with a right garment in the top k")
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="center right", frameon=False, fontsize=9)
+    figure.tight_layout(rect=(0, 0, 1 - 1.95 / figure.get_figwidth(), 1))
+    return png(figure)
+
+
+def value_bars(edits: dict[str, Any]) -> bytes:
+    """Judge acceptance, and colour from pixels, per wanted value."""
+    names = list(edits)
+    widths = [max(2.0, 0.62 * len(edits[a]["values"])) for a in names]
+    figure, axes = plt.subplots(
+        1, len(names), figsize=(sum(widths) + 1.5, 3.8), sharey=True, squeeze=False, width_ratios=widths
+    )
+    for axis, name in zip(axes[0], names, strict=True):
+        values = edits[name]["values"]
+        at = np.arange(len(values))
+        bars = [("accepted", "judge accepts", "#0072B2"), ("colour_pixels", "colour from pixels", "#E69F00")]
+        bars = [b for b in bars if any(b[0] in v for v in values.values())]
+        for i, (column, label, colour) in enumerate(bars):
+            heights = [v.get(column, np.nan) for v in values.values()]
+            axis.bar(at + (i - (len(bars) - 1) / 2) * 0.38, heights, 0.36, color=colour, label=label)
+        axis.set_xticks(at, list(values), rotation=40, ha="right")
+        axis.set_title(name)
+        axis.set_ylim(0, 1.02)
+        axis.grid(axis="y", alpha=0.3)
+    axes[0][0].set_ylabel("share of edits")
+    axes[0][-1].legend(fontsize=8, loc="lower right")
+    figure.tight_layout()
+    return png(figure)
+
+
+def confusions(sticks: dict[str, Any]) -> bytes:
+    """A heat map per classifier and attribute: rows the given label, columns what was seen, in shares of the row."""
+    panels = [
+        (f"{network}: {attribute}", entry)
+        for network in ("judge", "teacher")
+        for attribute, entry in sticks[network].items()
+    ]
+    if sticks.get("colour from pixels"):
+        panels.append(("colour from pixels", sticks["colour from pixels"]))
+    columns = 3
+    rows = -(-len(panels) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(4.4 * columns, 4.2 * rows), squeeze=False)
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, (title, entry) in zip(axes.flat, panels, strict=False):
+        matrix = np.array(entry["confusion"], dtype=float)
+        share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+        axis.axis("on")
+        axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
+        axis.set_xticks(range(len(matrix)), entry["values"], rotation=90, fontsize=7)
+        axis.set_yticks(range(len(matrix)), entry["values"], fontsize=7)
+        for r, c in zip(*np.nonzero(matrix), strict=True):
+            ink = "white" if share[r, c] > 0.5 else "black"
+            axis.text(c, r, int(matrix[r, c]), ha="center", va="center", fontsize=6.5, color=ink)
+        axis.set_title(f"{title} ({entry['accuracy']:.3f})", fontsize=10)
+        axis.set_xlabel("seen", fontsize=8)
+        axis.set_ylabel("given", fontsize=8)
+    figure.tight_layout()
+    return png(figure)

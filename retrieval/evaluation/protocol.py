@@ -1,0 +1,254 @@
+"""The whole measurement, from a labelled folder and weights to one dictionary of numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from amgan.editor import Editor, load_editor
+
+from amgan.data.garments import Garments, load_garments
+from amgan.data.imagefolder import ImageFolder, Record, read_imagefolder
+from amgan.errors import UserError
+from amgan.schema import UNKNOWN
+from amgan.weights import load_classifier, weights_card
+from retrieval.embedders import load_embedder
+from retrieval.evaluation import metrics, topk
+from retrieval.evaluation.colour import MULTI, PALETTE_NAMES
+from retrieval.evaluation.edits import (
+    COLOR,
+    EditScores,
+    Network,
+    Unedited,
+    first_by_hash,
+    look,
+    measure_edits,
+    plan_edits,
+    predicted_labels,
+    score_no_edit,
+)
+from retrieval.evaluation.summary import classifier_accuracy, summarise
+from retrieval.query import QueryWeights
+
+ALL = "all"
+REPORT_VERSION = 1
+LIBRARIES = ("amgan", "torch", "torchvision", "numpy", "opencv-python-headless", "pillow")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is measured and how.
+
+    Attributes:
+        split: the split whose photos are edited and searched; ``all`` takes every record.
+        limit: only the first so many photos by the SHA-256 of their id.
+        embedders: further embedders by name, beside the teacher and the judge.
+        weights: of the fused query.
+        batch: edits per pass.
+        rounds: bootstrap draws for the intervals.
+    """
+
+    split: str = "test"
+    limit: int | None = None
+    embedders: tuple[str, ...] = ()
+    weights: QueryWeights = field(default_factory=QueryWeights)
+    batch: int = 32
+    rounds: int = 1000
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The numbers, and what sheets and plots still need."""
+
+    report: dict[str, Any]
+    items: Garments
+    editor: Editor
+
+
+def measure(folder: str | Path, weights: str, settings: Settings) -> Measured:
+    """Measure weights on one split of a labelled folder. Raises UserError."""
+    started = time.time()
+    editor, teacher, judge = (
+        load_editor(weights),
+        load_classifier(weights, "teacher"),
+        load_classifier(weights, "judge"),
+    )
+    networks: dict[str, Network] = {"teacher": teacher.predict_and_embed, "judge": judge.predict_and_embed}
+    for name in settings.embedders:
+        networks[name] = _beside(name, teacher.predict_and_embed)
+    data = read_imagefolder(folder, None if (Path(folder) / "attributes.json").is_file() else editor.schema)
+    editor.schema.require_same(data.schema, f"the weights {weights}", f"the folder {folder}")
+    records = chosen_records(data, settings.split, settings.limit)
+    items = load_garments(data, records, editor.image_size)
+    times = {"load": time.time() - started}
+
+    def timed(name: str, work: Callable[[], Any]) -> Any:
+        start = time.perf_counter()
+        result = work()
+        times[name] = time.perf_counter() - start
+        return result
+
+    labels = items.labels.cpu().numpy()
+    plan = plan_edits(items.schema, labels)
+    if not len(plan):
+        raise UserError(
+            f"No photo of split {settings.split!r} in {folder} has a known label, so there is nothing to edit."
+        )
+    unedited = timed("look at the photos", lambda: look(items, networks))
+    scores = timed(
+        "edit and measure",
+        lambda: measure_edits(editor, items, plan, networks, unedited, settings.batch, progress=True),
+    )
+    reference = timed("embed reference photos", lambda: _reference(data, settings, editor.image_size, networks))
+    retrieval = timed("search", lambda: _retrieval(scores, unedited, labels, reference, settings))
+    report = {
+        "version": REPORT_VERSION,
+        "weights": {
+            "name": weights,
+            "editor": editor.identity,
+            "teacher": teacher.identity,
+            "judge": judge.identity,
+            "card": weights_card(weights),
+        },
+        "data": {
+            "folder": Path(folder).resolve().name,
+            "split": settings.split,
+            "photos": len(items),
+            "left_out": len(records) - len(items),
+            "sha256": dataset_hash(data.root, records),
+            "schema": data.schema.to_dict(),
+        },
+        "settings": {
+            "limit": settings.limit,
+            "embedders": ["teacher", "judge", *settings.embedders],
+            "query_weights": {"image": settings.weights.image, "wanted": settings.weights.wanted},
+            "batch": settings.batch,
+            "bootstrap_rounds": settings.rounds,
+            "image_size": editor.image_size,
+        },
+        "edits": {
+            "edited": summarise(scores, settings.rounds),
+            "no edit": summarise(score_no_edit(items, plan, unedited), settings.rounds),
+        },
+        "measuring_sticks": {
+            **{
+                n: classifier_accuracy(items, predicted_labels(items.schema, unedited.predictions[n]))
+                for n in ("judge", "teacher")
+            },
+            "colour from pixels": colour_agreement(items, unedited.colours),
+        },
+        "retrieval": retrieval,
+        "libraries": _versions(),
+        "times": {"started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)), "seconds": times},
+    }
+    return Measured(report, items, editor)
+
+
+def chosen_records(data: ImageFolder, split: str, limit: int | None) -> list[Record]:
+    """The records of a split, or its first ``limit`` by the SHA-256 of their id. Raises UserError."""
+    records = data.records if split == ALL else data.split(split)
+    if limit is None:
+        return list(records)
+    return [records[i] for i in first_by_hash(tuple(r.item_id for r in records), limit)]
+
+
+def dataset_hash(root: Path, records: Sequence[Record]) -> str:
+    """SHA-256 over the ids, labels, photos and masks that were measured, in order of id."""
+    total = hashlib.sha256()
+    for r in sorted(records, key=lambda r: r.item_id):
+        total.update(f"{r.item_id}\0{r.labels.tolist()}\0".encode())
+        for name in (r.file_name, r.mask_file_name):
+            path = root / name if name else None
+            total.update(hashlib.sha256(path.read_bytes() if path and path.is_file() else b"").digest())
+    return total.hexdigest()
+
+
+def colour_agreement(items: Garments, colours: np.ndarray) -> dict[str, Any] | None:
+    """How often the colour from pixels is the given label: the measuring stick's own accuracy. None without colours."""
+    if COLOR not in items.schema.names:
+        return None
+    given = items.labels[:, items.schema.index(COLOR)].cpu().numpy()
+    values = items.schema.values(COLOR)
+    shared = np.array([v in PALETTE_NAMES for v in values])
+    usable = np.flatnonzero((given != UNKNOWN) & shared[np.maximum(given, 0)])
+    wanted = np.array([PALETTE_NAMES.index(values[given[i]]) for i in usable], dtype=np.int64)
+    matrix = metrics.confusion(wanted, colours[usable], len(PALETTE_NAMES))
+    single = wanted != PALETTE_NAMES.index(MULTI)
+    return {
+        "photos": int(matrix.sum()),
+        "accuracy": metrics.accuracy(matrix),
+        "accuracy_without_multi": float((wanted == colours[usable])[single].mean()) if single.any() else float("nan"),
+        "balanced_accuracy": metrics.balanced_accuracy(matrix),
+        "values": list(PALETTE_NAMES),
+        "confusion": matrix.tolist(),
+    }
+
+
+def _beside(name: str, teacher: Network) -> Network:
+    """An embedder that names no attributes, with the teacher's predictions beside it, as an index would hold them."""
+    embedder = load_embedder(name)
+
+    def network(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return teacher(images)[0], torch.from_numpy(embedder.embed(images))
+
+    return network
+
+
+@dataclass(frozen=True)
+class _Reference:
+    labels: np.ndarray
+    features: dict[str, np.ndarray]
+
+
+def _reference(data: ImageFolder, settings: Settings, size: int, networks: dict[str, Network]) -> _Reference:
+    """Photos of the training split (not the measured one), whose mean features are the prototypes."""
+    records = [r for r in data.records if r.split == "train" and settings.split not in ("train", ALL)]
+    if not records:
+        return _Reference(
+            np.zeros((0, data.schema.n_attributes), np.int64), {n: np.zeros((0, 1), np.float32) for n in networks}
+        )
+    items = load_garments(data, records, size)
+    features = {
+        n: torch.cat([network(part)[1] for part in items.images.split(64)]).float().cpu().numpy()
+        for n, network in networks.items()
+    }
+    return _Reference(items.labels.cpu().numpy(), features)
+
+
+def _retrieval(
+    scores: EditScores, unedited: Unedited, labels: np.ndarray, reference: _Reference, settings: Settings
+) -> dict[str, Any]:
+    return {
+        name: topk.evaluate(
+            scores.plan,
+            topk.Seen(
+                scores.features[name],
+                unedited.features[name],
+                unedited.predictions[name],
+                reference.features[name],
+                reference.labels,
+            ),
+            labels,
+            settings.weights,
+            settings.rounds,
+        )
+        for name in scores.features
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

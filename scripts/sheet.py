@@ -1,0 +1,62 @@
+"""A sheet of photos × edits to look at: the first photos of a split by the SHA-256 of their id, the same edits for all.
+
+python scripts/sheet.py ../shared/data/garments --weights photos --photos 12 --out sheet.png
+python scripts/sheet.py FOLDER --set color=red --set "sleeve=long,color=navy" --no-masks --out sheet.png
+python scripts/sheet.py FOLDER --weights photos --compare OTHER_RUN --out both.png
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from amgan.editor import load_editor
+
+from amgan.data.garments import load_garments
+from amgan.data.imagefolder import read_imagefolder
+from amgan.errors import UserError
+from retrieval.evaluation.protocol import chosen_records
+from retrieval.evaluation.sheet import beside, make_sheet, sheet_edits
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command(help=__doc__)
+def sheet(
+    folder: Annotated[Path, typer.Argument(help="Labelled photos.", show_default=False)],
+    weights: Annotated[str, typer.Option(help="A shipped name, a folder, or hf-hub:org/name.")] = "photos",
+    compare: Annotated[list[str] | None, typer.Option(help="Further weights, below; repeat for several.")] = None,
+    split: Annotated[str, typer.Option(help="The split; 'all' takes every record.")] = "test",
+    photos: Annotated[int, typer.Option(help="How many photos.", min=1)] = 12,
+    edits: Annotated[int, typer.Option(help="How many edits, where --set names none.", min=1)] = 8,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="EDIT", help="An edit; commas join several attributes. Repeat.")
+    ] = None,
+    masks: Annotated[bool, typer.Option(help="Show the generator's own mask below each edit.")] = True,
+    out: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("sheet.png"),
+) -> None:
+    pages = []
+    for name in [weights, *(compare or [])]:
+        editor = load_editor(name)
+        data = read_imagefolder(folder, None if (folder / "attributes.json").is_file() else editor.schema)
+        editor.schema.require_same(data.schema, f"the weights {name}", f"the folder {folder}")
+        items = load_garments(data, chosen_records(data, split, photos), editor.image_size, progress=False)
+        wanted = [editor.schema.parse_edit(s.split(",")) for s in set_ or []] or sheet_edits(editor.schema, edits)
+        pages.append((name, make_sheet(editor, items, wanted, masks)))
+    page = pages[0][1] if len(pages) == 1 else beside(pages)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        page.save(out)
+    except (OSError, ValueError) as error:
+        raise UserError(f"The sheet cannot be saved as {out}: {error}. A valid name is sheet.png.") from None
+    print(f"Saved {out}: {len(items)} photos × {len(wanted)} edits, {page.width} × {page.height} pixels")
+
+
+if __name__ == "__main__":
+    try:
+        app()
+    except UserError as error:
+        print(f"sheet: {error}", file=sys.stderr)
+        sys.exit(2)

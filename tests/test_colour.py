@@ -1,0 +1,113 @@
+"""Colour from pixels: plain colours have their names, and on real photos the name agrees with the given label."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from amgan.data.imagefolder import read_imagefolder
+from amgan.photos import cut_out, read_image, read_mask
+from retrieval.evaluation.colour import MULTI, PALETTE_NAMES, name_colour, name_points
+
+PLAIN = {
+    "black": (22, 22, 24),
+    "white": (238, 238, 236),
+    "gray": (128, 128, 128),
+    "navy": (24, 30, 66),
+    "blue": (40, 100, 190),
+    "red": (195, 30, 40),
+    "pink": (236, 150, 175),
+    "purple": (105, 55, 140),
+    "green": (45, 125, 60),
+    "yellow": (238, 210, 60),
+    "beige": (215, 198, 165),
+    "brown": (108, 74, 48),
+}
+
+
+def cloth(colour: tuple[int, int, int], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """A shaded, slightly noisy patch on white, and its mask."""
+    rng = np.random.default_rng(seed)
+    image = np.full((128, 128, 3), 255, np.uint8)
+    shade = np.linspace(0.9, 1.08, 80)[None, :, None] * np.array(colour) + rng.normal(0, 3, (80, 80, 3))
+    image[24:104, 24:104] = np.clip(shade, 0, 255).astype(np.uint8)
+    mask = np.zeros((128, 128), np.uint8)
+    mask[24:104, 24:104] = 255
+    return image, mask
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_plain_cloth_has_its_name(name: str) -> None:
+    colour = name_colour(*cloth(PLAIN[name]))
+    assert colour.name == name
+    assert colour.share > 0.9
+
+
+def test_every_value_but_multi_is_in_the_palette() -> None:
+    assert set(PLAIN) | {MULTI} == set(PALETTE_NAMES)
+
+
+def test_shares_decide_and_no_half_is_multi() -> None:
+    image, mask = cloth(PLAIN["red"])
+    image[24:104, 24:50] = PLAIN["blue"]
+    colour = name_colour(image, mask)
+    assert colour.name == "red"
+    assert colour.share == pytest.approx(0.68, abs=0.06)
+    assert set(colour.shares) == {"red", "blue"}
+    image[24:104, 50:76] = PLAIN["green"]
+    colour = name_colour(image, mask)
+    assert colour.name == MULTI
+    assert sum(colour.shares.values()) == pytest.approx(1)
+
+
+def test_only_the_mask_counts_and_its_edge_does_not() -> None:
+    image, mask = cloth(PLAIN["green"])
+    image[mask == 0] = PLAIN["red"]
+    image[24, 24:104] = image[103, 24:104] = PLAIN["yellow"]
+    assert name_colour(image, mask).shares == {"green": pytest.approx(1)}
+
+
+def test_small_and_empty_masks() -> None:
+    image, _ = cloth(PLAIN["red"])
+    mask = np.zeros((128, 128), np.uint8)
+    with pytest.raises(ValueError, match="empty mask"):
+        name_colour(image, mask)
+    mask[60, 60] = 255
+    assert name_colour(image, mask).name == "red"
+
+
+def test_the_name_never_varies() -> None:
+    image, mask = cloth(PLAIN["beige"], seed=5)
+    assert name_colour(image, mask) == name_colour(image.copy(), mask.copy())
+
+
+def test_nearest_point_is_a_loop() -> None:
+    from retrieval.evaluation.colour import PALETTE
+
+    rng = np.random.default_rng(1)
+    lab = np.stack([rng.uniform(0, 100, 200), rng.uniform(-60, 60, 200), rng.uniform(-60, 60, 200)], axis=1).astype(
+        np.float32
+    )
+    for point, index in zip(lab, name_points(lab), strict=True):
+        light, a, b = (float(v) for v in point)
+        if (a * a + b * b) ** 0.5 < 6:
+            expected = "white" if light >= 66 else "black" if light <= 26 else "gray"
+        else:
+            expected = min(
+                PALETTE, key=lambda p: (0.6 * (light - p[1][0])) ** 2 + (a - p[1][1]) ** 2 + (b - p[1][2]) ** 2
+            )[0]
+        assert PALETTE_NAMES[index] == expected
+
+
+def test_agreement_with_the_given_labels_of_real_photos(garments: Path) -> None:
+    """Validation photos, which the palette was not fitted on, cut out at 128 px as they are measured."""
+    folder = read_imagefolder(garments)
+    column = folder.schema.index("color")
+    seen = []
+    for record in folder.split("val")[:60]:
+        given = folder.schema.values("color")[record.labels[column]]
+        cut = cut_out(read_image(garments / record.file_name), read_mask(garments / record.mask_file_name), 128)
+        seen.append(name_colour(cut.image, cut.mask).name == given)
+    assert np.mean(seen) >= 0.8

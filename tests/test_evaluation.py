@@ -1,0 +1,318 @@
+"""The measurement on drawn shirts, with an editor and a judge whose faults are known, so every score is too."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from amgan.data.garments import Garments
+from amgan.schema import UNKNOWN, AttributeSchema
+from retrieval.evaluation import score_edits, topk
+from retrieval.evaluation.blocks import Heading, Picture, Points, Table, Text, to_html, to_markdown, with_interval
+from retrieval.evaluation.edits import first_by_hash, look, measure_edits, plan_edits, score_no_edit, subset
+from retrieval.evaluation.sheet import make_sheet, sheet_edits
+from retrieval.evaluation.summary import classifier_accuracy, summarise
+from retrieval.query import QueryWeights, compose
+from retrieval.representation import attribute_block
+
+SIZE = 48
+SCHEMA = AttributeSchema.from_dict({"sleeve": ["sleeveless", "long"], "color": ["red", "blue", "green", "multi"]})
+RGB = {"red": (190, 35, 45), "blue": (40, 100, 190), "green": (45, 125, 60)}
+
+
+def shirt(sleeve: str, color: str, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """A shirt uint8 (3, S, S) on white and its mask bool (S, S); cloth differs by seed."""
+    rng = np.random.default_rng(seed)
+    mask = np.zeros((SIZE, SIZE), np.uint8)
+    cv2.rectangle(mask, (16, 8), (31, 39), 1, -1)
+    if sleeve == "long":
+        cv2.rectangle(mask, (6, 8), (41, 14), 1, -1)
+    cloth = np.empty((SIZE, SIZE, 3))
+    if color == "multi":
+        for i, rgb in enumerate(RGB.values()):
+            cloth[:, 16 + 5 * i : 22 + 5 * i] = rgb
+        cloth[:, :16], cloth[:, 32:] = RGB["red"], RGB["blue"]
+    else:
+        cloth[:] = RGB[color]
+    cloth += rng.normal(0, 4, (SIZE, SIZE, 1))
+    image = np.where(mask[..., None] > 0, np.clip(cloth, 0, 255), 255).astype(np.uint8)
+    return image.transpose(2, 0, 1), mask > 0
+
+
+def wardrobe(labels: list[tuple[str, str]]) -> Garments:
+    drawn = [shirt(s or "long", c, seed) for seed, (s, c) in enumerate(labels)]
+    return Garments(
+        SCHEMA,
+        torch.from_numpy(np.stack([d[0] for d in drawn])),
+        torch.from_numpy(np.stack([d[1] for d in drawn]))[:, None],
+        torch.from_numpy(np.stack([SCHEMA.encode({"sleeve": s, "color": c}) for s, c in labels])),
+        tuple(f"images/{i:03d}" for i in range(len(labels))),
+    )
+
+
+@dataclass(frozen=True)
+class Result:
+    image: torch.Tensor
+    mask: torch.Tensor
+    raw: torch.Tensor
+
+
+class Painter:
+    """Edits drawn shirts exactly, or spoils them in one way."""
+
+    schema, image_size, identity = SCHEMA, SIZE, "painter"
+
+    def __init__(self, spoil: str = "") -> None:
+        self.spoil, self.calls = spoil, 0
+
+    def edit(self, images: torch.Tensor, edits, only_on=None) -> Result:
+        self.calls += 1
+        out, masks = images.clone(), torch.zeros(len(images), 1, SIZE, SIZE)
+        for i, (image, edit) in enumerate(zip(images.numpy(), edits, strict=True)):
+            garment = image.min(axis=0) < 245
+            color = seen(image)[1]
+            if "color" in edit and self.spoil != "nothing":
+                new = image.copy().astype(int)
+                plain = color == "multi" or self.spoil == "flat"
+                detail = 0 if plain else image[:, garment].astype(int) - np.array(RGB[color])[:, None]
+                new[:, garment] = np.array(RGB[edit["color"]])[:, None] + detail
+                if self.spoil == "leaks":
+                    new[:, :, :4] = 204  # a strip of background, 0.2 darker
+                out[i] = torch.from_numpy(np.clip(new, 0, 255).astype(np.uint8))
+                masks[i, 0] = torch.from_numpy(garment.astype(np.float32))
+            elif "sleeve" in edit:
+                target = color if self.spoil != "wrong sleeves" else "red"
+                new, now = shirt(edit["sleeve"], target if target != "multi" else "red", 99)
+                out[i] = torch.from_numpy(new)
+                masks[i, 0] = torch.from_numpy((garment | now).astype(np.float32))
+        return Result(out, masks, out)
+
+
+def seen(image: np.ndarray) -> tuple[str, str]:
+    """What a person sees in a drawn shirt uint8 (3, S, S)."""
+    body = image[:, 18:38, 17:31].reshape(3, -1).mean(axis=1)
+    spread = image[:, 18:38, 17:31].reshape(3, -1).std(axis=1).max()
+    nearest = min(RGB, key=lambda c: np.abs(body - np.array(RGB[c])).sum())
+    return "long" if image[:, 11, 9].max() < 245 else "sleeveless", "multi" if spread > 30 else nearest
+
+
+class Judge:
+    """Sees exactly what is there; its features are colour and silhouette."""
+
+    identity = "judge"
+
+    def predict_and_embed(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        probabilities = np.zeros((len(images), SCHEMA.n_values), np.float32)
+        for i, image in enumerate(images.numpy()):
+            labels = dict(zip(("sleeve", "color"), seen(image), strict=True))
+            for m, v in enumerate(SCHEMA.encode(labels)):
+                probabilities[i, SCHEMA.slices[m].start + v] = 1
+        features = images.float()[:, :, ::4, ::4].flatten(1) - 128
+        return torch.from_numpy(probabilities), torch.nn.functional.normalize(features, dim=1)
+
+
+ALL = [(s, c) for c in ("red", "blue", "green") for s in ("sleeveless", "long")]
+
+
+@pytest.fixture(scope="module")
+def items() -> Garments:
+    return wardrobe([*ALL, *ALL, ("sleeveless", "multi"), ("", "red")])
+
+
+def measured(items: Garments, editor: Painter):
+    networks = {"judge": Judge().predict_and_embed}
+    plan = plan_edits(SCHEMA, items.labels.numpy())
+    unedited = look(items, networks)
+    return plan, unedited, measure_edits(editor, items, plan, networks, unedited, batch=7)
+
+
+def test_every_known_attribute_goes_to_every_other_value_but_multi() -> None:
+    labels = np.array([[0, 0], [UNKNOWN, 3], [1, UNKNOWN]])
+    plan = plan_edits(SCHEMA, labels)
+    rows = sorted(zip(plan.photo.tolist(), plan.attribute.tolist(), plan.value.tolist(), strict=True))
+    assert rows == [(0, 0, 1), (0, 1, 1), (0, 1, 2), (1, 1, 0), (1, 1, 1), (1, 1, 2), (2, 0, 0)]
+    assert plan.unknown == {"sleeve": 1, "color": 1}
+    assert plan.edit(1) == {"color": "blue"}
+    assert len(plan_edits(SCHEMA, np.full((2, 2), UNKNOWN))) == 0
+
+
+def test_a_perfect_editor_scores_perfectly(items: Garments) -> None:
+    plan, _, scores = measured(items, Painter())
+    table = summarise(scores, rounds=50)
+    color, sleeve = table["color"]["macro"], table["sleeve"]["macro"]
+    for column in ("accepted", "kept", "kept_own", "colour_pixels", "mask_iou"):
+        assert color[column]["mean"] == 1, column
+    assert color["change_outside"]["mean"] == 0
+    assert color["change_inside"]["mean"] > 0.2
+    assert color["detail_kept"]["mean"] > 0.8  # the multi-coloured shirt loses its stripes
+    assert sleeve["accepted"]["mean"] == 1
+    assert table["sleeve"]["unknown"] == 1
+    assert table["color"]["edits"] == 12 * 2 + 3 + 2
+    assert set(table["color"]["values"]) == {"red", "blue", "green"}
+    assert "colour_pixels" not in sleeve
+    assert "mask_iou" not in sleeve
+    assert "colour_kept_pixels" not in color
+    assert len(scores.features["judge"]) == len(plan)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "column", "expected"),
+    [
+        ("leaks", "change_outside", 0.2 * 4 / 42),
+        ("flat", "detail_kept", 0.0),
+        ("nothing", "accepted", 0.0),
+        ("nothing", "colour_pixels", 0.0),
+        ("nothing", "mask_iou", 0.0),
+    ],
+)
+def test_each_fault_shows_in_its_own_measure(items: Garments, spoil: str, column: str, expected: float) -> None:
+    table = summarise(measured(items, Painter(spoil))[2], rounds=0)
+    got = table["color"]["macro"][column]
+    assert got["mean"] == pytest.approx(expected, abs=0.05)
+    assert "low" not in got
+    if spoil == "leaks":
+        assert got["mean"] > 0.01
+        assert table["color"]["macro"]["colour_pixels"]["mean"] == 1
+
+
+def test_sleeves_in_a_wrong_colour_are_not_kept(items: Garments) -> None:
+    good = summarise(measured(items, Painter())[2], rounds=0)["sleeve"]["macro"]
+    bad = summarise(measured(items, Painter("wrong sleeves"))[2], rounds=0)["sleeve"]["macro"]
+    assert bad["accepted"]["mean"] == 1
+    assert bad["kept"]["mean"] < good["kept"]["mean"]
+    assert bad["colour_kept_pixels"]["mean"] < good["colour_kept_pixels"]["mean"] - 0.5
+
+
+def test_no_edit_rows_equal_an_editor_that_does_nothing(items: Garments) -> None:
+    class Nothing(Painter):
+        def edit(self, images, edits, only_on=None):
+            return Result(images, torch.zeros(len(images), 1, SIZE, SIZE), images)
+
+    plan, unedited, scores = measured(items, Nothing())
+    for column, expected in score_no_edit(items, plan, unedited).columns.items():
+        np.testing.assert_allclose(scores.columns[column], expected, atol=1e-6, err_msg=column)
+
+
+def test_score_edits_is_short_and_may_be_limited(items: Garments) -> None:
+    editor = Painter()
+    score = score_edits(editor, Judge(), items, batch=64, limit=4)
+    assert score["edits"] <= 4 * 4
+    assert editor.calls == 1
+    assert score["color"]["accepted"] == 1
+    json.dumps(score)
+
+
+def test_order_by_hash_is_not_the_order_of_the_ids(items: Garments) -> None:
+    rows = first_by_hash(items.item_ids, None)
+    assert sorted(rows) == list(range(len(items)))
+    assert rows != sorted(rows)
+    assert first_by_hash(items.item_ids, 3) == rows[:3]
+    assert subset(items, rows[:3]).item_ids == tuple(items.item_ids[i] for i in rows[:3])
+
+
+def test_classifier_accuracy_leaves_unknown_labels_out(items: Garments) -> None:
+    predicted = items.labels.numpy().copy()
+    predicted[predicted < 0] = 1
+    predicted[0, 1] = 2
+    table = classifier_accuracy(items, predicted)
+    assert table["sleeve"]["photos"] == len(items) - 1
+    assert table["sleeve"]["accuracy"] == 1
+    assert table["color"]["accuracy"] == pytest.approx(1 - 1 / len(items))
+    assert table["color"]["confusion"][0][2] == 1
+
+
+def test_perfect_edits_find_the_right_garments(items: Garments) -> None:
+    items = subset(items, list(range(13)))  # all of them labelled
+    plan, unedited, scores = measured(items, Painter())
+    labels = items.labels.numpy()
+    seen_by = topk.Seen(
+        scores.features["judge"], unedited.features["judge"], unedited.predictions["judge"],
+        unedited.features["judge"], labels,
+    )  # fmt: skip
+    table = topk.evaluate(plan, seen_by, labels, QueryWeights(), rounds=50)
+    assert list(table["rows"]) == list(topk.ROWS)
+    assert table["gallery"] == len(items) - 1
+    assert table["queries"] + table["left_out"] == len(plan)
+    assert table["left_out"] == 1  # nobody else has the long-sleeved multi
+    assert table["left_out_by_value"] == {"sleeve": {"long": 1}, "color": {}}
+    hit = {row: entry["hit"]["1"]["mean"] for row, entry in table["rows"].items()}
+    assert hit["edited + wanted"] == hit["given labels"] == hit["filter"] == hit["wanted alone"] == 1
+    assert hit["edited"] > 0.9
+    assert hit["unedited"] < 0.05  # the photo as it is finds its own kind
+    assert 0 < hit["chance"] < 0.5
+    for entry in table["rows"].values():
+        means = [entry["hit"][str(k)]["mean"] for k in topk.KS]
+        assert means == sorted(means)
+        assert means[-1] == 1  # 30 is more than the gallery holds
+        assert entry["precision"]["1"]["mean"] == pytest.approx(means[0])
+
+
+def test_without_reference_photos_there_is_no_prototype_row(items: Garments) -> None:
+    plan, unedited, scores = measured(items, Painter())
+    f, p = unedited.features["judge"], unedited.predictions["judge"]
+    none = topk.Seen(scores.features["judge"], f, p, f[:0], np.zeros((0, 2), np.int64))
+    assert "prototype" not in topk.evaluate(plan, none, items.labels.numpy(), QueryWeights(), rounds=0)["rows"]
+
+
+def test_fused_rows_are_what_the_search_computes(items: Garments) -> None:
+    plan, unedited, scores = measured(items, Painter())
+    f, p = unedited.features["judge"], unedited.predictions["judge"] * 0.8 + 0.05
+    labels, weights = items.labels.numpy(), QueryWeights(0.7, 1.3)
+    rows = topk.score_rows(plan, topk.Seen(scores.features["judge"], f, p, f, labels), labels, weights)
+    wanted = topk.wanted_attributes(plan, p)
+    stored = np.concatenate([f, attribute_block(p, SCHEMA)], axis=1)
+    for q in (0, 5, len(plan) - 1):
+        query = compose(scores.features["judge"][q], wanted[q], SCHEMA, weights)
+        np.testing.assert_allclose(rows["edited + wanted"][q], stored @ query, atol=1e-5)
+
+
+def test_prototypes_fall_back_to_the_edited_value() -> None:
+    features = np.eye(4, dtype=np.float32)
+    labels = np.array([[0, 0], [0, 1], [1, 0], [UNKNOWN, 0]])
+    got = topk.prototypes(np.array([[0, 0], [1, 1], [1, 3]]), np.array([0, 0, 1]), features, labels)
+    np.testing.assert_allclose(
+        got, topk.unit(np.array([[1, 0, 0, 0], [0, 0, 1, 0], [1, 1, 1, 1]], np.float32)), atol=1e-6
+    )
+
+
+def test_a_sheet_holds_every_cell(items: Garments) -> None:
+    edits = sheet_edits(SCHEMA, 8)
+    assert edits == [
+        {"sleeve": "sleeveless"},
+        {"sleeve": "long"},
+        {"color": "red"},
+        {"color": "blue"},
+        {"color": "green"},
+    ]
+    page = make_sheet(Painter(), subset(items, [0, 1]), edits)
+    plain = make_sheet(Painter(), subset(items, [0, 1]), edits, masks=False)
+    assert page.width == plain.width
+    assert page.height > plain.height
+    assert np.asarray(page).std() > 0
+    other = AttributeSchema.from_dict({"collar": ["v", "round"], "pattern": ["plain", "striped", "dots"]})
+    assert sheet_edits(other, 3) == [{"collar": "v"}, {"pattern": "plain"}, {"collar": "round"}]
+
+
+def test_blocks_say_the_same_in_markdown_and_html() -> None:
+    blocks = [
+        Heading("A & B"),
+        Text("x < y"),
+        Points(("one",)),
+        Table(["row", "a|b"], [["r", "1"]], "caption"),
+        Picture("p.png", "plot"),
+    ]
+    markdown, page = to_markdown(blocks), to_html("T", blocks, {"p.png": b"png"})
+    assert "## A & B" in markdown
+    assert "| row | a\\|b |" in markdown
+    assert "![plot](p.png)" in markdown
+    assert "<h2>A &amp; B</h2>" in page
+    assert "x &lt; y" in page
+    assert "data:image/png;base64,cG5n" in page
+    assert "p.png" not in page
+    assert with_interval({"mean": 0.5, "low": 0.25, "high": 0.75}) == "0.500 [0.250, 0.750]"
+    assert with_interval({"mean": float("nan")}) == with_interval(None) == "–"
