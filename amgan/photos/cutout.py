@@ -50,8 +50,8 @@ class CutOut:
 def cut_out(image: Image.Image, mask: Image.Image | np.ndarray | None = None, size: int = 128) -> CutOut:
     """Cut the garment out and frame it.
 
-    A given mask is taken at its word; else a photo on a plain light background is separated by that background; else GrabCut
-    guesses. Shots on white keep their pixels. The same photo gives the same result every time.
+    A given mask is taken at its word; else a photo on a plain light background is separated by that background; else
+    GrabCut guesses. Shots on white keep their pixels. The same photo gives the same result every time.
 
     Args:
         image: upright photo, as `read_image` returns it.
@@ -59,8 +59,8 @@ def cut_out(image: Image.Image, mask: Image.Image | np.ndarray | None = None, si
         size: side of the frame in pixels.
 
     Raises:
-        PhotoError: "empty-mask", "full-mask" or "other-mask" for a mask that cannot be this photo's; "too-narrow" for a strip
-            of a photo; "no-garment" where nothing was found.
+        PhotoError: "empty-mask", "full-mask" or "other-mask" for a mask that cannot be this photo's; "too-narrow" for
+            a strip of a photo; "no-garment" where nothing was found.
     """
     photo = np.asarray(image.convert("RGB"))
     rgb = shrink(photo, 4 * size)  # more than the frame can show would only cost time
@@ -76,12 +76,10 @@ def cut_out(image: Image.Image, mask: Image.Image | np.ndarray | None = None, si
         method, found = ("white", plain) if plain is not None else ("grabcut", garment_mask(small))
         # Linear, then halved: the outline stays smooth where nearest would draw stairs.
         found = _binary(cv2.resize(found, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR))
-    share = np.mean(found > 0)
-    if share == 0 or share == 1:
-        raise PhotoError(
-            "no-garment", "No garment was found in the photo; it should lie in the middle, all of it in view."
-        )
-    confidence, problems = judge(small, _binary(shrink(found, WORKING_SIDE)), method)
+    seen = _binary(shrink(found, WORKING_SIDE))
+    if not seen.any():
+        raise PhotoError("no-garment", "No garment was found in the photo; it should lie in the middle, all in view.")
+    confidence, problems = judge(small, seen, method)
     framed = _untouched(rgb, found, size) if method == "white" and _on_white(rgb, found) else frame(rgb, found, size)
     return CutOut(framed.image, framed.mask, _in_photo(framed.placement, photo, rgb), confidence, method, problems)
 
@@ -112,8 +110,8 @@ def _given(mask: Image.Image | np.ndarray, photo_shape: tuple[int, ...], shape: 
     if abs(np.log(width * photo_shape[0] / (height * photo_shape[1]))) > 0.1:
         raise PhotoError(
             "other-mask",
-            f"The mask is {width} x {height} pixels and the photo {photo_shape[1]} x {photo_shape[0]}; with other proportions "
-            "it cannot be this photo's mask.",
+            f"The mask is {width} x {height} pixels and the photo {photo_shape[1]} x {photo_shape[0]}; "
+            "with other proportions it cannot be this photo's mask.",
         )
     return cv2.resize(mask, (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST)
 

@@ -1,7 +1,7 @@
 """How a file becomes a picture: one policy for photos, masks, uploads and whole catalogues.
 
-What comes out is upright RGB on white. What cannot be decoded whole is refused with a stable reason and a sentence that names
-the file; nothing is guessed, patched up or read in part. The reasons::
+What comes out is upright RGB on white. What cannot be decoded whole is refused with a stable reason and a sentence
+that names the file; nothing is guessed, patched up or read in part. The reasons::
 
     missing  directory  unreadable  empty  not-an-image  unsupported  truncated  corrupt  too-large  too-small
 """
@@ -28,7 +28,8 @@ warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 # Doubts about metadata, one line for each odd tag and without the file's name.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
-# Pillow knows some 40 formats, among them ones that start other programs; these are what cameras, shops and phones write.
+# Pillow knows some 40 formats, among them ones that start other programs; these are what cameras, shops and phones
+# write.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
 
 _TURN = {
@@ -65,8 +66,8 @@ Source = str | os.PathLike[str] | bytes | BinaryIO
 def read_image(source: Source, limits: DecodeLimits = DecodeLimits(), name: str | None = None) -> Image.Image:
     """The picture in a file, as upright RGB.
 
-    Turned by its EXIF orientation; transparency laid on white; an animation's first frame; 16 bits brought to 8 by their high
-    byte; CMYK and other colour spaces brought to sRGB, by the embedded profile where there is one.
+    Turned by its EXIF orientation; transparency laid on white; an animation's first frame; 16 bits brought to 8 by
+    their high byte; CMYK and other colour spaces brought to sRGB, by the embedded profile where there is one.
 
     Args:
         source: a path, the file's bytes, or an open binary file.
@@ -104,7 +105,7 @@ def read_mask(source: Source, limits: DecodeLimits = DecodeLimits(), name: str |
 
 
 def display_name(path: str | os.PathLike[str]) -> str:
-    """A path that can be printed anywhere: undecodable bytes and control characters are escaped, long names kept whole."""
+    """A path that can be printed anywhere: undecodable bytes and control characters are escaped."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 

@@ -1,6 +1,7 @@
 """Whether a picture file stops before its own end, told from its structure without decoding it.
 
-Decoders are lenient here: a JPEG padded with zeros by a broken download decodes to a photo with a grey lower half, and nobody
+Decoders are lenient here: a JPEG padded with zeros by a broken download decodes to a photo with a grey lower half, and
+    nobody
 is told. Every strict prefix of the formats below is recognised.
 """
 

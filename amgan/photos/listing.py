@@ -17,10 +17,10 @@ SUFFIXES = frozenset(
 def list_photos(folder: str | os.PathLike[str]) -> list[Path]:
     """Every entry below a folder that bears a picture's suffix, sorted by its relative path.
 
-    Nothing is opened, so the list also holds what `read_image` will refuse: damaged files, dead links, folders named like
-    pictures, and folders that may not be read. An indexer gets each of them reported by trying it. Left out are hidden files
-    and folders (a leading dot) and the ``__MACOSX`` folder of unpacked archives. A link to a folder is followed when it leads
-    outside, once; inside, its pictures are listed where they are.
+    Nothing is opened, so the list also holds what `read_image` will refuse: damaged files, dead links, folders named
+    like pictures, and folders that may not be read. An indexer gets each of them reported by trying it. Left out are
+    hidden files and folders (a leading dot) and the ``__MACOSX`` folder of unpacked archives. A link to a folder is
+    followed when it leads outside, once; inside, its pictures are listed where they are.
 
     Returns:
         paths that begin with `folder` as it was given.
