@@ -7,6 +7,8 @@ PYTHON ?=
 VENV ?= .venv
 CATALOGUE ?=
 DEMO_OUT ?= demo-out
+STORE ?= $(DEMO_OUT)/index
+COLLECTION ?= demo
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
@@ -21,12 +23,19 @@ setup: $(READY)  ## make .venv with everything in it
 $(READY): pyproject.toml constraints.txt
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh scripts/set_up.sh
 
-demo: $(READY)  ## CATALOGUE=folder: index, edit, search, save a picture, open the page (DEMO_UI=0: no page)
+demo:  ## CATALOGUE=folder: index, edit, search, save a picture, open the page (DEMO_UI=0: no page)
+	@test -d "$(CATALOGUE)" || { \
+		echo "Name a folder with photos of one garment each: make demo CATALOGUE=folder (now: '$(CATALOGUE)')." >&2; exit 2; }
+	@$(MAKE) --no-print-directory setup
 	@$(BIN)/python scripts/demo.py --catalogue "$(CATALOGUE)" --out "$(DEMO_OUT)"
-	@if [ "$(DEMO_UI)" != "0" ]; then $(MAKE) --no-print-directory ui; fi
+	@if [ "$(DEMO_UI)" != "0" ]; then $(MAKE) --no-print-directory ui STORE="$(DEMO_OUT)/index" COLLECTION=demo; fi
 
-ui: $(READY)  ## the page, on the demo's catalogue
-	@$(BIN)/python scripts/open_page.py --out "$(DEMO_OUT)"
+ui: $(READY)  ## the page, on the demo's index, or STORE=folder-or-URL COLLECTION=name
+	@case "$(STORE)" in *://*) ;; *) test -d "$(STORE)" || { \
+		echo "There is no index $(STORE). Make one: make demo CATALOGUE=folder. Or name one: make ui STORE=... COLLECTION=..." >&2; \
+		exit 2; }; esac
+	@$(BIN)/python -m streamlit run ui/app.py --server.showEmailPrompt false --browser.gatherUsageStats false \
+		-- --store "$(STORE)" --collection "$(COLLECTION)"
 
 test: $(READY) browser  ## the tests, at most ten minutes
 	@$(BIN)/python -m pytest -m "not slow"
