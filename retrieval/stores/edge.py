@@ -50,7 +50,7 @@ class EdgeStore:
 
     def __init__(self, location: Path, name: str, about: About, shard: Any) -> None:
         self.name, self.identity, self.schema, self.notes = name, about.identity, about.schema, about.notes
-        self._location, self._shard = location, shard
+        self._location, self._shard, self._closed = location, shard, False
 
     def _call(self, action: Callable[[], T]) -> T:
         return _engine(action, self.name, self._location)
@@ -126,9 +126,9 @@ class EdgeStore:
         return StoreInfo(location, self.name, self.count(), state.indexed_vectors_count, self.identity, self.schema)
 
     def close(self) -> None:
-        if self._shard is not None:
+        if not self._closed:
             self._call(self._shard.close)
-            self._shard = None
+            self._closed = True
 
     def _filter(self, filter: Filter | None) -> Any:
         conditions = resolve_filter(filter, self.schema)

@@ -67,6 +67,8 @@ class Connection:
                 time.sleep(wait)
             except (ApiException, ValueError) as error:  # ValueError: the client's in-process engine refuses that way
                 raise UserError(f"The Qdrant server at {self.url} refused the request: {error}.") from None
+            except AssertionError:  # how the client finds that an answer holds nothing
+                raise UserError(f"What answers at {self.url} is not a Qdrant server; check the address.") from None
         raise AssertionError("unreachable")
 
 
