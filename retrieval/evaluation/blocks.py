@@ -11,7 +11,8 @@ from dataclasses import dataclass
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}
 h1,h2,h3{line-height:1.2;margin-top:2rem}table{border-collapse:collapse;margin:1rem 0;font-size:13.5px}
-th,td{padding:.25rem .6rem;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}
+th,td{padding:.25rem .6rem;border-bottom:1px solid #ddd;text-align:right}
+td{white-space:nowrap}thead th{vertical-align:bottom;max-width:8.5rem}
 th:first-child,td:first-child{text-align:left}
 thead th{border-bottom:2px solid #888}tbody tr:hover{background:#f5f5f5}.wide{overflow-x:auto}
 figure{margin:1rem 0;overflow-x:auto}

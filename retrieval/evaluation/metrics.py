@@ -168,8 +168,8 @@ def mean_change(before: np.ndarray, after: np.ndarray, where: np.ndarray) -> np.
 def detail_kept(before: np.ndarray, after: np.ndarray, where: np.ndarray, sigma: float = 2.0) -> np.ndarray:
     """float (B,), -1..1: correlation of high-pass luminance of uint8 (B, 3, H, W) pictures over `where` (B, H, W).
 
-    High-pass is luminance minus its Gaussian mean over the pixels of `where`: the step to the background would otherwise
-    correlate by itself. A picture without any detail left has correlation 0.
+    High-pass is luminance minus its Gaussian mean over the pixels of `where`: the step to the background would
+    otherwise correlate by itself. A picture without any detail left has correlation 0.
     """
     out = np.full(len(before), np.nan)
     for b in range(len(before)):

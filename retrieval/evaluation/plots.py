@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from retrieval.evaluation.topk import KS
+from retrieval.evaluation.topk import KS, row_name
 
 # Okabe-Ito, safe for colour-blind readers; one look per row in every plot.
 LOOKS = {
@@ -44,7 +44,7 @@ def top_k_curves(retrieval: dict[str, Any]) -> bytes:
         for row, entry in table["rows"].items():
             colour, line, marker = LOOKS[row]
             means = [entry["hit"][str(k)]["mean"] for k in KS]
-            label = "given labels (upper bound)" if row == "given labels" else row
+            label = row_name(row)
             axis.plot(
                 range(len(KS)), means, line, color=colour, marker=marker, markersize=5, label=label, linewidth=1.6
             )
@@ -83,8 +83,9 @@ def value_bars(edits: dict[str, Any]) -> bytes:
         axis.set_ylim(0, 1.02)
         axis.grid(axis="y", alpha=0.3)
     axes[0][0].set_ylabel("share of edits")
-    axes[0][-1].legend(fontsize=8, loc="lower right")
-    figure.tight_layout()
+    handles, labels = axes[0][-1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="upper center", ncols=2, frameon=False, fontsize=9)
+    figure.tight_layout(rect=(0, 0, 1, 0.94))
     return png(figure)
 
 

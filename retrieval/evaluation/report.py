@@ -27,7 +27,7 @@ from retrieval.evaluation.blocks import (
     with_interval,
 )
 from retrieval.evaluation.edits import COLUMNS
-from retrieval.evaluation.topk import KS, ROWS
+from retrieval.evaluation.topk import KS, ROWS, row_name
 
 TITLE = "Edits and retrieval, measured"
 SHOWN = {
@@ -167,19 +167,19 @@ def _retrieval_tables(report: Mapping[str, Any], pictures: set[str]) -> list[Blo
         }
         blocks.append(Heading(f"With {title.get(name, name)}", 3))
         rows = [
-            [r, *(with_interval(e["hit"][str(k)]) for k in KS), number(e["precision"]["10"]["mean"])]
+            [row_name(r), *(with_interval(e["hit"][str(k)]) for k in KS), number(e["precision"]["10"]["mean"])]
             for r, e in table["rows"].items()
         ]
         blocks.append(Table(["query", *(f"top-{k}" for k in KS), "precision@10"], rows, "A right garment in the top k"))
         attributes = list(table["rows"]["edited"]["attributes"])
         rows = [
-            [r, *(number(e["attributes"][a]["hit"][str(k)]["mean"]) for a in attributes for k in (1, 10, 30))]
+            [row_name(r), *(number(e["attributes"][a]["hit"][str(k)]["mean"]) for a in attributes for k in (1, 10, 30))]
             for r, e in table["rows"].items()
         ]
         blocks.append(
             Table(["query", *(f"{a} top-{k}" for a in attributes for k in (1, 10, 30))], rows, "By edited attribute")
         )
-    blocks.append(Points(tuple(f"{row}: {meaning}." for row, meaning in ROWS.items())))
+    blocks.append(Points(tuple(f"{row_name(row)}: {meaning}." for row, meaning in ROWS.items())))
     return blocks
 
 
