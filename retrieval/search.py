@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from amgan.editor import Editor, EditResult
 from PIL import Image
 
+from amgan.editor import Editor, EditResult
 from amgan.errors import UserError
 from amgan.photos import CutOut, cut_out, read_image, read_mask
 from amgan.schema import Edit

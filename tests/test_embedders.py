@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +10,13 @@ import pytest
 import torch
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
-from safetensors.torch import save_file
 
 from amgan.errors import UserError
 from retrieval import embedders
 from retrieval.embedders import EmbedderIdentity, TeacherEmbedder, load_embedder
 from retrieval.open_clip_embedder import OpenClipEmbedder, PixelPreparation
-
-TINY = {
-    "embed_dim": 16,
-    "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 8},
-    "text_cfg": {"context_length": 8, "vocab_size": 64, "width": 32, "heads": 2, "layers": 1},
-}
-PIXELS = {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.4], "interpolation": "bilinear", "resize_mode": "squash"}
+from tests.tiny_catalogue import make_weights
+from tests.tiny_open_clip import make_open_clip
 
 
 def pictures(n: int, height: int, width: int) -> torch.Tensor:
@@ -33,15 +26,8 @@ def pictures(n: int, height: int, width: int) -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random open_clip model on disk, in open_clip's folder format, its architecture registered as ``amgan-tiny``."""
-    folder = tmp_path_factory.mktemp("open clip")
-    (folder / "amgan-tiny.json").write_text(json.dumps(TINY))
-    open_clip.add_model_config(folder / "amgan-tiny.json")
-    torch.manual_seed(0)
-    model = open_clip.create_model("amgan-tiny")
-    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": TINY, "preprocess_cfg": PIXELS}))
-    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, folder / "open_clip_model.safetensors")
-    return folder
+    """An open_clip model's folder; its architecture is registered as ``amgan-tiny``."""
+    return make_open_clip(tmp_path_factory.mktemp("open clip"))
 
 
 def test_every_way_to_name_a_local_open_clip_model(tiny: Path) -> None:
@@ -169,7 +155,8 @@ def test_an_outside_package_adds_an_embedder(monkeypatch: pytest.MonkeyPatch) ->
         load_embedder("mean-colour")
 
 
-def test_the_teacher_embeds_and_predicts_in_one_pass(weights: Path) -> None:
+def test_the_teacher_embeds_and_predicts_in_one_pass(tmp_path: Path) -> None:
+    weights = make_weights(tmp_path / "weights")
     teacher = load_embedder(f"teacher:{weights}")
     assert isinstance(teacher, TeacherEmbedder)
     images = pictures(5, 48, 40)
