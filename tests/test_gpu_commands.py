@@ -14,9 +14,7 @@ import pytest
 from amgan.schema import AttributeSchema
 from tests.labelled_catalogue import draw_labelled_catalogue
 
-SCHEMA = AttributeSchema.from_dict(
-    {"sleeve": ["sleeveless", "short", "long"], "color": ["black", "red", "blue", "green"]}
-)
+VALUES = {"sleeve": ["sleeveless", "short", "long"], "color": ["black", "red", "blue", "green"]}
 SHORT = ("-c", "kimg=0.004", "-c", "batch=2", "-c", "snapshot_kimg=0.002")
 
 
