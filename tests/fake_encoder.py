@@ -1,4 +1,4 @@
-"""An embedder of mean colours and a catalogue of drawn garments, for tests of everything around the networks.
+"""An embedder of mean colours and a catalogue of drawn garments, to test everything around the networks.
 
 Run as a program, it is ``index-catalog`` with this encoder in place of the networks, slowed down so that it can be killed:
 
@@ -24,7 +24,7 @@ DIMENSIONS = 3 * GRID * GRID
 
 
 class FakeEncoder:
-    """Stands in for ``retrieval.representation.Representation``: mean colours on a grid, and made-up attributes."""
+    """Stands in for ``retrieval.representation.Representation``: mean colours, and made-up attributes."""
 
     schema = SCHEMA
     image_size = 32

@@ -193,7 +193,7 @@ def test_damaged_aliases(tmp_path):
 def test_a_shard_without_its_files(tmp_path):
     filled(tmp_path).close()
     (tmp_path / "shop" / "shard").rename(tmp_path / "elsewhere")
-    with pytest.raises(UserError, match="The collection 'shop' in .* failed"):
+    with pytest.raises(UserError, match=r"The collection 'shop' in .* failed"):
         connect(tmp_path).open("shop")
 
 
