@@ -9,9 +9,8 @@ from amgan.errors import PhotoError
 from amgan.photos.decode import display_name
 
 # HEIC is listed although it cannot be read: a phone's photos should be reported as refused, not overlooked.
-SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .mpo .png .webp .gif .bmp .tif .tiff .avif .ppm .pgm .pbm .heic .heif".split()
-)
+_PHOTOS = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".avif", ".heic", ".heif")
+SUFFIXES = frozenset((*_PHOTOS, ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"))
 
 
 def list_photos(folder: str | os.PathLike[str]) -> list[Path]:
