@@ -69,7 +69,7 @@ def test_choose_change_and_find(root: Path) -> None:
     app = page(root)
     assert healthy(app)
     assert "30 garments" in text(app)
-    assert len([b for b in app.button if b.key.startswith("choose-")]) == 18
+    assert len([b for b in app.button if b.key.startswith("choose-")]) == 21
     app.selectbox(key="browse-sleeve").select("short").run()
     app.selectbox(key="browse-color").select("red").run()
     assert "2 garments" in text(app)

@@ -13,7 +13,7 @@ from ui.settings import read_settings
 
 
 def main() -> None:
-    st.set_page_config("Edit a garment, find it", ":material/apparel:", layout="wide", initial_sidebar_state="auto")
+    st.set_page_config("Edit a garment, find it", ":material/apparel:", layout="wide")
     try:
         page()
     except UserError as error:

@@ -41,11 +41,18 @@ def _card(found: Found, edit: Mapping[str, str]) -> str:
     )
 
 
+def tile(file: str | None, file_name: str) -> str:
+    """A garment of the catalogue, for a button below to name."""
+    address = thumbnail(file) if file else None
+    picture = f'<img src="{address}" alt="">' if address else f'<span class="none">{escape(file_name)}</span>'
+    return f'<div class="card"><div class="photo">{picture}</div></div>'
+
+
 def query_picture(picture: Image.Image, title: str, note: str) -> str:
-    """One of the query's pictures with its caption. Small pictures are enlarged smoothly here, not by the browser."""
-    side = 384
-    if picture.width < side:
-        picture = picture.resize((side, round(side * picture.height / picture.width)), Image.Resampling.LANCZOS)
+    """One of the query's pictures with its caption, brought to one size here: browsers enlarge less smoothly."""
+    scale = 384 / max(picture.size)
+    size = (max(1, round(scale * picture.width)), max(1, round(scale * picture.height)))
+    picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3)
     caption = f"<b>{escape(title)}</b><span>{escape(note)}</span>"
     alt = escape(f"{title}: {note}")
     image = f'<img src="{data_address(picture)}" alt="{alt}">'

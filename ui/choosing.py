@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import PurePath
 
 import streamlit as st
 from PIL import Image
@@ -11,11 +12,11 @@ from PIL import Image
 from amgan.errors import UserError
 from amgan.photos import CutOut
 from retrieval.search import Searcher
-from ui import resources, style
+from ui import cards, resources, style
 from ui.resources import Shown
 
 ANY = "any"
-COLUMNS, ROWS = 6, 3
+ON_A_PAGE, TILE = 21, 156  # garments; pixels
 
 
 @dataclass(frozen=True)
@@ -75,30 +76,25 @@ def _catalogue(searcher: Searcher) -> None:
     if not matching:
         st.info("No garment of the catalogue looks like that. Choose “any” for one of them.")
         return
-    pages = -(-len(matching) // (COLUMNS * ROWS))
+    pages = -(-len(matching) // ON_A_PAGE)
     place = st.empty()
     with st.container(horizontal=True, vertical_alignment="center"):
         page = st.pagination(pages, key="browse-page-" + "-".join(wanted.values())) if pages > 1 else 1
         st.caption(f"{len(matching):,} garments")
     with place.container():
-        start = (page - 1) * COLUMNS * ROWS
-        _grid(searcher, matching[start : start + COLUMNS * ROWS])
+        _grid(searcher, matching[(page - 1) * ON_A_PAGE : page * ON_A_PAGE])
 
 
 def _grid(searcher: Searcher, garments: list[Shown]) -> None:
-    for start in range(0, len(garments), COLUMNS):
-        for column, garment in zip(st.columns(COLUMNS), garments[start : start + COLUMNS], strict=False):
-            with column:
+    """Tiles of a fixed width that fill the rows of whatever screen there is."""
+    with st.container(horizontal=True, gap="small"):
+        for garment in garments:
+            with st.container(width=TILE, gap="xsmall"):
                 file = searcher.file_of({"file_name": garment.file_name})
-                address = resources.thumbnail(str(file)) if file else None
                 values = ", ".join(garment.predicted.values())
-                if address:
-                    st.html(f'<div class="card"><div class="photo"><img src="{address}" alt=""></div></div>')
-                else:
-                    st.caption(garment.file_name)
-                st.button(
-                    values or "Choose", key=f"choose-{garment.id}", on_click=choose, args=(garment.id,), width="stretch"
-                )
+                st.html(cards.tile(str(file) if file else None, garment.file_name))
+                label = values or PurePath(garment.file_name).stem
+                st.button(label, key=f"choose-{garment.id}", on_click=choose, args=(garment.id,), width="stretch")
 
 
 def _upload(searcher: Searcher) -> None:
@@ -126,9 +122,9 @@ def _upload(searcher: Searcher) -> None:
 
 def _confirm(picture: Image.Image, query: Query) -> None:
     """Show the cut-out; a doubtful one is only used when the user says so."""
-    left, right = st.columns(2)
-    left.image(picture, caption="Your photo", width=320, alt="The photo that was uploaded")
-    right.image(query.cutout.image, caption="What will be edited", width=320, alt="The garment, cut out onto white")
+    with st.container(horizontal=True, gap="medium"):
+        st.html(cards.query_picture(picture, "Your photo", query.name), width=320)
+        st.html(cards.query_picture(Image.fromarray(query.cutout.image), "What will be edited", "cut out"), width=320)
     label = "Edit this garment"
     if not query.cutout.trusted:
         st.warning(

@@ -36,7 +36,8 @@ def choices(attribute: Attribute) -> list[str]:
 
 
 def show(searcher: Searcher, query: Query) -> None:
-    with st.sidebar:
+    left, right = st.columns([3, 10], gap="large")
+    with left, st.container(key="controls"):
         wishes = _controls(searcher)
     result = resources.results(
         searcher,
@@ -50,8 +51,9 @@ def show(searcher: Searcher, query: Query) -> None:
         wishes.only_on,
         query.exclude,
     )
-    _pictures(query, result)
-    _hits(result)
+    with right:
+        _pictures(query, result)
+        _hits(result)
 
 
 def _controls(searcher: Searcher) -> Wishes:
@@ -101,14 +103,11 @@ def _pictures(query: Query, result: SearchResult) -> None:
     if not query.cutout.trusted:
         yours.caption(":material/content_cut: The cut-out is not certain. " + " ".join(query.cutout.problems))
     if not result.edit:
-        edited.info(
-            "Choose a sleeve or a colour on the left, and the edited garment appears here.",
-            icon=":material/arrow_back:",
-        )
+        edited.info("Say what should change, and the edited garment appears here.", icon=":material/styler:")
         return
     picture = tensor_picture(result.edited.image[0].numpy())
     mask = result.edited.mask[0, 0].numpy()
-    words = ", ".join(f"{name}: {value}" for name, value in result.edit.items())
+    words = ", ".join(f"{style.label(name).lower()}: {value}" for name, value in result.edit.items())
     edited.html(cards.query_picture(picture, "The edit", words))
     name = f"{PurePath(query.name).stem}.{'.'.join(v.replace('/', '-') for v in result.edit.values())}.png"
     edited.download_button(

@@ -24,8 +24,8 @@ SWATCHES = {
 }
 
 CSS = """
-.stMainBlockContainer { padding-top: 2.6rem; max-width: 1500px; }
-.stMainBlockContainer h1 { font-size: 2rem; padding: 0; }
+.stMainBlockContainer { padding-top: 4.2rem; max-width: 1500px; }
+.stMainBlockContainer h1 { font-size: 2rem; padding: 0 0 0.6rem; }
 .stMainBlockContainer h3 { font-size: 1.35rem; padding: 0.4rem 0 0; }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(118px, 1fr)); gap: 14px 12px; }
 .cards { margin: 2px 0 10px; }
@@ -44,6 +44,8 @@ CSS = """
 .card .value { background: #eef0f2; color: #3c4047; }
 .card .value.wanted { background: #d9f2e6; color: #07543b; font-weight: 600; }
 figure.query { margin: 0; }
+.stMainBlockContainer .st-key-controls h3 { padding-top: 0; }
+@media (min-width: 900px) { .st-key-controls { position: sticky; top: 4.5rem; } }
 figure.query img { width: 100%; max-width: 320px; border: 1px solid #dee1e5; border-radius: 8px; display: block; }
 figure.query figcaption { font-size: 14px; margin-top: 6px; }
 figure.query figcaption b { display: block; }
