@@ -1,6 +1,6 @@
 """An embedder of mean colours and a catalogue of drawn garments, to test everything around the networks.
 
-Run as a program, it is ``index-catalog`` with this encoder in place of the networks, slowed down so that it can be killed:
+Run as a program, it is ``index-catalog`` with this encoder for networks, slowed down so that one can kill it:
 
     python -m tests.fake_encoder SECONDS_PER_BATCH FOLDER --store …
 """

@@ -184,3 +184,24 @@ def test_killed_while_another_embedder_takes_over(tmp_path):
     assert started(0, photos, *options, "--weights", "b").wait(60) == 0
     assert connect(store).describe("shop").identity == FakeEncoder("b").identity
     assert len(contents(store)) == 40
+
+
+def test_sound_odd_and_broken_files(command, tmp_path):
+    from scripts.make_broken_photos import make
+
+    folder = tmp_path / "odd"
+    expected = make(folder)
+    result = command(folder, "--store", tmp_path / "store", "--collection", "odd", "--json")
+    assert result.exit_code == 0
+    lines = (tmp_path / "store" / "odd.failures.jsonl").read_text(encoding="utf-8").splitlines()
+    refused = {r["file_name"]: r for r in map(json.loads, lines)}
+    indexed = {payload["file_name"] for payload, _ in contents(tmp_path / "store", "odd").values()}
+    assert {name: r["reason"] for name, r in refused.items()} == {
+        name: e["reason"] for name, e in expected.items() if e["expect"] == "refused"
+    }
+    assert indexed == {name for name, e in expected.items() if e["expect"] == "indexed"}
+    for name, r in refused.items():
+        assert r["message"].startswith(name)
+        assert r["message"].endswith((".", "--keep-uncertain."))
+    summary = json.loads(result.stdout)
+    assert (summary["indexed"], sum(summary["refused"].values())) == (len(indexed), len(refused))
