@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from amgan.editor import load_editor
 
 from amgan.data.garments import load_garments
 from amgan.data.imagefolder import read_imagefolder
+from amgan.editor import load_editor
 from amgan.errors import UserError
 from retrieval.evaluation.protocol import chosen_records
 from retrieval.evaluation.sheet import beside, make_sheet, sheet_edits
@@ -54,9 +54,13 @@ def sheet(
     print(f"Saved {out}: {len(items)} photos × {len(wanted)} edits, {page.width} × {page.height} pixels")
 
 
-if __name__ == "__main__":
+def main() -> None:
     try:
         app()
     except UserError as error:
         print(f"sheet: {error}", file=sys.stderr)
         sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

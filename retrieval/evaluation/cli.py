@@ -42,6 +42,9 @@ def evaluate(
         list[str] | None,
         typer.Option(help="Search with this embedder too, beside teacher and judge; repeat for several."),
     ] = None,
+    measure_with: Annotated[
+        str | None, typer.Option(help="Weights whose teacher and judge measure; those of --weights where not given.")
+    ] = None,
     weight_image: Annotated[
         float, typer.Option(help="How much the picture counts in fused queries.", min=0)
     ] = QueryWeights().image,
@@ -61,7 +64,8 @@ def evaluate(
     from retrieval.evaluation.report import compose_summary, to_json, write_report
     from retrieval.evaluation.sheet import make_sheet, sheet_edits
 
-    settings = Settings(split, limit, tuple(embedder or ()), QueryWeights(weight_image, weight_wanted), batch, rounds)
+    fused = QueryWeights(weight_image, weight_wanted)
+    settings = Settings(split, limit, measure_with, tuple(embedder or ()), fused, batch, rounds)
     with redirect_stdout(sys.stderr):  # progress and remarks; standard output is for the result
         measured = measure(folder, weights, settings)
         first = subset(measured.items, first_by_hash(measured.items.item_ids, sheet))

@@ -62,7 +62,7 @@ def hits_in_ranking(ranking: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 def hit_at(hits: np.ndarray, k: int) -> np.ndarray:
     """float (Q,): 1 where any of the first k is right."""
-    return hits[:, :k].any(axis=1).astype(np.float64)
+    return np.any(hits[:, :k], axis=1).astype(np.float64)
 
 
 def precision_at(hits: np.ndarray, k: int) -> np.ndarray:

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from amgan.editor import Editor, load_editor
 
 from amgan.data.garments import Garments, load_garments
 from amgan.data.imagefolder import ImageFolder, Record, read_imagefolder
+from amgan.editor import Editor, load_editor
 from amgan.errors import UserError
 from amgan.schema import UNKNOWN
 from amgan.weights import load_classifier, weights_card
@@ -50,6 +50,8 @@ class Settings:
     Attributes:
         split: the split whose photos are edited and searched; ``all`` takes every record.
         limit: only the first so many photos by the SHA-256 of their id.
+        measure_with: weights whose teacher and judge measure, so that several editors meet the same ones; None means
+            the edited weights' own.
         embedders: further embedders by name, beside the teacher and the judge.
         weights: of the fused query.
         batch: edits per pass.
@@ -58,6 +60,7 @@ class Settings:
 
     split: str = "test"
     limit: int | None = None
+    measure_with: str | None = None
     embedders: tuple[str, ...] = ()
     weights: QueryWeights = field(default_factory=QueryWeights)
     batch: int = 32
@@ -76,11 +79,10 @@ class Measured:
 def measure(folder: str | Path, weights: str, settings: Settings) -> Measured:
     """Measure weights on one split of a labelled folder. Raises UserError."""
     started = time.time()
-    editor, teacher, judge = (
-        load_editor(weights),
-        load_classifier(weights, "teacher"),
-        load_classifier(weights, "judge"),
-    )
+    sticks = settings.measure_with or weights
+    editor, teacher, judge = load_editor(weights), load_classifier(sticks, "teacher"), load_classifier(sticks, "judge")
+    for network in (teacher, judge):
+        editor.schema.require_same(network.schema, f"the editor {weights}", f"the classifiers of {sticks}")
     networks: dict[str, Network] = {"teacher": teacher.predict_and_embed, "judge": judge.predict_and_embed}
     for name in settings.embedders:
         networks[name] = _beside(name, teacher.predict_and_embed)
@@ -113,10 +115,11 @@ def measure(folder: str | Path, weights: str, settings: Settings) -> Measured:
         "version": REPORT_VERSION,
         "weights": {
             "name": weights,
+            "measured_with": sticks,
             "editor": editor.identity,
             "teacher": teacher.identity,
             "judge": judge.identity,
-            "card": weights_card(weights),
+            "card": _card(weights),
         },
         "data": {
             "folder": Path(folder).resolve().name,
@@ -242,6 +245,13 @@ def _retrieval(
         )
         for name in scores.features
     }
+
+
+def _card(weights: str) -> dict[str, Any]:
+    try:
+        return weights_card(weights)
+    except UserError:  # an editor from outside has no weights folder, so no card
+        return {}
 
 
 def _versions() -> dict[str, str]:

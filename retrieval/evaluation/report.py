@@ -232,7 +232,8 @@ def _fine_print(report: Mapping[str, Any]) -> list[Block]:
         Heading("Settings"),
         Points(
             (
-                f"Weights {w['name']}: editor {w['editor']}, teacher {w['teacher']}, judge {w['judge']}.",
+                f"Editor of {w['name']}: {w['editor']}. Measured with {w['measured_with']}: teacher {w['teacher']}, "
+                f"judge {w['judge']}.",
                 f"Data: {d['folder']}, split {d['split']}, {d['photos']} photos, {d['left_out']} left out (unusable), "
                 f"SHA-256 {d['sha256']}.",
                 f"Limit {s['limit']}, image size {s['image_size']} px, batch {s['batch']}, {s['bootstrap_rounds']} "

@@ -21,7 +21,6 @@ from retrieval.evaluation.edits import (
 
 if TYPE_CHECKING:
     from amgan.editor import Editor
-
     from amgan.networks.classifier import AttributeClassifier
 
 

@@ -1,0 +1,202 @@
+"""`evaluate-retrieval` and the sheet script, from outside, on drawn garments and tiny random weights."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import math
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from amgan.schema import AttributeSchema
+from amgan.testing import draw_catalogue, tiny_weights
+from retrieval.evaluation import cli
+from retrieval.evaluation.report import to_json
+from retrieval.evaluation.topk import KS, ROWS
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_weights(tmp_path_factory.mktemp("weights") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_catalogue(tmp_path_factory.mktemp("data") / "shirts", count=24)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    """The console script in this process; its exit status."""
+    monkeypatch.setattr(sys, "argv", ["evaluate-retrieval", *map(str, arguments)])
+    with pytest.raises(SystemExit) as status:
+        cli.main()
+    return int(status.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def report(weights: Path, catalogue: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """One whole run; where its report lies, and its standard output."""
+    out = tmp_path_factory.mktemp("report")
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as printed:
+        arguments = (catalogue, "--weights", weights, "--out", out, "--json", "--rounds", 20, "--sheet", 3)
+        assert run(patch, *arguments) == 0
+    return out, printed.getvalue()
+
+
+def test_every_file_is_written_whole(report: tuple[Path, str]) -> None:
+    out, _ = report
+    names = {p.name for p in out.iterdir()}
+    assert names == {"report.json", "report.md", "report.html", "topk.png", "values.png", "confusion.png", "sheet.png"}
+    for picture in out.glob("*.png"):
+        with Image.open(picture) as image:
+            image.verify()
+
+
+def test_json_is_alone_on_standard_output_and_is_the_file(report: tuple[Path, str]) -> None:
+    out, printed = report
+    assert json.loads(printed) == json.loads((out / "report.json").read_text(encoding="utf-8"))
+
+
+def test_the_report_holds_every_row_and_setting(report: tuple[Path, str], weights: Path) -> None:
+    data = json.loads((report[0] / "report.json").read_text(encoding="utf-8"))
+    assert set(data["edits"]) == {"edited", "no edit"}
+    assert set(data["edits"]["edited"]) == {"sleeve", "color"}
+    assert data["edits"]["no edit"]["color"]["macro"]["change_outside"]["mean"] == 0
+    assert set(data["retrieval"]) == {"teacher", "judge"}
+    for table in data["retrieval"].values():
+        assert list(table["rows"]) == list(ROWS)
+        for row in table["rows"].values():
+            assert list(row["hit"]) == [str(k) for k in KS]
+    assert data["measuring_sticks"]["judge"]["sleeve"]["photos"] == data["data"]["photos"] == 8
+    assert data["measuring_sticks"]["colour from pixels"]["accuracy_without_multi"] >= 0.8
+    assert data["weights"]["card"]["name"] == "tiny"
+    assert data["weights"]["measured_with"] == str(weights)
+    assert len(data["data"]["sha256"]) == 64
+    assert data["settings"]["bootstrap_rounds"] == 20
+    assert {"python", "torch", "numpy"} <= set(data["libraries"])
+
+
+def test_pages_are_readable_and_self_contained(report: tuple[Path, str]) -> None:
+    page = (report[0] / "report.html").read_text(encoding="utf-8")
+    text = (report[0] / "report.md").read_text(encoding="utf-8")
+    assert "http" not in page.replace("http-equiv", "")
+    assert page.count("data:image/png;base64,") == 4
+    for word in ("accepted by the judge", "edited + wanted", "given labels (upper bound)", "SHA-256", "left out"):
+        assert word in page, word
+        assert word in text, word
+    assert "nan" not in text.lower().split()
+
+
+def test_the_same_again_gives_the_same_numbers(
+    report: tuple[Path, str], weights: Path, catalogue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = (catalogue, "--weights", weights, "--out", tmp_path, "--rounds", 20, "--sheet", 3)
+    assert run(monkeypatch, *arguments) == 0
+    first, second = (json.loads((p / "report.json").read_text(encoding="utf-8")) for p in (report[0], tmp_path))
+    del first["times"], second["times"]
+    assert first == second
+    for name in ("sheet.png", "topk.png", "values.png"):
+        assert (report[0] / name).read_bytes() == (tmp_path / name).read_bytes(), name
+
+
+def test_another_embedder_and_another_judge(
+    weights: Path, catalogue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tiny_weights(tmp_path / "other", seed=5)
+    arguments = (catalogue, "--weights", weights, "--out", tmp_path / "out", "--rounds", 0, "--split", "all")
+    assert run(monkeypatch, *arguments, "--embedder", other, "--measure-with", other, "--limit", 9) == 0
+    data = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert list(data["retrieval"]) == ["teacher", "judge", str(other)]
+    teacher, embedder = (data["retrieval"][name]["rows"]["edited"]["hit"] for name in ("teacher", str(other)))
+    assert teacher == embedder  # the same network by another way
+    assert "prototype" not in data["retrieval"]["teacher"]["rows"]  # no photos are left over to make one from
+    assert data["data"]["photos"] == 9
+    assert "Top-10 with teacher" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (["--split", "holdout"], "no records in split 'holdout'; it has test, train, val"),
+        (["--weights", "nowhere"], "Unknown weights 'nowhere'"),
+        (["--embedder", "no/such:thing"], "no/such"),
+        (["--weight-image", "0", "--weight-wanted", "0"], "Both query weights are 0"),
+    ],
+)
+def test_mistakes_end_in_a_sentence(
+    change: list[str],
+    sentence: str,
+    weights: Path,
+    catalogue: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = [catalogue, "--out", tmp_path / "out", "--rounds", 0, "--weights", weights, *change]
+    assert run(monkeypatch, *arguments) == 2
+    printed = capsys.readouterr()
+    assert sentence in printed.err
+    assert "Traceback" not in printed.err
+    assert printed.out == ""
+    assert not (tmp_path / "out").exists()
+
+
+def test_other_attributes_and_missing_folders_are_refused(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schema = AttributeSchema.from_dict({"sleeve": ["sleeveless", "short", "long"], "color": ["black", "red"]})
+    other = draw_catalogue(tmp_path / "other", count=6, schema=schema)
+    assert run(monkeypatch, other, "--weights", weights, "--out", tmp_path / "out") == 2
+    assert "The attributes differ" in capsys.readouterr().err
+    assert run(monkeypatch, tmp_path / "none", "--weights", weights, "--out", tmp_path / "out") == 2
+    assert "is not a folder" in capsys.readouterr().err
+
+
+def test_a_report_that_cannot_be_written_says_so(
+    weights: Path, catalogue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    arguments = (catalogue, "--weights", weights, "--rounds", 0, "--sheet", 1, "--limit", 2)
+    assert run(monkeypatch, *arguments, "--out", tmp_path / "file" / "report") == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_a_mean_over_nothing_is_null() -> None:
+    assert json.loads(to_json({"a": math.nan, "b": [math.inf, 1.5, "x"]})) == {"a": None, "b": [None, 1.5, "x"]}
+
+
+def test_help_names_examples(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "--help") == 0
+    assert "evaluate-retrieval" in capsys.readouterr().out
+
+
+def test_the_sheet_script(
+    root: Path,
+    weights: Path,
+    catalogue: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    script = runpy.run_path(str(root / "scripts" / "sheet.py"))
+
+    def sheet(*arguments: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["sheet.py", str(catalogue), "--weights", str(weights), *map(str, arguments)])
+        with pytest.raises(SystemExit) as status:
+            script["main"]()
+        return int(status.value.code or 0)
+
+    assert (
+        sheet("--photos", 3, "--set", "color=red", "--set", "sleeve=long,color=blue", "--out", tmp_path / "a.png") == 0
+    )
+    assert "3 photos × 2 edits" in capsys.readouterr().out
+    assert sheet("--photos", 2, "--compare", weights, "--no-masks", "--out", tmp_path / "b.png") == 0
+    with Image.open(tmp_path / "a.png") as a, Image.open(tmp_path / "b.png") as b:
+        assert a.width < b.width
+    assert sheet("--set", "color=plaid", "--out", tmp_path / "c.png") == 2
+    assert "Unknown color 'plaid'" in capsys.readouterr().err
