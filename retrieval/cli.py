@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich import box
@@ -20,6 +20,7 @@ from retrieval.query import DEFAULT_WEIGHTS, QueryWeights
 if TYPE_CHECKING:  # --help must not wait for torch
     from PIL import Image
 
+    from amgan.editor import Region
     from retrieval.search import SearchResult
 
 EXAMPLES = """
@@ -95,7 +96,7 @@ def search(
             k,
             filter=parse_filter(filter_ or []),
             weights=QueryWeights(weight_image, weight_wanted),
-            only_on=only_on,
+            only_on=cast("Region | None", only_on),  # the editor refuses what is no region
             exclude=[hashlib.sha256(photo.read_bytes()).hexdigest()],
         )
     finally:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from amgan.editor import Editor, EditResult
+from amgan.editor import Editor, EditResult, Region
 from amgan.errors import UserError
 from amgan.photos import CutOut, cut_out, read_image, read_mask
 from amgan.schema import Edit
@@ -114,7 +114,7 @@ class Searcher:
         k: int = 10,
         filter: Filter | None = None,
         weights: QueryWeights = DEFAULT_WEIGHTS,
-        only_on: str | None = None,
+        only_on: Region | None = None,
         exclude: Collection[str] = (),
     ) -> SearchResult:
         """Edit a garment and find the catalogue's nearest ones to the result, and to the unedited garment.

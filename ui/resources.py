@@ -12,6 +12,7 @@ from pathlib import Path
 import streamlit as st
 from PIL import Image
 
+from amgan.editor import Region
 from amgan.errors import PhotoError
 from amgan.photos import CutOut, read_image, read_mask
 from retrieval.catalogue import open_catalogue
@@ -92,7 +93,7 @@ def results(
     k: int,
     filter: Mapping[str, list[str]],
     weights: QueryWeights,
-    only_on: str | None,
+    only_on: Region | None,
     exclude: tuple[str, ...],
 ) -> SearchResult:
     """One search; ``collection`` and ``garment`` stand for the catalogue and the cut-out in the cache's key."""

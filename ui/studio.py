@@ -8,6 +8,7 @@ from pathlib import PurePath
 import streamlit as st
 from PIL import Image
 
+from amgan.editor import REGIONS, Region
 from amgan.schema import Attribute, Edit
 from retrieval.query import DEFAULT_WEIGHTS, QueryWeights
 from retrieval.search import Searcher, SearchResult
@@ -15,7 +16,7 @@ from retrieval.sheet import mask_overlay, tensor_picture
 from ui import cards, resources, style
 from ui.choosing import ANY, Query, choose_another
 
-KEEP = "keep"
+KEEP, EVERYWHERE = "keep", "everywhere"
 NO_WISH = {"multi"}  # a label for what has no one value, which nobody asks for
 
 
@@ -24,7 +25,7 @@ class Wishes:
     """What the controls say."""
 
     edit: Edit = field(default_factory=dict)
-    only_on: str | None = None
+    only_on: Region | None = None
     k: int = 10
     filter: dict[str, list[str]] = field(default_factory=dict)
     weights: QueryWeights = DEFAULT_WEIGHTS
@@ -71,12 +72,12 @@ def _controls(searcher: Searcher) -> Wishes:
             )
         if value and value != KEEP:
             edit[attribute.name] = value
-    only_on = None
-    if "color" in edit and "sleeve" in searcher.schema.names:
+    only_on: Region | None = None
+    if "color" in edit and "sleeve" not in edit and "sleeve" in searcher.schema.names:
         where = st.segmented_control(
-            "Colour where", ["everywhere", "sleeve", "torso"], default="everywhere", required=True, key="only-on"
+            "Colour where", [EVERYWHERE, *REGIONS], default=EVERYWHERE, required=True, key="only-on"
         )
-        only_on = where if where in ("sleeve", "torso") else None
+        only_on = next((r for r in REGIONS if r == where), None)
     with st.expander("How to search"):
         k = st.slider("Garments to find", 5, 50, 10, 5, key="k")
         image = st.slider("Weight of the edited picture", 0.0, 2.0, DEFAULT_WEIGHTS.image, 0.1, key="weight-image")
