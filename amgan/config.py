@@ -166,8 +166,8 @@ PRESETS = {
             critic_lr=2e-4,
             snapshot_kimg=4,
         ),
-        ClassifierConfig(backbone="small", kimg=36, batch=48, lr=3e-3, snapshot_kimg=6),
-        ClassifierConfig(backbone="resnet18", kimg=36, batch=48, lr=2e-3, snapshot_kimg=6, seed=1),
+        ClassifierConfig(backbone="small-24", image_size=64, kimg=90, batch=48, lr=2e-3, snapshot_kimg=9),
+        ClassifierConfig(backbone="resnet18", image_size=96, kimg=60, batch=48, lr=1e-3, snapshot_kimg=6, seed=1),
     ),
     # For tests and dry runs: seconds, and no use otherwise.
     "tiny": Preset(

@@ -59,7 +59,7 @@ def load_garments(folder: ImageFolder, records: Sequence[Record], size: int, pro
             cut = cut_out(image, mask, size)
         except PhotoError as error:
             return str(error)
-        if not cut.trusted:
+        if not cut.trusted and record.mask_file_name is None:
             return f"{record.file_name}: the garment could not be cut out with confidence ({' '.join(cut.problems)})"
         return cut.image, cut.mask
 

@@ -22,20 +22,22 @@ from amgan.schema import AttributeSchema
 
 
 class SmallBackbone(nn.Module):
-    """A residual network for 128 px that ends at an eighth of the resolution, so that its activation maps are fine."""
+    """A residual network whose last maps are fine: 16 x 16 of pictures of 64 or 128 px."""
 
-    def __init__(self, width: int = 32) -> None:
+    def __init__(self, width: int, image_size: int) -> None:
         super().__init__()
         self.stem = nn.Conv2d(3, width, 4, stride=2, padding=1)
         self.layer1 = ResBlock(width, 2 * width, down=True)
-        self.layer2 = nn.Sequential(ResBlock(2 * width, 2 * width), ResBlock(2 * width, 4 * width, down=True))
+        self.layer2 = nn.Sequential(
+            ResBlock(2 * width, 2 * width), ResBlock(2 * width, 4 * width, down=image_size >= 128)
+        )
         self.layer3 = nn.Sequential(
             ResBlock(4 * width, 4 * width, dilation=2), ResBlock(4 * width, 6 * width, dilation=2), nn.BatchNorm2d(6 * width), nn.ReLU()
         )
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         h1 = self.layer1(self.stem(x))  # (B, 2w, H/4, W/4)
-        h2 = self.layer2(h1)  # (B, 4w, H/8, W/8)
+        h2 = self.layer2(h1)  # (B, 4w, H/4, W/4), or halved once more
         return {"early": h1, "middle": h2, "last": self.layer3(h2)}
 
 
@@ -65,12 +67,12 @@ class TorchvisionBackbone(nn.Module):
         return self.body(((x + 1) / 2 - self.mean) / self.std)
 
 
-def make_backbone(name: str, pretrained: bool = False) -> nn.Module:
+def make_backbone(name: str, image_size: int, pretrained: bool = False) -> nn.Module:
     """A backbone by name: ``small``, ``small-W`` (another width), or one of torchvision's. Raises UserError."""
     if name == "small" or name.startswith("small-"):
         if pretrained:
             raise UserError("The small backbone has no pretrained weights; use resnet50 or another of torchvision's.")
-        return SmallBackbone(int(name.partition("-")[2] or 32))
+        return SmallBackbone(int(name.partition("-")[2] or 32), image_size)
     if name not in TorchvisionBackbone.DEPTHS:
         raise UserError(f"Unknown backbone {name!r}. Valid: small, {', '.join(TorchvisionBackbone.DEPTHS)}.")
     return TorchvisionBackbone(name, pretrained)
@@ -89,7 +91,7 @@ class AttributeClassifier(nn.Module):
         self.backbone_name = backbone
         self.image_size = image_size
         self.identity = "untrained"
-        self.backbone = make_backbone(backbone, pretrained)
+        self.backbone = make_backbone(backbone, image_size, pretrained)
         with torch.no_grad():
             training = self.backbone.training
             channels = self.backbone.eval()(torch.zeros(1, 3, image_size, image_size))["last"].shape[1]
@@ -99,7 +101,11 @@ class AttributeClassifier(nn.Module):
         self.head = nn.Linear(channels, schema.n_values)
 
     def features(self, x: Tensor) -> dict[str, Tensor]:
-        """Picture in [-1, 1], float (B, 3, S, S), to feature maps ``early``, ``middle``, ``last`` and ``pooled`` (B, D)."""
+        """Picture in [-1, 1], float (B, 3, H, W), resized to what the network was trained at, to feature maps ``early``,
+        ``middle``, ``last`` and ``pooled`` (B, D)."""
+        if x.shape[-1] != self.image_size or x.shape[-2] != self.image_size:
+            x = F.interpolate(x, size=(self.image_size, self.image_size), mode="bilinear", antialias=True, align_corners=False)
+            x = x.contiguous(memory_format=torch.channels_last)
         maps = self.backbone(x)
         return {**maps, "pooled": maps["last"].mean((2, 3))}
 
@@ -129,10 +135,7 @@ class AttributeClassifier(nn.Module):
     def _batches(self, images: Tensor, batch: int = 64) -> Iterator[dict[str, Tensor]]:
         device = self.head.weight.device
         for part in images.split(batch):
-            x = to_float(part.to(device))
-            if x.shape[-1] != self.image_size or x.shape[-2] != self.image_size:
-                x = F.interpolate(x, size=(self.image_size, self.image_size), mode="bilinear", antialias=True, align_corners=False)
-            yield self.features(x)
+            yield self.features(to_float(part.to(device)).contiguous(memory_format=torch.channels_last))
 
     def _probabilities(self, pooled: Tensor) -> Tensor:
         logits = self.head(pooled).float()

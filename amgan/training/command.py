@@ -56,8 +56,9 @@ def train_command(
         return
     device = pick_device(device_name)
     folder = read_imagefolder(data, AttributeSchema.load(attributes) if attributes else None)
-    train = load_garments(folder, folder.split("train"), config.image_size)
-    val = load_garments(folder, folder.split("val"), config.image_size)
+    size = config.image_size if model == "amgan" else chosen.amgan.image_size
+    train = load_garments(folder, folder.split("train"), size)
+    val = load_garments(folder, folder.split("val"), size)
     about = {"data": data_hash(folder), "preset": preset_name}
 
     def classifier(role: str, config: Any) -> None:
@@ -70,7 +71,7 @@ def train_command(
     for missing in ROLES:
         if not (out / missing / "config.json").is_file() or not _finished(out, missing):
             console.print(f"No finished {missing} in {out}: it is trained first.")
-            classifier(missing, dataclasses.replace(getattr(chosen, missing), image_size=config.image_size))
+            classifier(missing, getattr(chosen, missing))
     train_amgan_into(out, train, val, config, device, {**about, "command": shlex.join(["amgan", *sys.argv[1:]])}, warm_start)
 
 

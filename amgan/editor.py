@@ -1,0 +1,169 @@
+"""Editing: pictures and wanted attributes in, edited pictures and the generator's attention out.
+
+``Editor`` is what page, search and reports speak to. Outside editors register under the entry-point group ``amgan.editors``: a
+callable that takes the text after ``NAME:`` and returns an Editor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from amgan.data.augment import to_float, to_uint8
+from amgan.errors import UserError
+from amgan.networks.generator import Generated, Generator, make_condition
+from amgan.schema import UNKNOWN, AttributeSchema
+from amgan.weights import load_generator
+
+Region = Literal["sleeve", "torso"]
+REGIONS: tuple[Region, ...] = ("sleeve", "torso")
+
+# Below this the attention of the sleeve edit is no sleeve. The paper zeroes what is below 0.9; masks trained on silhouettes
+# are nearly binary, and half keeps their edge.
+SLEEVE_THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class EditResult:
+    """Edited pictures.
+
+    Attributes:
+        image: x*, uint8 (B, 3, H, W).
+        mask: the generator's attention alpha, float32 (B, 1, H, W) in [0, 1], from the picture alone.
+        raw: z before blending, uint8 (B, 3, H, W).
+    """
+
+    image: Tensor
+    mask: Tensor
+    raw: Tensor
+
+
+class Editor(Protocol):
+    """Whatever edits cut-out garments.
+
+    Attributes:
+        schema: the attributes it can set.
+        image_size: side of its pictures in pixels.
+        identity: changes whenever its edits may.
+    """
+
+    schema: AttributeSchema
+    image_size: int
+    identity: str
+
+    def edit(
+        self, images: Tensor, edits: Mapping[str, str] | Sequence[Mapping[str, str]], only_on: Region | None = None
+    ) -> EditResult:
+        """Edit pictures uint8 (B, 3, H, W) of garments cut out on white; one edit for all, or one each. Raises UserError."""
+        ...
+
+
+def _one_each(
+    schema: AttributeSchema, count: int, edits: Mapping[str, str] | Sequence[Mapping[str, str]]
+) -> list[dict[str, str]]:
+    if isinstance(edits, Mapping):
+        edits = [edits] * count
+    if len(edits) != count:
+        raise UserError(f"{count} pictures need {count} edits, or one for all; {len(edits)} were given.")
+    return [schema.canonical(e) for e in edits]
+
+
+class NoEdit:
+    """Returns the pictures as they are: the row that every table is framed by."""
+
+    def __init__(self, schema: AttributeSchema, image_size: int) -> None:
+        self.schema, self.image_size, self.identity = schema, image_size, "no-edit"
+
+    def edit(
+        self, images: Tensor, edits: Mapping[str, str] | Sequence[Mapping[str, str]], only_on: Region | None = None
+    ) -> EditResult:
+        _one_each(self.schema, len(images), edits)
+        return EditResult(images, torch.zeros(len(images), 1, *images.shape[2:]), images)
+
+
+class GeneratorEditor:
+    """AMGAN's generator as an Editor.
+
+    Args:
+        generator: in eval mode; its device is where edits run.
+        batch: pictures per forward pass.
+    """
+
+    def __init__(self, generator: Generator, image_size: int, identity: str, batch: int = 32) -> None:
+        self.generator = generator
+        self.schema = generator.schema
+        self.image_size = image_size
+        self.identity = identity
+        self.batch = batch
+
+    def edit(
+        self, images: Tensor, edits: Mapping[str, str] | Sequence[Mapping[str, str]], only_on: Region | None = None
+    ) -> EditResult:
+        """See ``Editor.edit``. ``only_on`` limits a colour edit to the sleeves or to all but them (paper, section 3.4)."""
+        if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1:] != (3, self.image_size, self.image_size):
+            raise UserError(
+                f"The editor needs uint8 pictures (B, 3, {self.image_size}, {self.image_size}); "
+                f"these are {images.dtype} {tuple(images.shape)}. cut_out(photo, size={self.image_size}) makes them."
+            )
+        wanted = _one_each(self.schema, len(images), edits)
+        if only_on is not None:
+            self._check_region(only_on, wanted)
+        if not len(images):
+            return EditResult(images, torch.zeros(0, 1, *images.shape[2:]), images)
+        parts = [
+            self._edit(images[i : i + self.batch], wanted[i : i + self.batch], only_on)
+            for i in range(0, len(images), self.batch)
+        ]
+        return EditResult(
+            torch.cat([to_uint8(p.image) for p in parts]).cpu(),
+            torch.cat([p.mask for p in parts]).cpu(),
+            torch.cat([to_uint8(p.raw) for p in parts]).cpu(),
+        )
+
+    def _check_region(self, only_on: str, edits: list[dict[str, str]]) -> None:
+        if only_on not in REGIONS:
+            raise UserError(f"Unknown region {only_on!r}. Valid: {', '.join(REGIONS)}.")
+        if "sleeve" not in self.schema.names or "sleeveless" not in self.schema.values("sleeve"):
+            raise UserError("Editing a region needs weights that know sleeve=sleeveless: its mask finds the sleeves.")
+        if any("sleeve" in e for e in edits):
+            raise UserError(f"An edit only on the {only_on} cannot change the sleeve itself; do it in a second edit.")
+
+    @torch.inference_mode()
+    def _edit(self, images: Tensor, edits: list[dict[str, str]], only_on: str | None) -> Generated:
+        device = next(self.generator.parameters()).device
+        x = to_float(images.to(device)).contiguous(memory_format=torch.channels_last)
+        result = self._forward(x, edits)
+        if only_on is None:
+            return result
+        sleeves = self._forward(x, [{"sleeve": "sleeveless"}] * len(images)).mask
+        sleeves = torch.where(sleeves < SLEEVE_THRESHOLD, 0.0, sleeves)
+        mask = result.mask * (sleeves if only_on == "sleeve" else 1 - sleeves)
+        return Generated(mask * result.raw + (1 - mask) * x, mask, result.raw)
+
+    def _forward(self, x: Tensor, edits: list[dict[str, str]]) -> Generated:
+        labels = torch.full((len(edits), self.schema.n_attributes), UNKNOWN)
+        for row, edit in zip(labels, edits, strict=True):
+            for name, value in edit.items():
+                row[self.schema.names.index(name)] = self.schema.values(name).index(value)
+        labels = labels.to(x.device)
+        return self.generator(x, make_condition(self.schema, labels, labels != UNKNOWN))
+
+
+def load_editor(weights: str | Path) -> Editor:
+    """An editor by name: shipped weights, a folder, ``hf-hub:org/name``, or ``NAME:…`` of a registered outside editor.
+
+    Raises:
+        UserError: no such weights, or they are damaged.
+    """
+    name, _, rest = str(weights).partition(":")
+    for entry in entry_points(group="amgan.editors", name=name):
+        editor: Editor = entry.load()(rest)
+        return editor
+    generator, config, identity = load_generator(weights)
+    return GeneratorEditor(generator, config.image_size, identity)
