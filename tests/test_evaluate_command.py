@@ -166,6 +166,16 @@ def test_a_report_that_cannot_be_written_says_so(
     assert "cannot be written" in capsys.readouterr().err
 
 
+def test_a_folder_without_splits_is_measured_whole(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = draw_catalogue(tmp_path / "plain", count=6, split=("",))
+    (folder / "attributes.json").unlink()  # the weights know them
+    assert run(monkeypatch, folder, "--weights", weights, "--out", tmp_path / "out", "--rounds", 0, "--sheet", 1) == 0
+    data = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))["data"]
+    assert (data["split"], data["photos"]) == ("all", 6)
+
+
 def test_a_mean_over_nothing_is_null() -> None:
     assert json.loads(to_json({"a": math.nan, "b": [math.inf, 1.5, "x"]})) == {"a": None, "b": [None, 1.5, "x"]}
 

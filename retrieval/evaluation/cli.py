@@ -34,7 +34,9 @@ def evaluate(
         Path, typer.Option(help="Where report.json, report.md, report.html and pictures go.", show_default=False)
     ],
     weights: Annotated[str, typer.Option(help="A shipped name, a folder, or hf-hub:org/name.")] = "photos",
-    split: Annotated[str, typer.Option(help="The split to measure; 'all' takes every record.")] = "test",
+    split: Annotated[
+        str, typer.Option(help="The split to measure; 'all' for every record, as in a folder without splits.")
+    ] = "test",
     limit: Annotated[
         int | None, typer.Option(help="Only the first so many photos by the SHA-256 of their id.", min=2)
     ] = None,

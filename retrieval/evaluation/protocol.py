@@ -48,7 +48,7 @@ class Settings:
     """What is measured and how.
 
     Attributes:
-        split: the split whose photos are edited and searched; ``all`` takes every record.
+        split: the split whose photos are edited and searched; ``all``, and a folder without splits, mean every record.
         limit: only the first so many photos by the SHA-256 of their id.
         measure_with: weights whose teacher and judge measure, so that several editors meet the same ones; None means
             the edited weights' own.
@@ -88,7 +88,8 @@ def measure(folder: str | Path, weights: str, settings: Settings) -> Measured:
         networks[name] = _beside(name, teacher.predict_and_embed)
     data = read_imagefolder(folder, None if (Path(folder) / "attributes.json").is_file() else editor.schema)
     editor.schema.require_same(data.schema, f"the weights {weights}", f"the folder {folder}")
-    records = chosen_records(data, settings.split, settings.limit)
+    split = ALL if not any(r.split for r in data.records) else settings.split
+    records = chosen_records(data, split, settings.limit)
     items = load_garments(data, records, editor.image_size)
     times = {"load": time.time() - started}
 
@@ -101,9 +102,7 @@ def measure(folder: str | Path, weights: str, settings: Settings) -> Measured:
     labels = items.labels.cpu().numpy()
     plan = plan_edits(items.schema, labels)
     if not len(plan):
-        raise UserError(
-            f"No photo of split {settings.split!r} in {folder} has a known label, so there is nothing to edit."
-        )
+        raise UserError(f"No photo of split {split!r} in {folder} has a known label, so there is nothing to edit.")
     unedited = timed("look at the photos", lambda: look(items, networks))
     scores = timed(
         "edit and measure",
@@ -123,7 +122,7 @@ def measure(folder: str | Path, weights: str, settings: Settings) -> Measured:
         },
         "data": {
             "folder": Path(folder).resolve().name,
-            "split": settings.split,
+            "split": split,
             "photos": len(items),
             "left_out": len(records) - len(items),
             "sha256": dataset_hash(data.root, records),
@@ -156,8 +155,8 @@ def measure(folder: str | Path, weights: str, settings: Settings) -> Measured:
 
 
 def chosen_records(data: ImageFolder, split: str, limit: int | None) -> list[Record]:
-    """The records of a split, or its first ``limit`` by the SHA-256 of their id. Raises UserError."""
-    records = data.records if split == ALL else data.split(split)
+    """The records of a split (all of a folder without splits), or its first ``limit`` by the SHA-256 of their id."""
+    records = data.records if split == ALL or not any(r.split for r in data.records) else data.split(split)
     if limit is None:
         return list(records)
     return [records[i] for i in first_by_hash(tuple(r.item_id for r in records), limit)]
