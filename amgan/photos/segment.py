@@ -50,11 +50,11 @@ def garment_mask(rgb: np.ndarray) -> np.ndarray:
         stripes
     run the other way. Blurred, a striped shirt is one colour. On 300 training photos this halved the wrong cuts.
     """
-    first = grabcut(rgb, _first_guess(rgb.shape[:2]), rounds=5)
+    first = grabcut(rgb, first_guess(rgb.shape[:2]), rounds=5)
     if doubt(rgb, first) <= DOUBTFUL:
         return first
     blurred = cv2.GaussianBlur(rgb, (0, 0), 2.5)
-    second = grabcut(blurred, _first_guess(rgb.shape[:2]), rounds=5)
+    second = grabcut(blurred, first_guess(rgb.shape[:2]), rounds=5)
     if second.any():
         second = grabcut(rgb, _band(second), rounds=2)  # blur moves edges: find them again in the sharp photo
     return min(first, second, key=lambda mask: doubt(rgb, mask))
@@ -88,7 +88,7 @@ def tidy(mask: np.ndarray) -> np.ndarray:
     return mask
 
 
-def _first_guess(shape: tuple[int, int]) -> np.ndarray:
+def first_guess(shape: tuple[int, int]) -> np.ndarray:
     """Where a garment lies in most photos: surely in the middle, probably within a wide rectangle."""
     height, width = shape
     marks = np.full(shape, cv2.GC_PR_BGD, np.uint8)
