@@ -5,11 +5,15 @@
 The paper: Ak, Lim, Tham, Kassim, "Attribute Manipulation Generative Adversarial Networks for Fashion Images", ICCV 2019.
 """
 
-from amgan.editor import Editor, EditResult, NoEdit, load_editor
-from amgan.errors import PhotoError, UserError
-from amgan.photos import CutOut, cut_out, read_image, read_mask
-from amgan.schema import AttributeSchema
-from amgan.weights import load_classifier
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from amgan.editor import Editor, EditResult, NoEdit, load_editor
+    from amgan.errors import PhotoError, UserError
+    from amgan.photos import CutOut, cut_out, read_image, read_mask
+    from amgan.schema import AttributeSchema
+    from amgan.weights import load_classifier
 
 __all__ = [
     "AttributeSchema",
@@ -25,3 +29,19 @@ __all__ = [
     "read_image",
     "read_mask",
 ]
+
+_HOMES = {
+    "amgan.editor": ("EditResult", "Editor", "NoEdit", "load_editor"),
+    "amgan.errors": ("PhotoError", "UserError"),
+    "amgan.photos": ("CutOut", "cut_out", "read_image", "read_mask"),
+    "amgan.schema": ("AttributeSchema",),
+    "amgan.weights": ("load_classifier",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when asked for: torch takes seconds, which `--help` and a typing error need not wait for.
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(home), name)
+    raise AttributeError(f"module 'amgan' has no attribute {name!r}")
