@@ -75,7 +75,7 @@ def perturbed(source: VectorStore, count: int, noise: float, rng: np.random.Gene
     for i in range(count):
         record, parts, start = records[i % len(records)], [], 0
         for block in source.identity.blocks:
-            part = record.vector[start : start + block.dimensions]
+            part = np.asarray(record.vector)[start : start + block.dimensions]
             part = part + noise * rng.normal(size=part.shape) / np.sqrt(block.dimensions)
             parts.append(part / np.linalg.norm(part))
             start += block.dimensions
