@@ -78,12 +78,7 @@ def read_image(source: Source, limits: DecodeLimits = DecodeLimits(), name: str 
         PhotoError: with one of the module's reasons.
     """
     picture, name = _open(source, limits, name)
-    try:
-        return _to_rgb(picture)
-    except PhotoError:
-        raise
-    except Exception as error:
-        raise PhotoError("unsupported", f"{name} holds {picture.mode} pixels, which cannot be shown as RGB.") from error
+    return _shown(picture, name, background=255)
 
 
 def read_mask(source: Source, limits: DecodeLimits = DecodeLimits(), name: str | None = None) -> np.ndarray:
@@ -93,14 +88,7 @@ def read_mask(source: Source, limits: DecodeLimits = DecodeLimits(), name: str |
         PhotoError: as `read_image`.
     """
     picture, name = _open(source, limits, name)
-    try:
-        grey = np.asarray(_to_rgb(picture, background=0).convert("L"))
-    except PhotoError:
-        raise
-    except Exception as error:
-        raise PhotoError(
-            "unsupported", f"{name} holds {picture.mode} pixels, which cannot be used as a mask."
-        ) from error
+    grey = np.asarray(_shown(picture, name, background=0).convert("L"))
     return np.where(grey >= 128, 255, 0).astype(np.uint8)
 
 
@@ -249,7 +237,14 @@ def _upright(picture: Image.Image) -> Image.Image:
     return pixels
 
 
-def _to_rgb(picture: Image.Image, background: int = 255) -> Image.Image:
+def _shown(picture: Image.Image, name: str, background: int) -> Image.Image:
+    try:
+        return _to_rgb(picture, background)
+    except Exception as error:  # a mode that Pillow reads and cannot convert, or one without a range
+        raise PhotoError("unsupported", f"{name} cannot be shown in 8-bit colours: {error}.") from error
+
+
+def _to_rgb(picture: Image.Image, background: int) -> Image.Image:
     """Upright picture of any mode to RGB, laid on grey `background` where it is transparent."""
     profile = picture.info.get("icc_profile") if picture.mode in ("RGB", "RGBA", "P", "CMYK") else None
     if picture.mode.startswith("I;16"):

@@ -80,15 +80,18 @@ class Amgan:
     def autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bf16)
 
+    def edit(self, batch: EditBatch) -> Generated:
+        """x*, alpha and z of a batch."""
+        with self.autocast():
+            return self.generator(batch.source, make_condition(self.schema, batch.wanted, batch.edited))
+
     # --- Critics ------------------------------------------------------------------------------------------------------
 
-    def critic_step(self, batch: EditBatch, step: int, generator: torch.Generator) -> Losses:
-        """One step of D_I and D_C."""
+    def critic_step(self, batch: EditBatch, edited: Generated, step: int, generator: torch.Generator) -> Losses:
+        """One step of D_I and D_C on a batch and what G made of it."""
         config = self.config
-        with torch.no_grad(), self.autocast():
-            fake = self.generator(batch.source, make_condition(self.schema, batch.wanted, batch.edited))
-        boxes = edit_boxes(fake.mask)
-        pictures = {"I": (batch.photos, fake.image), "C": (crop(batch.photos, boxes), crop(fake.image, boxes))}
+        fake, boxes = edited.image.detach(), edit_boxes(edited.mask)
+        pictures = {"I": (batch.photos, fake), "C": (crop(batch.photos, boxes), crop(fake, boxes))}
         total = torch.zeros((), device=self.device)
         logged: Losses = {}
         for name, critic in (("I", self.critic_i), ("C", self.critic_c)):
@@ -112,20 +115,18 @@ class Amgan:
 
     # --- Generator ----------------------------------------------------------------------------------------------------
 
-    def generator_step(self, batch: EditBatch) -> Losses:
+    def generator_step(self, batch: EditBatch, edited: Generated) -> Losses:
         """One step of G and of its average."""
-        total, logged = self.generator_loss(batch)
+        total, logged = self.generator_loss(batch, edited)
         self.g_optimizer.zero_grad(set_to_none=True)
         total.backward()
         self.g_optimizer.step()
         self._update_average()
         return logged
 
-    def generator_loss(self, batch: EditBatch) -> tuple[Tensor, Losses]:
+    def generator_loss(self, batch: EditBatch, edited: Generated) -> tuple[Tensor, Losses]:
         """L_G = L_adv + l_cls L_cls + l_cyc L_cyc + l_a L_a + l_p L_p (+ l_pair L_pair)."""
         c = self.config
-        with self.autocast():
-            edited: Generated = self.generator(batch.source, make_condition(self.schema, batch.wanted, batch.edited))
         losses: Losses = {}
         # Critics are only looked through here: their own gradients are not wanted.
         self.critic_i.requires_grad_(False)
@@ -255,13 +256,16 @@ def one_step(model: Amgan, batches: BatchMaker, step: int, steps: int) -> Losses
         for group in optimizer.param_groups:
             group["lr"] = lr * factor
     losses: Losses = {}
-    for _ in range(config.critic_steps):
+    for _ in range(config.critic_steps - 1):
         batch = batches.draw(generator)
-        losses |= model.critic_step(batch, step, generator)
-    # One critic step: the generator takes the same batch; the paper's five: a fresh one.
-    if config.critic_steps > 1:
-        batch = batches.draw(generator)
-    losses |= model.generator_step(batch)
+        with torch.no_grad():
+            edited = model.edit(batch)
+        losses |= model.critic_step(batch, edited, step, generator)
+    # The generator does not move before its own step, so the last critic step and it share one batch and one forward pass.
+    batch = batches.draw(generator)
+    edited = model.edit(batch)
+    losses |= model.critic_step(batch, edited, step, generator)
+    losses |= model.generator_step(batch, edited)
     if step == 0 and not all(math.isfinite(float(v)) for v in losses.values()):
         raise UserError("The first step's losses are not finite; lower the learning rate, or train with -c bf16=false.")
     return losses

@@ -1,0 +1,162 @@
+"""Constructed pairs, reference assignment and the targets of attention, on drawn garments where the truth is known."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from amgan.attention import cam_target, mask_target
+from amgan.config import PRESETS
+from amgan.data.augment import random_affine, to_float, to_uint8, warp, warp_mask
+from amgan.data.batches import BatchMaker, draw_edits
+from amgan.data.color import lab_to_rgb, rgb_to_lab
+from amgan.data.garments import balance_weights, load_garments
+from amgan.data.imagefolder import read_imagefolder
+from amgan.data.pairs import GarmentIndex, change_sleeves, dilate, lab_statistics, open_mask, recolour
+from amgan.data.references import assign_partners, assign_references
+from amgan.photos.framing import frame
+from amgan.testing import SCHEMA, draw_catalogue, draw_garment
+
+GENERATOR = torch.Generator()
+
+
+def shirt(sleeve, color="red"):
+    framed = frame(*draw_garment(sleeve, color, size=192), 64)
+    image = torch.from_numpy(framed.image).permute(2, 0, 1)[None]
+    return to_float(image), torch.from_numpy(framed.mask > 0)[None, None].float()
+
+
+@pytest.fixture(scope="module")
+def garments(tmp_path_factory):
+    folder = read_imagefolder(draw_catalogue(tmp_path_factory.mktemp("pairs"), 30, split=("train",)))
+    return load_garments(folder, folder.records, 32, progress=False)
+
+
+def test_lab_there_and_back_and_against_opencv():
+    import cv2
+
+    rgb = torch.rand(1, 3, 8, 8) * 2 - 1
+    assert torch.allclose(lab_to_rgb(rgb_to_lab(rgb)), rgb, atol=1e-3)
+    theirs = cv2.cvtColor(((rgb[0].permute(1, 2, 0) + 1) / 2).numpy(), cv2.COLOR_RGB2LAB)
+    assert np.allclose(rgb_to_lab(rgb)[0].permute(1, 2, 0).numpy(), theirs, atol=0.3)
+
+
+def test_opening_against_its_definition():
+    mask = torch.zeros(1, 1, 20, 20)
+    mask[..., 4:12, 4:12] = 1
+    mask[..., 15, :] = 1  # a sliver
+    opened = open_mask(mask, 2)
+    assert opened[..., 15, :].sum() == 0 and torch.equal(opened[..., 4:12, 4:12], mask[..., 4:12, 4:12])
+    assert torch.equal(dilate(mask, 1), F.max_pool2d(mask, 3, 1, 1))
+
+
+def test_recolour_gives_the_wanted_colour_inside_and_changes_nothing_outside():
+    red, mask = shirt("short", "red")
+    blue, blue_mask = shirt("short", "blue")
+    out = recolour(red, mask, lab_statistics(red, mask), lab_statistics(blue, blue_mask))
+    inside = mask.bool().expand_as(red)
+    assert (out[inside].view(3, -1).median(1).values - blue[inside].view(3, -1).median(1).values).abs().max() < 0.08
+    assert torch.allclose(out[~inside], red[~inside], atol=2e-2)
+
+
+def test_recolour_leaves_a_print_alone():
+    red, mask = shirt("short", "red")
+    _, blue_mask = shirt("short", "blue")
+    blue, _ = shirt("short", "blue")
+    printed = red.clone()
+    printed[:, :, 30:38, 28:36] = torch.tensor([0.9, 0.9, -0.5])[None, :, None, None]  # a yellow square
+    out = recolour(printed, mask, lab_statistics(printed, mask), lab_statistics(blue, blue_mask))
+    assert (out[:, :, 31:37, 29:35] - printed[:, :, 31:37, 29:35]).abs().max() < 0.1
+
+
+@pytest.mark.parametrize(("mine", "partners"), [("short", "long"), ("long", "short"), ("long", "sleeveless")])
+def test_changed_sleeves_match_the_garment_drawn_so(mine, partners):
+    x, mask = shirt(mine, "red")
+    y, other_mask = shirt(partners, "blue")
+    truth, truth_mask = shirt(partners, "red")
+    grow = torch.tensor([partners == "long"])
+    out, out_mask = change_sleeves(x, mask, y, other_mask, grow, lab_statistics(y, other_mask), lab_statistics(x, mask))
+    iou = (out_mask * truth_mask).sum() / torch.maximum(out_mask, truth_mask).sum()
+    assert iou > 0.9
+    assert (out - truth).abs().mean() < 0.06 < (x - truth).abs().mean()
+
+
+def test_a_reference_has_the_wanted_attributes_and_is_another_garment(garments):
+    index = torch.arange(12)
+    features = F.normalize(torch.randn(len(garments), 4), dim=1)
+    wanted, edited = draw_edits(SCHEMA, garments.labels[index], 0.3, GENERATOR.manual_seed(1))
+    chosen = assign_references(GarmentIndex.build(garments, features), garments.labels, index, wanted, edited, GENERATOR)
+    labels = garments.labels[chosen]
+    assert (labels[edited] == wanted[edited]).all()
+    # Every combination of sleeve and colour but multi is drawn twice here, so nothing kept may be lost either.
+    assert (labels == wanted).all()
+    assert (chosen != index).all()
+
+
+def test_partners_have_the_wanted_sleeve(garments):
+    features = F.normalize(torch.randn(len(garments), 4), dim=1)
+    index = torch.arange(9)
+    wanted = (garments.labels[index, 0] + 1) % 3
+    chosen, grow = assign_partners(GarmentIndex.build(garments, features), garments.labels[:, 0], index, wanted, GENERATOR)
+    assert (garments.labels[chosen, 0] == wanted).all()
+    assert torch.equal(grow, wanted > garments.labels[index, 0])
+
+
+def test_drawn_edits_change_known_attributes_to_other_values_never_to_multi():
+    labels = torch.tensor([[0, 1], [-1, 4], [2, -1], [-1, -1]]).repeat(200, 1)
+    wanted, edited = draw_edits(SCHEMA, labels, 0.5, GENERATOR.manual_seed(0))
+    assert not edited[labels == -1].any()
+    assert (wanted != labels)[edited].all() and (wanted == labels)[~edited].all()
+    assert (wanted[:, 1][edited[:, 1]] != SCHEMA.values("color").index("multi")).all()
+    assert edited[:3].any() and not edited[3::4].any()
+    assert set(wanted[edited[:, 0], 0].tolist()) == {0, 1, 2}
+    assert edited.all(1).any()
+
+
+def test_a_batch_holds_together(garments):
+    config = PRESETS["tiny"].amgan
+    config = type(config)(**{**config.__dict__, "batch": 64})
+    features = F.normalize(torch.randn(len(garments), 4), dim=1)
+    maker = BatchMaker(garments, features, balance_weights(garments.labels), config)
+    batch = maker.draw(GENERATOR.manual_seed(5))
+    again = maker.draw(GENERATOR.manual_seed(5))
+    assert all(torch.equal(a, b) for a, b in zip(batch, again, strict=True))
+    paired = batch.paired > 0
+    assert 10 < paired.sum() < 54
+    # In a pair one half is the photograph itself.
+    is_photo = [(batch.photos == t).flatten(1).all(1) for t in (batch.source, batch.reference)]
+    assert (is_photo[0] | is_photo[1])[paired].all() and is_photo[0][~paired].all()
+    assert (batch.cycled[paired] == 0).all()
+    for t in (batch.photos, batch.source, batch.reference):
+        assert t.shape == (64, 3, 32, 32) and t.min() >= -1.001 and t.max() <= 1.001
+    # A backward pair asks for what the photograph has.
+    backward = paired & ~is_photo[0]
+    assert backward.any() and (batch.wanted[backward] == batch.labels[backward]).all()
+
+
+def test_warp_moves_pictures_and_masks_alike_and_fills_with_white():
+    x, mask = shirt("short")
+    theta = random_affine(1, GENERATOR.manual_seed(2), shift=0.2)
+    moved, moved_mask = warp(x, theta), warp_mask(mask, theta)
+    cloth = (moved < 0.9).any(1, keepdim=True)
+    assert ((moved_mask > 0.5) == cloth).float().mean() > 0.97
+    assert torch.equal(to_uint8(to_float(to_uint8(x))), to_uint8(x))
+
+
+def test_attention_targets():
+    edited = torch.tensor([[True, False], [False, True], [True, True]])
+    _, short = shirt("short")
+    _, long = shirt("long")
+    before, after = short.expand(3, -1, -1, -1), long.expand(3, -1, -1, -1)
+    target = mask_target(SCHEMA, before, after, edited, None)
+    grown = open_mask(long * (1 - short), 2)
+    assert (target[0] * (1 - dilate(grown, 2)[0])).sum() == 0  # sleeve: where the silhouettes differ, and nothing else
+    assert (target[0] * grown[0]).sum() > 0.8 * grown.sum()
+    assert torch.equal(target[1], short[0])  # colour: the garment
+    assert torch.equal(target[2], torch.maximum(torch.maximum(short, long), target[0:1])[0])  # both: before and after
+
+    source, reference = torch.zeros(1, 2, 4, 4), torch.zeros(1, 2, 4, 4)
+    source[0, 0, 0, 0], reference[0, 0, 3, 3], reference[0, 1] = 1, 1, 1
+    only = torch.tensor([[True, False]])
+    assert cam_target(source, reference, only, 4, union=False).sum() == 1
+    assert cam_target(source, reference, only, 4, union=True).sum() == 2
