@@ -13,6 +13,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from amgan.errors import UserError
+from retrieval.stores import connect
 from retrieval.stores.base import point_id
 from tests.tiny_catalogue import draw_shirt, make_catalogue, make_index, make_weights
 from ui.settings import read_settings
@@ -38,7 +39,7 @@ def settings(made: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def page(root: Path, item: str | None = None) -> AppTest:
-    app = AppTest.from_file(str(root / "ui" / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(root / "ui" / "app.py"), default_timeout=300)
     if item:
         app.query_params["item"] = point_id(f"images/{item}.png")
     return app.run()
@@ -171,6 +172,23 @@ def test_what_is_wrong_with_the_set_up_is_said(root: Path, tmp_path: Path, monke
     assert "shoes" in page(root).error[0].value
     monkeypatch.delenv("AMGAN_COLLECTION")
     assert "--collection NAME" in page(root).error[0].value
+
+
+def test_a_newer_index_takes_over_while_the_page_is_open(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue = make_catalogue(tmp_path / "catalogue")
+    monkeypatch.setenv("AMGAN_STORE", str(tmp_path / "index"))
+    for name in ("shirts.old", "shirts.new"):
+        make_index(tmp_path / "index", catalogue, make_weights(tmp_path / name), name)
+    location = connect(tmp_path / "index")
+    location.set_alias("shirts", "shirts.old")
+    app = page(root)
+    assert healthy(app)
+    location.set_alias("shirts", "shirts.new")
+    assert healthy(app.run())
+    location.drop("shirts.old")  # nobody holds it any more
+    assert healthy(app.run())
 
 
 def test_nobody_sees_a_traceback(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

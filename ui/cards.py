@@ -23,6 +23,7 @@ def _card(found: Found, edit: Mapping[str, str]) -> str:
     for name, value in found.predicted.items():
         wanted = edit.get(name) == value
         sure = f"{name}: {value}" + (f", {found.confidence[name]:.0%} sure" if name in found.confidence else "")
+        sure += f"; the catalogue says {found.given[name]}" if name in found.given else ""
         words = ("✓ " if wanted else "") + value
         values += f'<span class="value{" wanted" if wanted else ""}" title="{escape(sure)}">{escape(words)}</span>'
     address = thumbnail(str(found.file)) if found.file else None

@@ -18,6 +18,7 @@ from amgan.photos import CutOut, read_image, read_mask
 from retrieval.catalogue import open_catalogue
 from retrieval.query import QueryWeights
 from retrieval.search import Searcher, SearchResult
+from retrieval.stores import connect
 from ui.settings import Settings
 
 BROWSABLE = 20_000  # garments that the picker lists; searching covers all of them
@@ -32,13 +33,21 @@ class Shown:
     predicted: dict[str, str]
 
 
-@st.cache_resource(show_spinner="Loading the catalogue and its networks …", on_release=Searcher.close)
 def searcher(settings: Settings) -> Searcher:
-    """The open catalogue. Raises UserError."""
-    return open_catalogue(settings.store, settings.collection, settings.weights, settings.catalogue)
+    """The open catalogue; when the name has moved to a newer index, that one. Raises UserError."""
+    location = connect(settings.store)
+    try:
+        return _opened(settings, location.aliases().get(settings.collection, settings.collection))
+    finally:
+        location.close()
 
 
-@st.cache_resource(show_spinner="Reading the catalogue …")
+@st.cache_resource(max_entries=1, show_spinner="Loading the catalogue and its networks …", on_release=Searcher.close)
+def _opened(settings: Settings, physical: str) -> Searcher:
+    return open_catalogue(settings.store, physical, settings.weights, settings.catalogue)
+
+
+@st.cache_resource(ttl=600, show_spinner="Reading the catalogue …")
 def garments(_searcher: Searcher, collection: str) -> list[Shown]:
     """The catalogue's garments in a fixed order."""
     records = itertools.islice(_searcher.store.scroll(keys=["file_name", "predicted"]), BROWSABLE)
