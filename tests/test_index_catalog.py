@@ -73,6 +73,22 @@ def test_a_run_in_words_and_in_json(command, tmp_path):
     assert summary["identity"]["weights_hash"] == "hash of photos"
 
 
+def test_a_second_run_does_not_disturb_the_first(command, tmp_path):
+    photos, store = draw_catalogue(tmp_path / "photos", 2), tmp_path / "store"
+    (photos / "broken.jpg").write_bytes(b"")
+    options = (photos, "--store", store, "--collection", "shop")
+    command(*options)
+    listed = store / "shop.failures.jsonl"
+    before = listed.read_text()
+    with connect(store).writing("shop"):
+        assert "Another index-catalog" in str(command(*options).exception)
+    assert listed.read_text() == before != ""
+    (photos / "broken.jpg").unlink()
+    assert command(*options).exit_code == 0
+    assert listed.read_text() == ""
+    assert "Cannot write the list" in str(command(*options, "--failures", "/proc/no/f.jsonl").exception)
+
+
 def test_strict_ends_with_one_but_indexes(command, tmp_path):
     photos, store = draw_catalogue(tmp_path / "photos", 3), tmp_path / "store"
     options = ("--store", store, "--collection", "shop", "--strict")
