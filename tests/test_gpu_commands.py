@@ -11,16 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from amgan.schema import AttributeSchema
-from tests.labelled_catalogue import draw_labelled_catalogue
+from amgan.testing import draw_catalogue
 
-VALUES = {"sleeve": ["sleeveless", "short", "long"], "color": ["black", "red", "blue", "green"]}
 SHORT = ("-c", "kimg=0.004", "-c", "batch=2", "-c", "snapshot_kimg=0.002")
 
 
 @pytest.mark.slow
 def test_commands_start_save_resume_and_load(tmp_path: Path, root: Path) -> None:
-    draw_labelled_catalogue(tmp_path / "garments", AttributeSchema.from_dict(VALUES))
+    draw_catalogue(tmp_path / "garments", 24)
     page = (root / "docs" / "GPU.md").read_text(encoding="utf-8")
     lines = [
         line

@@ -68,12 +68,11 @@ def test_commands_answer(command: str, installed: Path, tmp_path: Path) -> None:
 
 def test_installed_command_edits_a_photo(installed: Path, tmp_path: Path) -> None:
     make = """
-from amgan.testing import tiny_weights
-from PIL import Image, ImageDraw
-tiny_weights("weights", image_size=32)
-shirt = Image.new("RGB", (96, 96), "white")
-ImageDraw.Draw(shirt).rectangle((28, 16, 68, 80), fill=(40, 60, 160))
-shirt.save("shirt.png")
+from pathlib import Path
+from amgan.testing import draw_garment, tiny_weights
+from PIL import Image
+tiny_weights(Path("weights"))
+Image.fromarray(draw_garment(color="blue")[0]).save("shirt.png")
 """
     run(installed / "python", "-c", make, cwd=tmp_path)
     run(
