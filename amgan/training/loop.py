@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from amgan.errors import UserError
-from amgan.training.state import write_atomic
+from amgan.files import write_atomic
 
 console = Console(stderr=True)
 

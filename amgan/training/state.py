@@ -18,17 +18,6 @@ from amgan.errors import UserError
 KEEP = 2  # how many states stay on disk
 
 
-def write_atomic(path: Path, text: str) -> None:
-    """Write a text file so that a reader, or a crash, sees the old one or the new one and nothing between."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-
-
 def save_state(folder: Path, step: int, tensors: dict[str, Tensor], meta: dict[str, Any]) -> Path:
     """Save as ``folder/state-STEP`` and drop all but the newest two. Returns the new folder."""
     final = folder / f"state-{step:08d}"

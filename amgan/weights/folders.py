@@ -8,22 +8,26 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import save_torch_state_dict
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
 from amgan.config import AmganConfig, from_dict
 from amgan.errors import UserError
 from amgan.networks.classifier import AttributeClassifier
 from amgan.networks.generator import Generator
+from amgan.files import write_atomic
 from amgan.schema import AttributeSchema
 
 SHIPPED = Path(__file__).parent
 PARTS = ("editor", "teacher", "judge")
+SHARD = 14_000_000  # bytes; larger networks are saved in several files, as the hub's libraries do
 
 
 def shipped() -> list[str]:
@@ -81,30 +85,43 @@ def _write_part(folder: Path, part: str, network: nn.Module, config: dict[str, A
         k: (v.half() if half and v.is_floating_point() else v).detach().cpu().contiguous()
         for k, v in network.state_dict().items()
     }
-    temporary = target / "model.safetensors.tmp"
-    save_file(tensors, temporary)
-    temporary.replace(target / "model.safetensors")
-    (target / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        save_torch_state_dict(tensors, scratch, max_shard_size=SHARD)
+        old = {p.name for p in _tensor_files(target)}
+        new = {p.name for p in Path(scratch).iterdir()}
+        for name in new:
+            (Path(scratch) / name).chmod(0o644)  # scratch files are private
+            (Path(scratch) / name).replace(target / name)
+        for name in old - new:
+            (target / name).unlink()
+    write_atomic(target / "config.json", json.dumps(config, indent=1) + "\n")
+
+
+def _tensor_files(part: Path) -> list[Path]:
+    return sorted(part.glob("model*.safetensors"))
 
 
 def _read_part(weights: str | Path, part: str) -> tuple[dict[str, Any], dict[str, torch.Tensor], str]:
     folder = weights_folder(weights) / part
+    files = _tensor_files(folder)
+    for path in (folder / "config.json", files[0] if files else folder / "model.safetensors"):
+        if not path.is_file():
+            raise UserError(f"The weights {weights} have no {part}: {path.name} is missing in {folder}.")
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        tensors = load_file(folder / "model.safetensors")
-    except FileNotFoundError as error:
-        raise UserError(f"The weights {weights} have no {part}: {Path(error.filename).name} is missing in {folder}.") from None
-    except (ValueError, SafetensorError) as error:
+        tensors = {k: v for file in files for k, v in load_file(file).items()}
+    except (OSError, ValueError, SafetensorError) as error:
         raise UserError(f"The {part} in {folder} is damaged: {error}.") from None
-    digest = hashlib.sha256((folder / "model.safetensors").read_bytes())
-    digest.update(json.dumps(config, sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+    for file in files:
+        digest.update(file.read_bytes())
     return config, {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}, digest.hexdigest()[:16]
 
 
 def _fill(network: nn.Module, tensors: dict[str, torch.Tensor], part: str, weights: str | Path) -> None:
     try:
         network.load_state_dict(tensors)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise UserError(f"The {part} of {weights} does not fit its configuration: {str(error).splitlines()[1].strip()}") from None
     network.eval().requires_grad_(False)
 
