@@ -210,3 +210,18 @@ def test_the_sheet_script(
         assert a.width < b.width
     assert sheet("--set", "color=plaid", "--out", tmp_path / "c.png") == 2
     assert "Unknown color 'plaid'" in capsys.readouterr().err
+
+
+def test_the_score_script(
+    root: Path, weights: Path, catalogue: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = runpy.run_path(str(root / "scripts" / "score_edits.py"))
+    for more in ([], ["--json"]):
+        arguments = ["score_edits.py", str(catalogue), str(weights), "--limit", "4", *more]
+        monkeypatch.setattr(sys, "argv", arguments)
+        with pytest.raises(SystemExit) as status:
+            script["main"]()
+        assert not status.value.code
+    table, _, numbers = capsys.readouterr().out.partition("{")
+    assert "color mask_iou" in table
+    assert set(json.loads("{" + numbers)[str(weights)]) == {"sleeve", "color", "edits"}

@@ -1,0 +1,64 @@
+"""Short scores of several weights on validation photos, side by side: how a checkpoint is chosen, never on test.
+
+python scripts/score_edits.py ../shared/data/garments runs/a runs/b --measure-with runs/a --limit 60
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from amgan.data.garments import load_garments
+from amgan.data.imagefolder import read_imagefolder
+from amgan.editor import load_editor
+from amgan.errors import UserError
+from amgan.weights import load_classifier
+from retrieval.evaluation import score_edits
+from retrieval.evaluation.protocol import chosen_records
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command(help=__doc__)
+def score(
+    folder: Annotated[Path, typer.Argument(help="Labelled photos.", show_default=False)],
+    weights: Annotated[
+        list[str], typer.Argument(help="Shipped names, folders, or hf-hub:org/name.", show_default=False)
+    ],
+    measure_with: Annotated[
+        str | None, typer.Option(help="Weights whose judge scores all; the first ones' by default.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="The split.")] = "val",
+    limit: Annotated[int, typer.Option(help="The first so many photos by the SHA-256 of their id.", min=1)] = 60,
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    judge = load_classifier(measure_with or weights[0], "judge")
+    with redirect_stdout(sys.stderr):
+        data = read_imagefolder(folder, judge.schema)
+        items = load_garments(data, chosen_records(data, split, limit), judge.image_size, progress=False)
+        scores = {name: score_edits(load_editor(name), judge, items) for name in weights}
+    if json_:
+        print(json.dumps(scores, indent=1))
+        return
+    rows = [(a, c) for a in data.schema.names for c in next(iter(scores.values())).get(a, {})]
+    width = max(len(f"{a} {c}") for a, c in rows)
+    print(" " * width, *(f"{Path(n).name[-14:]:>14}" for n in scores))
+    for a, c in rows:
+        print(f"{a} {c}".ljust(width), *(f"{s[a][c]:>14.3f}" for s in scores.values()))
+
+
+def main() -> None:
+    try:
+        app()
+    except UserError as error:
+        print(f"score_edits: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
