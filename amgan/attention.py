@@ -50,12 +50,12 @@ def mask_target(schema: AttributeSchema, source: Tensor, reference: Tensor, edit
     # Two shirts never lie quite alike: slivers along the outline are no part of a sleeve.
     outline = dilate(open_mask((source - reference).abs().round(), radius), radius)
     target = torch.zeros_like(source) if cams is None else cams
-    after_outline = source
+    after_outline = dilate(source, 1)  # the garment's soft edge belongs to its colour
     for i, name in enumerate(schema.names):
         if name in OUTLINE:
             pick = edited[:, i, None, None, None].float()
             target = torch.maximum(target, outline * pick)
-            after_outline = torch.maximum(source, reference * pick)
+            after_outline = torch.maximum(after_outline, dilate(reference, 1) * pick)
     for i, name in enumerate(schema.names):
         if name in WHOLE_GARMENT:
             target = torch.maximum(target, after_outline * edited[:, i, None, None, None].float())

@@ -117,7 +117,10 @@ class AmganConfig:
     attention: Literal["source", "union", "masks"] = "union"  # target of alpha, see attention.py
     pairs: float = 0.0  # share of a batch that trains on constructed pairs, see data/pairs.py
     pair: float = 10.0  # weight of their pixel loss
+    att_balanced: bool = False  # weight the inside of a small attention target
+    detail: float = 0.0  # weight of the detail kept where the outline stays
     several: float = 0.2  # share of items with more than one attribute edited
+    outline_weight: float = 1.0  # how much rather the sleeve is edited than another attribute
     # Optimisation
     batch: int = 16
     kimg: float = 800  # images the generator has seen; paper: 50k iterations of 16 per attribute
@@ -157,13 +160,17 @@ PRESETS = {
             critic_layers=5,
             objective="ns-r1",
             critic_steps=1,
-            gp=1.0,
-            percep=2.0,
+            gp=0.2,
+            percep=1.0,
             attention="masks",
+            att_balanced=True,
             pairs=0.5,
+            pair=20.0,
+            detail=1.0,
+            outline_weight=2.0,
             kimg=52,
             lr=3e-4,
-            critic_lr=2e-4,
+            critic_lr=4e-4,
             snapshot_kimg=4,
         ),
         ClassifierConfig(backbone="small-24", image_size=64, kimg=90, batch=48, lr=2e-3, snapshot_kimg=9),

@@ -66,9 +66,18 @@ def cycle_consistency(x: Tensor, back: Tensor) -> Tensor:
     return (x - back).abs().mean()
 
 
-def attention_loss(alpha: Tensor, target: Tensor) -> Tensor:
-    """L_a = |alpha - alpha*|_1, masks (B, 1, S, S)."""
-    return (alpha - target).abs().mean()
+def attention_loss(alpha: Tensor, target: Tensor, counted: Tensor, balanced: bool) -> Tensor:
+    """L_a = |alpha - alpha*|_1, masks (B, 1, S, S), over the items that are ``counted`` (float (B,)).
+
+    The median of an uncertain target is what L1 asks for, and for a small region, like sleeves to be grown, that is nothing.
+    ``balanced`` weights the target's inside by the root of outside to inside area.
+    """
+    distance = (alpha - target).abs()
+    if not balanced:
+        return (distance.mean((1, 2, 3)) * counted).mean()
+    inside = target.mean((1, 2, 3), keepdim=True).clamp(0.01, 0.99)
+    weight = 1 + target * (((1 - inside) / inside).sqrt().clamp(min=1) - 1)
+    return ((weight * distance).sum((1, 2, 3)) / weight.sum((1, 2, 3)) * counted).mean()
 
 
 def perceptual_loss(features: dict[str, Tensor], reference: dict[str, Tensor], maps: bool, paired: Tensor) -> Tensor:
@@ -93,6 +102,27 @@ def perceptual_loss(features: dict[str, Tensor], reference: dict[str, Tensor], m
 def pair_loss(image: Tensor, reference: Tensor, paired: Tensor) -> Tensor:
     """|x* - x_ref|_1 where the reference is a constructed pair's other half."""
     return ((image - reference).abs().mean((1, 2, 3)) * paired).sum() / paired.sum().clamp(min=1)
+
+
+def detail_loss(image: Tensor, source: Tensor, mask: Tensor, counted: Tensor) -> Tensor:
+    """One minus the correlation of high-pass luminance before and after, inside the garment: prints and folds shall survive.
+
+    Args:
+        image, source: (B, 3, S, S).
+        mask: garment in 0..1, (B, 1, S, S); its edge is left out.
+        counted: float (B,), 1 where an edit changes no outline.
+    """
+    inside = (F.avg_pool2d(mask, 7, 1, 3) > 0.99).float()
+
+    def detail(x: Tensor) -> Tensor:
+        luminance = x.mean(1, keepdim=True)
+        return (luminance - F.avg_pool2d(luminance, 7, 1, 3, count_include_pad=False)) * inside
+
+    a, b = detail(image), detail(source)
+    # Plain cloth has nothing to keep: the constant lets its noise count for little.
+    floor = 1e-4 * inside.sum((1, 2, 3)) + 1e-6
+    correlation = (a * b).sum((1, 2, 3)) / ((a.square().sum((1, 2, 3)) + floor) * (b.square().sum((1, 2, 3)) + floor)).sqrt()
+    return ((1 - correlation) * counted).sum() / counted.sum().clamp(min=1)
 
 
 # --- Sums ------------------------------------------------------------------------------------------------------------

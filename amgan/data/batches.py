@@ -55,7 +55,7 @@ def drawable(schema: AttributeSchema) -> list[Tensor]:
 
 
 def draw_edits(
-    schema: AttributeSchema, labels: Tensor, several: float, generator: torch.Generator
+    schema: AttributeSchema, labels: Tensor, several: float, generator: torch.Generator, outline_weight: float = 1.0
 ) -> tuple[Tensor, Tensor]:
     """Which attributes to edit, and to what.
 
@@ -70,7 +70,9 @@ def draw_edits(
     """
     batch, count = labels.shape
     known = labels >= 0
-    order = torch.rand(batch, count, generator=generator).to(labels.device).masked_fill(~known, -1)
+    weights = torch.tensor([outline_weight if n in OUTLINE else 1.0 for n in schema.names])
+    # The largest of u^(1/w) belongs to each attribute with probability proportional to its weight w.
+    order = (torch.rand(batch, count, generator=generator) ** (1 / weights)).to(labels.device).masked_fill(~known, -1)
     first = torch.zeros_like(known).scatter_(1, order.argmax(1, keepdim=True), True)
     more = (torch.rand(batch, 1, generator=generator) < several) & (torch.rand(batch, count, generator=generator) < 0.5)
     edited = (first | more.to(labels.device)) & known
@@ -110,7 +112,7 @@ class BatchMaker:
         b = config.batch
         index = torch.multinomial(self.weights, b, replacement=True, generator=generator).to(device)
         labels = g.labels[index]
-        wanted, edited = draw_edits(self.schema, labels, config.several, generator)
+        wanted, edited = draw_edits(self.schema, labels, config.several, generator, config.outline_weight)
         chance = torch.rand(b, 3, generator=generator).to(device)
         pairable = edited.any(1) & ~(edited & ~self.constructible.to(device)).any(1)
         paired = (chance[:, 0] < config.pairs) & pairable

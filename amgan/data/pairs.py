@@ -112,7 +112,12 @@ def recolour(images: Tensor, masks: Tensor, source: Tensor, target: Tensor) -> T
     contrast = (t[:, 3:4] / s[:, 3:4].clamp(min=1)).clamp(0.6, 1.5)
     moved = torch.cat([t[:, :1] + delta[:, :1] * contrast, t[:, 1:3] + 0.7 * delta[:, 1:]], dim=1)
     moved[:, 0].clamp_(2, 98)
-    return lab_to_rgb(lab + cloth * (moved - lab))
+    change = lab_to_rgb(lab + cloth * (moved - lab)) - images
+    # The garment's edge is blended with white already: it takes the change of the cloth beside it, as far as it is covered.
+    inner = -dilate(-masks, 1)
+    beside = F.avg_pool2d(change * inner, 5, 1, 2) / F.avg_pool2d(inner, 5, 1, 2).clamp(min=0.04)
+    covered = F.avg_pool2d(masks, 3, 1, 1)
+    return (images + inner * change + (1 - inner) * covered * beside).clamp(-1, 1)
 
 
 def change_sleeves(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from amgan.attention import cam_target, mask_target, needs_cam
+from amgan.attention import OUTLINE, cam_target, mask_target, needs_cam
 from amgan.config import AmganConfig
 from amgan.crop import crop, edit_boxes
 from amgan.data.batches import BatchMaker, EditBatch
@@ -22,6 +22,7 @@ from amgan.losses import (
     attention_loss,
     critic_loss,
     cycle_consistency,
+    detail_loss,
     generator_adversarial,
     gradient_penalty,
     pair_loss,
@@ -38,6 +39,8 @@ from amgan.training.state import load_state, pack, pack_optimizer, save_state, u
 from amgan.weights import load_classifier, load_generator, save_generator
 
 Losses = dict[str, Tensor]
+
+LOG_EVERY = 50  # steps
 
 
 class Amgan:
@@ -155,12 +158,18 @@ class Amgan:
                 source_last = self.teacher.features(batch.source)["last"] if needs_cam(self.schema, c.attention) else None
         losses["percep"] = c.percep * perceptual_loss(features, reference, c.percep_maps, batch.paired)
         target = self.attention_target(batch, source_last, reference["last"])
-        changes = batch.region[:, None, None, None]
-        losses["att"] = c.att * attention_loss(edited.mask * changes, target * changes)
+        losses["att"] = c.att * attention_loss(edited.mask, target, batch.region, c.att_balanced)
         if c.pairs > 0:
             losses["pair"] = c.pair * pair_loss(edited.image, batch.reference, batch.paired)
+        if c.detail > 0:
+            losses["detail"] = c.detail * detail_loss(edited.image, batch.source, batch.source_mask, self.same_outline(batch))
         total = torch.stack(list(losses.values())).sum()
         return total, {f"G/{k}": v.detach() for k, v in losses.items()} | {"G/alpha": edited.mask.detach().mean()}
+
+    def same_outline(self, batch: EditBatch) -> Tensor:
+        """Float (B,), 1 where no edited attribute moves the garment's outline."""
+        outline = torch.tensor([name in OUTLINE for name in self.schema.names], device=self.device)
+        return (~(batch.edited & outline).any(1)).float()
 
     @torch.no_grad()
     def attention_target(self, batch: EditBatch, source_last: Tensor | None, reference_last: Tensor) -> Tensor:
@@ -221,7 +230,7 @@ def train_amgan(
             losses = one_step(model, batches, step, steps)
             step += 1
             bar.update(task, completed=step)
-            if step % 50 == 0:  # the only place where the loop waits for the device
+            if step % LOG_EVERY == 0:  # the only place where the loop waits for the device
                 values = {k: float(v) for k, v in losses.items()}
                 stats.write(step=step, kimg=step * config.batch / 1000, seconds=time.monotonic() - started, **values)
                 for k, v in values.items():

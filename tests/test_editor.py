@@ -1,0 +1,156 @@
+"""The editor, its weights folder and ``amgan edit``."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from amgan import NoEdit, UserError, load_classifier, load_editor
+from amgan.edit_command import edit_command
+from amgan.editor import GeneratorEditor
+from amgan.networks.generator import Generated
+from amgan.testing import SCHEMA, draw_garment, tiny_weights
+from amgan.weights import save_classifier, weights_card, weights_folder
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    return tiny_weights(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture()
+def images():
+    return torch.randint(0, 256, (5, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+def test_batches_do_not_matter_and_each_picture_has_its_own_edit(weights, images):
+    editor = load_editor(weights)
+    edits = [{"sleeve": "long"}, {"color": "red"}, {"colour": "blue", "sleeve": "short"}, {"color": "white"}, {"sleeve": "long"}]
+    together = editor.edit(images, edits)
+    assert together.image.dtype == torch.uint8 and together.mask.shape == (5, 1, 32, 32)
+    editor.batch = 2
+    for i, edit in enumerate(edits):
+        alone = editor.edit(images[i : i + 1], edit)
+        assert (alone.image[0].int() - together.image[i].int()).abs().max() <= 1
+        assert torch.allclose(alone.mask[0], together.mask[i], atol=1e-4)
+    assert len(editor.edit(images[:0], {"sleeve": "long"}).image) == 0
+
+
+class Halves(torch.nn.Module):
+    """Stands for a generator: the sleeve edit looks at the left half, the colour edit at everything, and paints it black."""
+
+    schema = SCHEMA
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, x, condition):
+        mask = torch.ones(len(x), 1, *x.shape[2:])
+        if condition[0, SCHEMA.n_values] == 1:
+            mask[..., 16:] = 0.3
+        raw = torch.full_like(x, -1)
+        return Generated(mask * raw + (1 - mask) * x, mask, raw)
+
+
+def test_only_on_sleeve_and_only_on_torso_divide_the_edit(images):
+    editor = GeneratorEditor(Halves(), 32, "halves")
+    sleeve = editor.edit(images, {"color": "black"}, only_on="sleeve")
+    torso = editor.edit(images, {"color": "black"}, only_on="torso")
+    assert (sleeve.image[..., :16] == 0).all() and torch.equal(sleeve.image[..., 16:], images[..., 16:])
+    assert (torso.image[..., 16:] == 0).all() and torch.equal(torso.image[..., :16], images[..., :16])
+
+
+@pytest.mark.parametrize(
+    ("edits", "only_on", "sentence"),
+    [
+        ({"sleeve": "longest"}, None, "Valid: sleeveless, short, long"),
+        ([{"sleeve": "long"}], None, "5 pictures need 5 edits"),
+        ({"sleeve": "long"}, "sleeve", "second edit"),
+        ({"color": "red"}, "hem", "Valid: sleeve, torso"),
+        ({}, None, "empty"),
+    ],
+)
+def test_wrong_edits_are_sentences(weights, images, edits, only_on, sentence):
+    with pytest.raises(UserError, match=sentence):
+        load_editor(weights).edit(images, edits, only_on)
+
+
+def test_wrong_pictures_are_a_sentence(weights, images):
+    with pytest.raises(UserError, match="cut_out"):
+        load_editor(weights).edit(images.float(), {"sleeve": "long"})
+    with pytest.raises(UserError, match=r"\(B, 3, 32, 32\)"):
+        load_editor(weights).edit(images[..., :20], {"sleeve": "long"})
+
+
+def test_no_edit_changes_nothing(images):
+    assert torch.equal(NoEdit(SCHEMA, 32).edit(images, {"sleeve": "long"}).image, images)
+
+
+def test_identity_follows_the_content(tmp_path):
+    one, same, other = (load_editor(tiny_weights(tmp_path / n, seed=s)) for n, s in (("a", 0), ("b", 0), ("c", 1)))
+    assert one.identity == same.identity != other.identity
+
+
+def test_damaged_and_missing_weights_are_sentences(tmp_path):
+    folder = tiny_weights(tmp_path / "w")
+    with pytest.raises(UserError, match="Unknown weights 'nowhere'"):
+        weights_folder("nowhere")
+    with pytest.raises(UserError, match="holds no weights"):
+        weights_folder(tmp_path)
+    assert weights_card(folder)["name"] == "w"
+    model = folder / "editor" / "model.safetensors"
+    model.write_bytes(model.read_bytes()[:100])
+    with pytest.raises(UserError, match="damaged"):
+        load_editor(folder)
+    model.unlink()
+    with pytest.raises(UserError, match="have no editor"):
+        load_editor(folder)
+    config = folder / "teacher" / "config.json"
+    config.write_text(config.read_text().replace("small-4", "small-5"))
+    with pytest.raises(UserError, match="does not fit"):
+        load_classifier(folder)
+
+
+def test_a_large_network_is_saved_in_several_files_and_read_back(tmp_path, monkeypatch):
+    network = load_classifier(tiny_weights(tmp_path / "w"), "judge")
+    monkeypatch.setattr("amgan.weights.folders.SHARD", 4000)
+    save_classifier(tmp_path / "sharded", "judge", network, {}, half=False)
+    assert len(list((tmp_path / "sharded" / "judge").glob("*.safetensors"))) > 1
+    again = load_classifier(tmp_path / "sharded", "judge")
+    x = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
+    assert torch.allclose(again.predict(x), network.predict(x), atol=1e-5)
+    monkeypatch.setattr("amgan.weights.folders.SHARD", 14_000_000)
+    save_classifier(tmp_path / "sharded", "judge", network, {}, half=False)
+    assert [p.name for p in (tmp_path / "sharded" / "judge").glob("*.safetensors")] == ["model.safetensors"]
+
+
+def test_the_command_writes_four_pictures_and_refuses_what_it_must(tmp_path, weights):
+    for name in ("one", "two"):
+        Image.fromarray(draw_garment("long", "red", size=160)[0]).save(tmp_path / f"{name}.png")
+    (tmp_path / "bad.jpg").write_bytes(b"")
+    photos = [tmp_path / "one.png", tmp_path / "bad.jpg", tmp_path / "two.png"]
+    result = edit_command(photos, tmp_path / "out", ["sleeve=short", "colour=blue"], str(weights), None, None, False, quiet=True)
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        f"{n}{k}.png" for n in ("one", "two") for k in (".garment", ".input", ".mask", "")
+    ]
+    assert list(result["refused"]) == [str(tmp_path / "bad.jpg")]
+    mask = np.asarray(Image.open(tmp_path / "out" / "one.mask.png"))
+    assert mask.shape == (32, 32) and mask.dtype == np.uint8
+    with pytest.raises(UserError, match="overwrite each other"):
+        edit_command([photos[0], tmp_path / "x" / "one.png"], tmp_path, ["sleeve=short"], str(weights), None, None, False)
+    with pytest.raises(UserError, match="belongs to one photo"):
+        edit_command(photos, tmp_path, ["sleeve=short"], str(weights), None, photos[0], False)
+
+
+def test_json_is_one_object_and_nothing_else(tmp_path, weights):
+    Image.fromarray(draw_garment(size=160)[0]).save(tmp_path / "a.png")
+    command = [sys.executable, "-c", "from amgan.cli import main; main()", "edit", str(tmp_path / "a.png")]
+    command += ["--weights", str(weights), "--out", str(tmp_path / "out"), "--json", "--set", "color=red"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["edit"] == {"color": "red"}

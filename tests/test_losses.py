@@ -1,0 +1,153 @@
+"""Losses, crop and networks against their definitions, written out plainly."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from amgan import losses
+from amgan.config import PRESETS, AmganConfig
+from amgan.crop import MIN_SIDE, crop, edit_boxes
+from amgan.networks.classifier import AttributeClassifier, classification_loss
+from amgan.networks.discriminator import Discriminator
+from amgan.networks.generator import Generator, make_condition
+from amgan.testing import SCHEMA
+
+torch.manual_seed(0)
+
+
+def test_the_paper_s_weights_are_the_defaults():
+    c = AmganConfig()
+    assert (c.cls, c.cyc, c.att, c.percep, c.critic_steps, c.batch, c.lr, c.objective) == (1, 10, 10, 20, 5, 16, 1e-4, "wgan-gp")
+    assert PRESETS["paper"].amgan == c
+
+
+def test_unknown_labels_are_left_out_of_classification():
+    logits = torch.randn(3, SCHEMA.n_values)
+    labels = torch.tensor([[0, -1], [2, 3], [-1, -1]])
+    by_hand = (
+        F.cross_entropy(logits[:1, :3], labels[:1, 0])
+        + F.cross_entropy(logits[1:2, :3], labels[1:2, 0])
+        + F.cross_entropy(logits[1:2, 3:], labels[1:2, 1])
+    ) / 3
+    assert torch.allclose(classification_loss(SCHEMA, logits, labels), by_hand)
+    assert classification_loss(SCHEMA, logits, torch.full((3, 2), -1)) == 0
+    only_edited = torch.tensor([[False, False], [True, False], [False, False]])
+    wanted = F.cross_entropy(logits[1:2, :3], labels[1:2, 0])
+    assert torch.allclose(losses.wanted_classification(SCHEMA, logits, labels, only_edited), wanted)
+
+
+def test_gradient_penalty_of_a_linear_critic():
+    class Linear(torch.nn.Module):
+        def forward(self, x):
+            return 3 * x.sum((1, 2, 3), keepdim=True), None
+
+    x = torch.randn(2, 3, 4, 4)
+    norm = 3 * (3 * 4 * 4) ** 0.5
+    penalty = losses.gradient_penalty(Linear(), x, x + 1, torch.Generator().manual_seed(0))
+    assert float(penalty) == pytest.approx((norm - 1) ** 2, rel=1e-4)
+    assert float(losses.r1_penalty(Linear(), x)) == pytest.approx(norm**2, rel=1e-4)
+
+
+def test_penalties_reach_the_critic_s_weights():
+    critic = Discriminator(SCHEMA, 32, 8, 3, 16)
+    x = torch.randn(2, 3, 32, 32)
+    for penalty in (losses.r1_penalty(critic, x), losses.gradient_penalty(critic, x, -x, torch.Generator())):
+        critic.zero_grad()
+        penalty.backward()
+        assert critic.body[0].weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("objective", ["wgan-gp", "ns-r1"])
+def test_adversarial_losses_pull_apart(objective):
+    real, fake = torch.tensor([2.0]), torch.tensor([-1.0])
+    good, bad = losses.critic_adversarial(objective, real, fake), losses.critic_adversarial(objective, fake, real)
+    assert good < bad
+    assert losses.generator_adversarial(objective, real) < losses.generator_adversarial(objective, fake)
+
+
+def test_pair_loss_counts_pairs_alone():
+    a, b = torch.zeros(2, 3, 2, 2), torch.ones(2, 3, 2, 2)
+    b[1] = 100
+    assert losses.pair_loss(a, b, torch.tensor([1.0, 0.0])) == 1
+    assert losses.pair_loss(a, b, torch.zeros(2)) == 0
+
+
+def plain_box(alpha):
+    """The paper's rule, region by region."""
+    above = (alpha > 0.5 * alpha.max()).astype(np.uint8)
+    count, regions = cv2.connectedComponents(above, connectivity=8)
+    largest = max(range(1, count), key=lambda k: (regions == k).sum())
+    rows, columns = np.nonzero(regions == largest)
+    return [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+
+
+def test_boxes_follow_the_paper_s_rule():
+    alpha = torch.zeros(2, 1, 64, 64)
+    alpha[0, 0, 10:40, 5:45] = 0.6
+    alpha[0, 0, 50:60, 50:62] = 1.0  # brighter, but smaller; 0.6 still exceeds half of it
+    alpha[1, 0, 20:45, 30:60] = 1.0
+    alpha[1, 0, :10] = 0.4  # below half the maximum
+    boxes = edit_boxes(alpha)
+    for box, a in zip(boxes, alpha, strict=True):
+        assert box.tolist() == plain_box(a[0].numpy())
+
+
+def test_boxes_are_never_too_small_nor_outside():
+    alpha = torch.zeros(3, 1, 64, 64)
+    alpha[0, 0, 0, 0] = 1
+    alpha[1, 0, 63, 63] = 1
+    boxes = edit_boxes(alpha)  # the third is all zero: the whole picture
+    assert (boxes[:, 2:] - boxes[:, :2] >= MIN_SIDE).all() and boxes.min() >= 0 and boxes.max() <= 64
+    assert boxes[2].tolist() == [0, 0, 64, 64]
+
+
+def test_crop_cuts_the_box_and_lets_gradients_through():
+    x = torch.arange(64.0).view(1, 1, 1, 64).expand(1, 3, 64, 64).clone().requires_grad_()
+    out = crop(x, torch.tensor([[16.0, 0.0, 48.0, 32.0]]))
+    assert out.shape == (1, 3, 32, 32)
+    assert torch.allclose(out[0, 0, 5], torch.arange(16.0, 48.0), atol=0.51)
+    out.sum().backward()
+    assert x.grad[..., :14].abs().sum() == 0 and x.grad[..., 20:40].abs().sum() > 0
+
+
+def test_condition_sets_edited_attributes_alone():
+    labels, edited = torch.tensor([[2, 1], [0, 3]]), torch.tensor([[True, False], [True, True]])
+    condition = make_condition(SCHEMA, labels, edited)
+    assert condition[0].tolist() == [0, 0, 1] + [0] * 5 + [1, 0]
+    assert condition[1].tolist() == [1, 0, 0] + [0, 0, 0, 1, 0] + [1, 1]
+
+
+@pytest.mark.parametrize(("stride", "skips"), [(1, False), (2, True)])
+def test_the_generator_blends_by_its_mask_and_heeds_the_condition(stride, skips):
+    network = Generator(SCHEMA, 8, 1, stride, skips)
+    x = torch.rand(2, 3, 32, 32) * 2 - 1
+    one = make_condition(SCHEMA, torch.tensor([[2, 0], [2, 0]]), torch.tensor([[True, False]] * 2))
+    other = make_condition(SCHEMA, torch.tensor([[2, 3], [2, 3]]), torch.tensor([[False, True]] * 2))
+    result = network(x, one)
+    assert torch.allclose(result.image, result.mask * result.raw + (1 - result.mask) * x)
+    assert 0 <= result.mask.min() and result.mask.max() <= 1 and result.raw.abs().max() <= 1
+    assert (network(x, other).raw - result.raw).abs().max() > 1e-4
+
+
+def test_class_activation_maps_against_their_definition():
+    network = AttributeClassifier(SCHEMA, "small-4", 32).eval()
+    x = torch.rand(2, 3, 32, 32) * 2 - 1
+    maps = network.features(x)
+    labels = torch.tensor([[1, -1], [0, 4]])
+    cams = network.cam(maps["last"], labels)
+    by_hand = sum(network.head.weight[3 + 4, d] * maps["last"][1, d] for d in range(network.feature_dim))
+    by_hand = (by_hand - by_hand.min()) / (by_hand.max() - by_hand.min())
+    assert torch.allclose(cams[1, 1], by_hand, atol=1e-5)
+    assert cams[0, 1].sum() == 0  # unknown
+    # A logit is its map's mean: what makes the map an explanation.
+    assert torch.allclose(network(x), maps["last"].mean((2, 3)) @ network.head.weight.T + network.head.bias, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "regnet_y_400mf", "convnext_tiny"])
+def test_torchvision_backbones(name):
+    network = AttributeClassifier(SCHEMA, name, 64).eval()
+    probabilities, features = network.predict_and_embed(torch.randint(0, 256, (2, 3, 80, 80), dtype=torch.uint8))
+    assert torch.allclose(probabilities[:, :3].sum(1), torch.ones(2)) and torch.allclose(features.norm(dim=1), torch.ones(2))
+    assert features.shape == (2, network.feature_dim)
