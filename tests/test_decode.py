@@ -78,10 +78,10 @@ def test_every_odd_and_broken_file_comes_out_as_expected(folder):
 
 
 def test_bombs_are_refused_before_they_are_unpacked(folder):
-    start = time.perf_counter()
+    start = time.process_time()
     for name in ("bomb.png", "huge-header.png", "huge-header.jpg", "33-megabytes.jpg"):
         assert reason_of(read_image, folder / name) == "too-large"
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 @pytest.mark.parametrize("name", [name for name in ENCODED if name != "gif"])
