@@ -141,7 +141,11 @@ def _as_dict(photo: Path, result: SearchResult, out: Path | None) -> dict[str, A
         "photo": str(photo),
         "edit": result.edit,
         "predicted": result.predicted,
-        "cutout": {"method": result.cutout.method, "confidence": round(float(result.cutout.confidence), 4)},
+        "cutout": {
+            "method": result.cutout.method,
+            "confidence": round(float(result.cutout.confidence), 4),
+            "problems": list(result.cutout.problems),
+        },
         "hits": [h.to_dict() for h in result.hits],
         "unedited_hits": [h.to_dict() for h in result.unedited_hits],
         "sheet": str(out) if out else None,

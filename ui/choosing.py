@@ -67,6 +67,9 @@ def show(searcher: Searcher) -> None:
 
 def _catalogue(searcher: Searcher) -> None:
     garments = resources.garments(searcher, searcher.store.name)
+    if not garments:
+        st.info("The catalogue is empty. Fill it with index-catalog, then reload this page.")
+        return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         wanted = {
             a.name: st.selectbox(style.label(a.name), [ANY, *a.values], key=f"browse-{a.name}", width=170)
