@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from amgan.errors import UserError
+from amgan.weights import frame_size
 from retrieval.attributes import attribute_block
 from retrieval.embedders import Embedder, TeacherEmbedder, load_embedder
 from retrieval.identity import Block, IndexIdentity
@@ -49,7 +50,7 @@ class Representation:
         self.teacher_weights = weights
         self.teacher = TeacherEmbedder(weights, device, bf16)
         self.schema = self.teacher.schema
-        self.image_size = self.teacher.image_size
+        self.image_size = frame_size(weights)
         self.embedder: Embedder = self.teacher
         if embedder is not None:
             loaded = load_embedder(embedder, device, bf16)
@@ -60,7 +61,7 @@ class Representation:
         self.identity = IndexIdentity(
             embedder=AND.join(p.model for p in parts),
             weights_hash=AND.join(p.weights_hash for p in parts),
-            preprocessing=AND.join([PREPARATION, *(p.preprocessing for p in parts)]),
+            preprocessing=AND.join([f"{PREPARATION}, {self.image_size} px", *(p.preprocessing for p in parts)]),
             dimensions=sum(b.dimensions for b in blocks),
             blocks=blocks,
         )

@@ -40,8 +40,11 @@ def score(
     judge = load_classifier(measure_with or weights[0], "judge")
     with redirect_stdout(sys.stderr):
         data = read_imagefolder(folder, judge.schema)
-        items = load_garments(data, chosen_records(data, split, limit), judge.image_size, progress=False)
-        scores = {name: score_edits(load_editor(name), judge, items) for name in weights}
+        editors = {name: load_editor(name) for name in weights}
+        sizes = sorted({e.image_size for e in editors.values()})
+        records = chosen_records(data, split, limit)
+        items = {size: load_garments(data, records, size, progress=False) for size in sizes}
+        scores = {name: score_edits(e, judge, items[e.image_size]) for name, e in editors.items()}
     if json_:
         print(json.dumps(scores, indent=1))
         return

@@ -1,6 +1,7 @@
 """Weights folders: the shipped ones lie beside this file, one folder each."""
 
 from amgan.weights.folders import (
+    frame_size,
     load_classifier,
     load_generator,
     push_to_hub,
@@ -12,6 +13,7 @@ from amgan.weights.folders import (
 )
 
 __all__ = [
+    "frame_size",
     "load_classifier",
     "load_generator",
     "push_to_hub",

@@ -1,4 +1,5 @@
-"""Weights folders: ``editor/ teacher/ judge/`` of safetensors and readable JSON, and ``card.json`` with where they come from.
+"""Weights folders: ``editor/ teacher/ judge/`` of safetensors and readable JSON, and ``card.json`` with where they come
+from.
 
 A name is looked for among the shipped ones, then as a folder, then (``hf-hub:org/name``) on the Hugging Face hub.
 """
@@ -20,9 +21,9 @@ from torch import nn
 
 from amgan.config import AmganConfig, from_dict
 from amgan.errors import UserError
+from amgan.files import write_atomic
 from amgan.networks.classifier import AttributeClassifier
 from amgan.networks.generator import Generator
-from amgan.files import write_atomic
 from amgan.schema import AttributeSchema
 
 SHIPPED = Path(__file__).parent
@@ -45,7 +46,9 @@ def weights_folder(weights: str | Path) -> Path:
     folder = Path(weights)
     if folder.is_dir():
         if not any((folder / part / "config.json").is_file() for part in PARTS):
-            raise UserError(f"{folder} holds no weights: none of {', '.join(p + '/config.json' for p in PARTS)} is there.")
+            raise UserError(
+                f"{folder} holds no weights: none of {', '.join(p + '/config.json' for p in PARTS)} is there."
+            )
         return folder
     raise UserError(
         f"Unknown weights {text!r}. Valid: a shipped name ({', '.join(shipped()) or 'none here'}), "
@@ -69,13 +72,27 @@ def push_to_hub(weights: str | Path, repository: str, private: bool = False) -> 
     folder = weights_folder(weights)
     api = HfApi()
     api.create_repo(repository, private=private, exist_ok=True)
-    return str(api.upload_folder(repo_id=repository, folder_path=folder, allow_patterns=["*.json", "*.safetensors", "*.md"]))
+    return str(
+        api.upload_folder(repo_id=repository, folder_path=folder, allow_patterns=["*.json", "*.safetensors", "*.md"])
+    )
 
 
 def weights_card(weights: str | Path) -> dict[str, Any]:
     """The card: data, command, time, scores. Empty when the folder has none."""
     path = weights_folder(weights) / "card.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def frame_size(weights: str | Path) -> int:
+    """Side in pixels of the frame that garments are cut out into for these weights: the editor's, or a classifier's where
+    there is no editor. Classifiers resize from it themselves, so catalogue and edited query reach them the same way."""
+    folder = weights_folder(weights)
+    for part in PARTS:
+        path = folder / part / "config.json"
+        if path.is_file():
+            values = json.loads(path.read_text(encoding="utf-8"))
+            return int(values.get("config", values)["image_size"])
+    raise UserError(f"The weights {weights} hold none of {', '.join(PARTS)}.")
 
 
 def _write_part(folder: Path, part: str, network: nn.Module, config: dict[str, Any], half: bool) -> None:
@@ -122,12 +139,17 @@ def _fill(network: nn.Module, tensors: dict[str, torch.Tensor], part: str, weigh
     try:
         network.load_state_dict(tensors)
     except (RuntimeError, TypeError) as error:
-        raise UserError(f"The {part} of {weights} does not fit its configuration: {str(error).splitlines()[1].strip()}") from None
+        raise UserError(
+            f"The {part} of {weights} does not fit its configuration: {str(error).splitlines()[1].strip()}"
+        ) from None
     network.eval().requires_grad_(False)
 
 
-def save_classifier(folder: Path, role: str, network: AttributeClassifier, extra: dict[str, Any], half: bool = True) -> None:
-    """Write ``folder/role/``. ``extra`` (preset, data, scores …) goes into its config.json beside what rebuilds the network."""
+def save_classifier(
+    folder: Path, role: str, network: AttributeClassifier, extra: dict[str, Any], half: bool = True
+) -> None:
+    """Write ``folder/role/``. ``extra`` (preset, data, scores …) goes into its config.json beside what rebuilds the
+    network."""
     config = {
         "model": "classifier",
         "backbone": network.backbone_name,
@@ -147,7 +169,9 @@ def load_classifier(weights: str | Path, role: str = "teacher") -> AttributeClas
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def save_generator(folder: Path, network: Generator, config: AmganConfig, extra: dict[str, Any], half: bool = True) -> None:
+def save_generator(
+    folder: Path, network: Generator, config: AmganConfig, extra: dict[str, Any], half: bool = True
+) -> None:
     """Write ``folder/editor/``."""
     values = {
         "model": "amgan",
