@@ -2,7 +2,8 @@
 
     from amgan import cut_out, load_editor, read_image
 
-The paper: Ak, Lim, Tham, Kassim, "Attribute Manipulation Generative Adversarial Networks for Fashion Images", ICCV 2019.
+The paper: Ak, Lim, Tham, Kassim, "Attribute Manipulation Generative Adversarial Networks for Fashion Images", ICCV
+2019.
 """
 
 import importlib

@@ -1,12 +1,13 @@
 """The target alpha* of the attention mask.
 
-The paper takes the class activation map of the picture's present value and has no rule for a region that must grow. Three
-targets can be chosen:
+The paper takes the class activation map of the picture's present value and has no rule for a region that must grow.
+Three targets can be chosen:
 
 - ``source``: the paper's, CAM of the present value on x.
 - ``union``: the larger of that and the CAM of the wanted value on the reference: where a sleeve is, or shall be.
-- ``masks``: a CAM is coarse, so garment masks complete it where the training data has them: the whole garment for attributes of
-  all the cloth, the difference of the two silhouettes for attributes of the outline, ``union`` for the rest.
+- ``masks``: a CAM is coarse, so garment masks complete it where the training data has them: the whole garment for
+  attributes of all the cloth, the difference of the two silhouettes for attributes of the outline, ``union`` for the
+  rest.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ def cam_target(source: Tensor, reference: Tensor, edited: Tensor, size: int, uni
     return F.interpolate(maps, size=(size, size), mode="bilinear", align_corners=False)
 
 
-def mask_target(schema: AttributeSchema, source: Tensor, reference: Tensor, edited: Tensor, cams: Tensor | None) -> Tensor:
+def mask_target(
+    schema: AttributeSchema, source: Tensor, reference: Tensor, edited: Tensor, cams: Tensor | None
+) -> Tensor:
     """``masks``.
 
     Args:

@@ -43,9 +43,12 @@ def train(
     role: Annotated[str, typer.Option(help="Of a classifier: teacher, or judge.")] = "teacher",
     preset: Annotated[str, typer.Option(help="paper (a GPU), small (two CPU cores), tiny (a dry run).")] = "small",
     set_: Annotated[
-        list[str] | None, typer.Option("--config", "-c", help="Change a setting of the preset: name=value. May be repeated.")
+        list[str] | None,
+        typer.Option("--config", "-c", help="Change a setting of the preset: name=value. May be repeated."),
     ] = None,
-    attributes: Annotated[Path | None, typer.Option(help="Schema file; attributes.json of the data when not given.")] = None,
+    attributes: Annotated[
+        Path | None, typer.Option(help="Schema file; attributes.json of the data when not given.")
+    ] = None,
     warm_start: Annotated[str | None, typer.Option(help="Weights whose editor the generator starts from.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the configuration and leave.")] = False,
@@ -64,11 +67,13 @@ def edit(
     weights: Annotated[str, typer.Option(help="A shipped name, a folder, or hf-hub:org/name.")] = "photos",
     only_on: Annotated[str | None, typer.Option(help="Edit the colour on this part only: sleeve, or torso.")] = None,
     mask: Annotated[Path | None, typer.Option(help="The garment's mask, for a single photo: white is garment.")] = None,
-    accept_cutout: Annotated[bool, typer.Option("--accept-cutout", help="Go on where the cut-out is uncertain.")] = False,
+    accept_cutout: Annotated[
+        bool, typer.Option("--accept-cutout", help="Go on where the cut-out is uncertain.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Edit photos. Writes, per photo, STEM.input.png (cut out, as the model sees it), STEM.png (edited), STEM.mask.png (the
-    model's attention) and STEM.garment.png (the cut-out's mask)."""
+    """Edit photos. Writes, per photo, STEM.input.png (cut out, as the model sees it), STEM.png (edited), STEM.mask.png
+    (the model's attention) and STEM.garment.png (the cut-out's mask)."""
     from amgan.edit_command import edit_command
 
     result = edit_command(photos, out, set_, weights, only_on, mask, accept_cutout, quiet=as_json)

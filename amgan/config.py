@@ -196,7 +196,9 @@ PRESETS = {
             bf16=False,
         ),
         ClassifierConfig(backbone="small-4", image_size=32, kimg=0.032, batch=8, snapshot_kimg=0.016, bf16=False),
-        ClassifierConfig(backbone="small-6", image_size=32, kimg=0.032, batch=8, snapshot_kimg=0.016, seed=1, bf16=False),
+        ClassifierConfig(
+            backbone="small-6", image_size=32, kimg=0.032, batch=8, snapshot_kimg=0.016, seed=1, bf16=False
+        ),
     ),
 }
 

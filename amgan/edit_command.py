@@ -43,7 +43,9 @@ def edit_command(
         raise UserError(f"--mask belongs to one photo; {len(photos)} were given.")
     stems = [p.stem for p in photos]
     if repeated := sorted({s for s in stems if stems.count(s) > 1}):
-        raise UserError(f"Several photos are called {repeated[0]!r} and would overwrite each other in {out}; edit them one by one.")
+        raise UserError(
+            f"Several photos are called {repeated[0]!r} and would overwrite each other in {out}; edit them one by one."
+        )
     # A wrong region or setting is the user's mistake once, not one per photo.
     blank = torch.full((1, 3, editor.image_size, editor.image_size), 255, dtype=torch.uint8)
     editor.edit(blank, edit, _region(only_on))

@@ -1,7 +1,7 @@
 """Editing: pictures and wanted attributes in, edited pictures and the generator's attention out.
 
-``Editor`` is what page, search and reports speak to. Outside editors register under the entry-point group ``amgan.editors``: a
-callable that takes the text after ``NAME:`` and returns an Editor.
+``Editor`` is what page, search and reports speak to. Outside editors register under the entry-point group
+``amgan.editors``: a callable that takes the text after ``NAME:`` and returns an Editor.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from amgan.weights import load_generator
 Region = Literal["sleeve", "torso"]
 REGIONS: tuple[Region, ...] = ("sleeve", "torso")
 
-# Below this the attention of the sleeve edit is no sleeve. The paper zeroes what is below 0.9; masks trained on silhouettes
-# are nearly binary, and half keeps their edge.
+# Below this the attention of the sleeve edit is no sleeve. The paper zeroes what is below 0.9; masks trained on
+# silhouettes are nearly binary, and half keeps their edge.
 SLEEVE_THRESHOLD = 0.5
 
 
@@ -60,7 +60,8 @@ class Editor(Protocol):
     def edit(
         self, images: Tensor, edits: Mapping[str, str] | Sequence[Mapping[str, str]], only_on: Region | None = None
     ) -> EditResult:
-        """Edit pictures uint8 (B, 3, H, W) of garments cut out on white; one edit for all, or one each. Raises UserError."""
+        """Edit pictures uint8 (B, 3, H, W) of garments cut out on white; one edit for all, or one each. Raises
+        UserError."""
         ...
 
 
@@ -105,7 +106,8 @@ class GeneratorEditor:
     def edit(
         self, images: Tensor, edits: Mapping[str, str] | Sequence[Mapping[str, str]], only_on: Region | None = None
     ) -> EditResult:
-        """See ``Editor.edit``. ``only_on`` limits a colour edit to the sleeves or to all but them (paper, section 3.4)."""
+        """See ``Editor.edit``. ``only_on`` limits a colour edit to the sleeves or to all but them (paper, section
+        3.4)."""
         if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1:] != (3, self.image_size, self.image_size):
             raise UserError(
                 f"The editor needs uint8 pictures (B, 3, {self.image_size}, {self.image_size}); "

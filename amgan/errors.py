@@ -6,8 +6,8 @@ from __future__ import annotations
 class UserError(Exception):
     """Something the caller can put right.
 
-    The message is a full sentence that says what was wrong, where, and what would be valid. Commands print it to standard
-    error without a traceback and exit with status 2.
+    The message is a full sentence that says what was wrong, where, and what would be valid. Commands print it to
+    standard error without a traceback and exit with status 2.
     """
 
 
@@ -15,7 +15,8 @@ class PhotoError(UserError):
     """A picture that cannot be used.
 
     Attributes:
-        reason: stable machine-readable code, for example ``"empty"``, ``"truncated"``, ``"not-an-image"``, ``"too-large"``.
+        reason: stable machine-readable code, for example ``"empty"``, ``"truncated"``, ``"not-an-image"``,
+            ``"too-large"``.
     """
 
     def __init__(self, reason: str, message: str) -> None:

@@ -30,7 +30,8 @@ def generator_adversarial(objective: str, fake: Tensor) -> Tensor:
 
 
 def gradient_penalty(critic: Discriminator, real: Tensor, fake: Tensor, generator: torch.Generator) -> Tensor:
-    """WGAN-GP (Gulrajani et al. 2017, equation 3): (|grad D(x^)| - 1)^2 at random points between real and fake, (B, 3, H, W)."""
+    """WGAN-GP (Gulrajani et al. 2017, equation 3): (|grad D(x^)| - 1)^2 at random points between real and fake, (B, 3,
+    H, W)."""
     mix = torch.rand(len(real), 1, 1, 1, generator=generator).to(real.device)
     between = (mix * real + (1 - mix) * fake).detach().requires_grad_()
     (gradient,) = torch.autograd.grad(critic(between)[0].sum(), between, create_graph=True)
@@ -69,8 +70,8 @@ def cycle_consistency(x: Tensor, back: Tensor) -> Tensor:
 def attention_loss(alpha: Tensor, target: Tensor, counted: Tensor, balanced: bool) -> Tensor:
     """L_a = |alpha - alpha*|_1, masks (B, 1, S, S), over the items that are ``counted`` (float (B,)).
 
-    The median of an uncertain target is what L1 asks for, and for a small region, like sleeves to be grown, that is nothing.
-    ``balanced`` weights the target's inside by the root of outside to inside area.
+    The median of an uncertain target is what L1 asks for, and for a small region, like sleeves to be grown, that is
+    nothing. ``balanced`` weights the target's inside by the root of outside to inside area.
     """
     distance = (alpha - target).abs()
     if not balanced:
@@ -83,8 +84,8 @@ def attention_loss(alpha: Tensor, target: Tensor, counted: Tensor, balanced: boo
 def perceptual_loss(features: dict[str, Tensor], reference: dict[str, Tensor], maps: bool, paired: Tensor) -> Tensor:
     """L_p: distance of the teacher's features between x* and the reference.
 
-    Pooled features always; with ``maps`` the last feature map too (the paper's conv5). Where the reference is aligned with x*
-    (``paired``), the earlier maps are compared as well.
+    Pooled features always; with ``maps`` the last feature map too (the paper's conv5). Where the reference is aligned
+    with x* (``paired``), the earlier maps are compared as well.
 
     Args:
         features, reference: of ``AttributeClassifier.features``.
@@ -105,7 +106,8 @@ def pair_loss(image: Tensor, reference: Tensor, paired: Tensor) -> Tensor:
 
 
 def detail_loss(image: Tensor, source: Tensor, mask: Tensor, counted: Tensor) -> Tensor:
-    """One minus the correlation of high-pass luminance before and after, inside the garment: prints and folds shall survive.
+    """One minus the correlation of high-pass luminance before and after, inside the garment: prints and folds shall
+    survive.
 
     Args:
         image, source: (B, 3, S, S).
@@ -121,7 +123,9 @@ def detail_loss(image: Tensor, source: Tensor, mask: Tensor, counted: Tensor) ->
     a, b = detail(image), detail(source)
     # Plain cloth has nothing to keep: the constant lets its noise count for little.
     floor = 1e-4 * inside.sum((1, 2, 3)) + 1e-6
-    correlation = (a * b).sum((1, 2, 3)) / ((a.square().sum((1, 2, 3)) + floor) * (b.square().sum((1, 2, 3)) + floor)).sqrt()
+    correlation = (a * b).sum((1, 2, 3)) / (
+        (a.square().sum((1, 2, 3)) + floor) * (b.square().sum((1, 2, 3)) + floor)
+    ).sqrt()
     return ((1 - correlation) * counted).sum() / counted.sum().clamp(min=1)
 
 

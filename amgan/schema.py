@@ -1,7 +1,8 @@
 """Attributes, their values, and the edits that a user asks for.
 
-A schema is M ordered attributes with ordered values, N values in all. It travels inside every weights folder, index and report
-and is compared on load. A label vector is ``int64 (M,)``; ``UNKNOWN`` (-1) is left out of every loss, sampler and metric.
+A schema is M ordered attributes with ordered values, N values in all. It travels inside every weights folder, index and
+report and is compared on load. A label vector is ``int64 (M,)``; ``UNKNOWN`` (-1) is left out of every loss, sampler
+and metric.
 """
 
 from __future__ import annotations
@@ -94,7 +95,9 @@ class AttributeSchema:
         if not isinstance(values, Mapping) or not all(
             isinstance(v, list | tuple) and all(isinstance(s, str) for s in v) for v in values.values()
         ):
-            raise UserError('An attribute schema is an object like {"sleeve": ["short", "long"], "color": ["red", "blue"]}.')
+            raise UserError(
+                'An attribute schema is an object like {"sleeve": ["short", "long"], "color": ["red", "blue"]}.'
+            )
         return cls(tuple(Attribute(k, tuple(v)) for k, v in values.items()))
 
     @classmethod
@@ -180,7 +183,8 @@ class AttributeSchema:
         return self.parse_edit([f"{k}={v}" for k, v in edit.items()])
 
     def encode(self, labels: Mapping[str, str | None]) -> np.ndarray:
-        """Labels by name to ``int64 (M,)``; missing, None and empty are UNKNOWN. Raises UserError on an invalid value."""
+        """Labels by name to ``int64 (M,)``; missing, None and empty are UNKNOWN. Raises UserError on an invalid
+        value."""
         out = np.full(self.n_attributes, UNKNOWN, dtype=np.int64)
         for i, a in enumerate(self.attributes):
             value = labels.get(a.name)

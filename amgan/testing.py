@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,16 @@ from amgan.networks.generator import Generator
 from amgan.schema import AttributeSchema
 from amgan.weights import save_classifier, save_generator
 
-SCHEMA = AttributeSchema.from_dict({"sleeve": ["sleeveless", "short", "long"], "color": ["black", "white", "red", "blue", "multi"]})
-RGB = {"black": (30, 30, 32), "white": (236, 236, 232), "red": (190, 30, 40), "blue": (40, 80, 180), "multi": (120, 160, 90)}
+SCHEMA = AttributeSchema.from_dict(
+    {"sleeve": ["sleeveless", "short", "long"], "color": ["black", "white", "red", "blue", "multi"]}
+)
+RGB = {
+    "black": (30, 30, 32),
+    "white": (236, 236, 232),
+    "red": (190, 30, 40),
+    "blue": (40, 80, 180),
+    "multi": (120, 160, 90),
+}
 
 
 def tiny_weights(folder: Path, schema: AttributeSchema = SCHEMA, image_size: int = 32, seed: int = 0) -> Path:
@@ -24,13 +33,17 @@ def tiny_weights(folder: Path, schema: AttributeSchema = SCHEMA, image_size: int
     torch.manual_seed(seed)
     for role, config in (("teacher", preset.teacher), ("judge", preset.judge)):
         save_classifier(folder, role, AttributeClassifier(schema, config.backbone, image_size), {"role": role})
-    config = type(preset.amgan)(**{**preset.amgan.__dict__, "image_size": image_size})
+    config = replace(preset.amgan, image_size=image_size)
     save_generator(folder, Generator.from_config(schema, config), config, {})
-    (folder / "card.json").write_text(json.dumps({"name": folder.name, "data": "none: random weights for tests"}), encoding="utf-8")
+    (folder / "card.json").write_text(
+        json.dumps({"name": folder.name, "data": "none: random weights for tests"}), encoding="utf-8"
+    )
     return folder
 
 
-def draw_garment(sleeve: str = "short", color: str = "red", size: int = 96, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def draw_garment(
+    sleeve: str = "short", color: str = "red", size: int = 96, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """A flat shirt on white, by rectangles: image uint8 (size, size, 3) and mask uint8 (size, size) of 0 and 255."""
     rng = np.random.default_rng(seed)
     mask = np.zeros((size, size), np.uint8)
@@ -47,7 +60,9 @@ def draw_garment(sleeve: str = "short", color: str = "red", size: int = 96, seed
     return image, mask
 
 
-def draw_catalogue(folder: Path, count: int = 12, schema: AttributeSchema = SCHEMA, split: tuple[str, ...] = ("train", "val", "test")) -> Path:
+def draw_catalogue(
+    folder: Path, count: int = 12, schema: AttributeSchema = SCHEMA, split: tuple[str, ...] = ("train", "val", "test")
+) -> Path:
     """A labelled imagefolder of drawn garments with masks. Returns the folder."""
     from PIL import Image
 

@@ -22,14 +22,20 @@ def weights(tmp_path_factory):
     return tiny_weights(tmp_path_factory.mktemp("weights"))
 
 
-@pytest.fixture()
+@pytest.fixture
 def images():
     return torch.randint(0, 256, (5, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
 def test_batches_do_not_matter_and_each_picture_has_its_own_edit(weights, images):
     editor = load_editor(weights)
-    edits = [{"sleeve": "long"}, {"color": "red"}, {"colour": "blue", "sleeve": "short"}, {"color": "white"}, {"sleeve": "long"}]
+    edits = [
+        {"sleeve": "long"},
+        {"color": "red"},
+        {"colour": "blue", "sleeve": "short"},
+        {"color": "white"},
+        {"sleeve": "long"},
+    ]
     together = editor.edit(images, edits)
     assert together.image.dtype == torch.uint8 and together.mask.shape == (5, 1, 32, 32)
     editor.batch = 2
@@ -41,7 +47,8 @@ def test_batches_do_not_matter_and_each_picture_has_its_own_edit(weights, images
 
 
 class Halves(torch.nn.Module):
-    """Stands for a generator: the sleeve edit looks at the left half, the colour edit at everything, and paints it black."""
+    """Stands for a generator: the sleeve edit looks at the left half, the colour edit at everything, and paints it
+    black."""
 
     schema = SCHEMA
 
@@ -134,7 +141,9 @@ def test_the_command_writes_four_pictures_and_refuses_what_it_must(tmp_path, wei
         Image.fromarray(draw_garment("long", "red", size=160)[0]).save(tmp_path / f"{name}.png")
     (tmp_path / "bad.jpg").write_bytes(b"")
     photos = [tmp_path / "one.png", tmp_path / "bad.jpg", tmp_path / "two.png"]
-    result = edit_command(photos, tmp_path / "out", ["sleeve=short", "colour=blue"], str(weights), None, None, False, quiet=True)
+    result = edit_command(
+        photos, tmp_path / "out", ["sleeve=short", "colour=blue"], str(weights), None, None, False, quiet=True
+    )
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         f"{n}{k}.png" for n in ("one", "two") for k in (".garment", ".input", ".mask", "")
     ]
@@ -142,7 +151,9 @@ def test_the_command_writes_four_pictures_and_refuses_what_it_must(tmp_path, wei
     mask = np.asarray(Image.open(tmp_path / "out" / "one.mask.png"))
     assert mask.shape == (32, 32) and mask.dtype == np.uint8
     with pytest.raises(UserError, match="overwrite each other"):
-        edit_command([photos[0], tmp_path / "x" / "one.png"], tmp_path, ["sleeve=short"], str(weights), None, None, False)
+        edit_command(
+            [photos[0], tmp_path / "x" / "one.png"], tmp_path, ["sleeve=short"], str(weights), None, None, False
+        )
     with pytest.raises(UserError, match="belongs to one photo"):
         edit_command(photos, tmp_path, ["sleeve=short"], str(weights), None, photos[0], False)
 

@@ -85,7 +85,9 @@ def test_a_reference_has_the_wanted_attributes_and_is_another_garment(garments):
     index = torch.arange(12)
     features = F.normalize(torch.randn(len(garments), 4), dim=1)
     wanted, edited = draw_edits(SCHEMA, garments.labels[index], 0.3, GENERATOR.manual_seed(1))
-    chosen = assign_references(GarmentIndex.build(garments, features), garments.labels, index, wanted, edited, GENERATOR)
+    chosen = assign_references(
+        GarmentIndex.build(garments, features), garments.labels, index, wanted, edited, GENERATOR
+    )
     labels = garments.labels[chosen]
     assert (labels[edited] == wanted[edited]).all()
     # Every combination of sleeve and colour but multi is drawn twice here, so nothing kept may be lost either.
@@ -97,7 +99,9 @@ def test_partners_have_the_wanted_sleeve(garments):
     features = F.normalize(torch.randn(len(garments), 4), dim=1)
     index = torch.arange(9)
     wanted = (garments.labels[index, 0] + 1) % 3
-    chosen, grow = assign_partners(GarmentIndex.build(garments, features), garments.labels[:, 0], index, wanted, GENERATOR)
+    chosen, grow = assign_partners(
+        GarmentIndex.build(garments, features), garments.labels[:, 0], index, wanted, GENERATOR
+    )
     assert (garments.labels[chosen, 0] == wanted).all()
     assert torch.equal(grow, wanted > garments.labels[index, 0])
 

@@ -1,4 +1,5 @@
-"""Geometric augmentation of whole batches on the device: flip, shift, scale, rotation, the same for all that belongs together.
+"""Geometric augmentation of whole batches on the device: flip, shift, scale, rotation, the same for all that belongs
+together.
 
 Colours are labels here, so nothing photometric.
 """
@@ -15,7 +16,8 @@ from torch import Tensor
 def random_affine(
     batch: int, generator: torch.Generator, shift: float = 0.05, scale: float = 0.08, degrees: float = 8.0
 ) -> Tensor:
-    """Random flips and small similarity transforms, float32 (B, 2, 3), for ``warp``. Shift is in shares of the frame."""
+    """Random flips and small similarity transforms, float32 (B, 2, 3), for ``warp``. Shift is in shares of the
+    frame."""
     u = torch.rand(batch, 5, generator=generator) * 2 - 1
     flip = torch.where(u[:, 0] < 0, -1.0, 1.0)
     angle = u[:, 1] * math.radians(degrees)

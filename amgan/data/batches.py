@@ -59,8 +59,8 @@ def draw_edits(
 ) -> tuple[Tensor, Tensor]:
     """Which attributes to edit, and to what.
 
-    Only known attributes are drawn (the way back needs the original), one or, for a share ``several``, more; a wanted value is
-    uniform over the others. An item without any known label keeps all ``edited`` False.
+    Only known attributes are drawn (the way back needs the original), one or, for a share ``several``, more; a wanted
+    value is uniform over the others. An item without any known label keeps all ``edited`` False.
 
     Args:
         labels: int64 (B, M).
@@ -127,7 +127,9 @@ class BatchMaker:
         nearest = assign_references(self.index, g.labels, index, wanted, edited, generator)
         other, other_masks = to_float(g.images[nearest]), g.masks[nearest].float()
         if paired.any():
-            copies, copy_masks = self._construct(index, photos, masks, wanted, edited & paired[:, None], nearest, generator)
+            copies, copy_masks = self._construct(
+                index, photos, masks, wanted, edited & paired[:, None], nearest, generator
+            )
             pick = (paired & ~same)[:, None, None, None]
             other, other_masks = torch.where(pick, copies, other), torch.where(pick, copy_masks, other_masks)
             pick = same[:, None, None, None]
@@ -169,7 +171,9 @@ class BatchMaker:
         for i in self.outline:
             rows = edited[:, i].nonzero()[:, 0]
             if len(rows):
-                partners, grow = assign_partners(self.index, self.garments.labels[:, i], index[rows], wanted[rows, i], generator)
+                partners, grow = assign_partners(
+                    self.index, self.garments.labels[:, i], index[rows], wanted[rows, i], generator
+                )
                 changed, changed_masks = change_sleeves(
                     photos[rows],
                     masks[rows],
@@ -186,5 +190,3 @@ class BatchMaker:
                 changed = recolour(photos[rows], masks[rows], colour[index[rows]], colour[nearest[rows]])
                 photos = photos.index_copy(0, rows, changed)
         return photos, masks
-
-

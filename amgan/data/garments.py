@@ -1,4 +1,5 @@
-"""Labelled garments as tensors: cut out, framed, and held in memory as uint8 (a hundred thousand at 128 px take 6.5 GB)."""
+"""Labelled garments as tensors: cut out, framed, and held in memory as uint8 (a hundred thousand at 128 px take 6.5
+GB)."""
 
 from __future__ import annotations
 
@@ -44,7 +45,8 @@ class Garments:
 
 
 def load_garments(folder: ImageFolder, records: Sequence[Record], size: int, progress: bool = True) -> Garments:
-    """Decode, cut out (by the given mask where there is one) and frame. Pictures that cannot be used are left out and told.
+    """Decode, cut out (by the given mask where there is one) and frame. Pictures that cannot be used are left out and
+    told.
 
     Raises:
         UserError: none of the pictures can be used.

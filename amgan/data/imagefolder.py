@@ -1,7 +1,7 @@
 """The ``imagefolder`` convention: a folder with ``metadata.csv``, ``.jsonl`` or ``.parquet`` and ``attributes.json``.
 
-Columns: ``file_name`` (required), ``mask_file_name`` and ``split`` (optional), one per attribute of the schema; an empty cell is
-an unknown label. Every other column is kept as it is.
+Columns: ``file_name`` (required), ``mask_file_name`` and ``split`` (optional), one per attribute of the schema; an
+empty cell is an unknown label. Every other column is kept as it is.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ class ImageFolder:
         chosen = tuple(r for r in self.records if r.split == name)
         if not chosen:
             there = sorted({r.split for r in self.records if r.split})
-            raise UserError(f"{self.root} has no records in split {name!r}; it has {', '.join(there) or 'no split column'}.")
+            raise UserError(
+                f"{self.root} has no records in split {name!r}; it has {', '.join(there) or 'no split column'}."
+            )
         return chosen
 
 
@@ -85,7 +87,8 @@ def read_imagefolder(folder: str | Path, schema: AttributeSchema | None = None) 
         schema: which columns are attributes and their values; ``attributes.json`` in the folder when not given.
 
     Raises:
-        UserError: nothing readable there, a column or value is wrong (with its line), a file name leaves the folder or repeats.
+        UserError: nothing readable there, a column or value is wrong (with its line), a file name leaves the folder or
+            repeats.
     """
     root = Path(folder)
     if not root.is_dir():

@@ -1,9 +1,11 @@
-"""Constructed training pairs: one garment and a copy of it with an attribute changed by hand, so that one of both is exact.
+"""Constructed training pairs: one garment and a copy of it with an attribute changed by hand, so that one of both is
+exact.
 
-Nobody has photographs of the same shirt with and without its sleeves. But a long sleeve can be cut off along another garment's
-silhouette, a sleeve borrowed from another garment in this one's colour, and cloth recoloured in Lab. Each such copy c of a
-photo x gives two lessons: x -> c, where the input is real, and c -> x, where the wanted result is. They serve as the reference
-image and, being aligned with it, for a pixel loss. All this happens in training alone; an edit never uses it.
+Nobody has photographs of the same shirt with and without its sleeves. But a long sleeve can be cut off along another
+garment's silhouette, a sleeve borrowed from another garment in this one's colour, and cloth recoloured in Lab. Each
+such copy c of a photo x gives two lessons: x -> c, where the input is real, and c -> x, where the wanted result is.
+They serve as the reference image and, being aligned with it, for a pixel loss. All this happens in training alone; an
+edit never uses it.
 """
 
 from __future__ import annotations
@@ -71,7 +73,8 @@ class GarmentIndex:
             shorter, longer: silhouettes (a, COARSE, COARSE) and (b, COARSE, COARSE).
 
         Returns:
-            (a, b): share of the frame where the shorter one sticks out of the longer, and where torsos differ around the axis.
+            (a, b): share of the frame where the shorter one sticks out of the longer, and where torsos differ around
+            the axis.
         """
         band = (_offset_from_axis(shorter) < AXIS_BAND).float()[0, 0, 0].expand(COARSE, COARSE).flatten()
         s, g = shorter.flatten(1), longer.flatten(1)
@@ -95,8 +98,8 @@ def lab_statistics(images: Tensor, masks: Tensor) -> Tensor:
 
 
 def recolour(images: Tensor, masks: Tensor, source: Tensor, target: Tensor) -> Tensor:
-    """Give cloth another colour: Lab moves with the median, lightness keeps its folds, and what has another colour than the
-    cloth (a print) stays as it is.
+    """Give cloth another colour: Lab moves with the median, lightness keeps its folds, and what has another colour than
+    the cloth (a print) stays as it is.
 
     Args:
         images: (B, 3, H, W) in [-1, 1].
@@ -113,7 +116,8 @@ def recolour(images: Tensor, masks: Tensor, source: Tensor, target: Tensor) -> T
     moved = torch.cat([t[:, :1] + delta[:, :1] * contrast, t[:, 1:3] + 0.7 * delta[:, 1:]], dim=1)
     moved[:, 0].clamp_(2, 98)
     change = lab_to_rgb(lab + cloth * (moved - lab)) - images
-    # The garment's edge is blended with white already: it takes the change of the cloth beside it, as far as it is covered.
+    # The garment's edge is blended with white already: it takes the change of the cloth beside it, as far as it is
+    # covered.
     inner = -dilate(-masks, 1)
     beside = F.avg_pool2d(change * inner, 5, 1, 2) / F.avg_pool2d(inner, 5, 1, 2).clamp(min=0.04)
     covered = F.avg_pool2d(masks, 3, 1, 1)

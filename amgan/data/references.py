@@ -1,8 +1,8 @@
 """Reference assignment: for each edit, a training garment with the wanted attributes, the nearest among the candidates.
 
-The paper takes an image whose attributes all equal the wanted ones and leaves ties and missing matches open. Here a garment with
-the wanted value of every edited attribute is required; wrong or unknown kept attributes cost more than any distance; what is
-left is decided by the teacher's features and the silhouette of the torso.
+The paper takes an image whose attributes all equal the wanted ones and leaves ties and missing matches open. Here a
+garment with the wanted value of every edited attribute is required; wrong or unknown kept attributes cost more than any
+distance; what is left is decided by the teacher's features and the silhouette of the torso.
 """
 
 from __future__ import annotations

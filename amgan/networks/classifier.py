@@ -1,13 +1,14 @@
 """Attribute classifiers with class activation maps.
 
-Two are trained. The *teacher* is frozen while AMGAN trains: its class activation maps (Zhou et al., CVPR 2016) teach the attention
-mask and its features make the perceptual loss. The *judge* scores edits; it has another architecture and another seed and is
-never in a loss.
+Two are trained. The *teacher* is frozen while AMGAN trains: its class activation maps (Zhou et al., CVPR 2016) teach
+the attention mask and its features make the perceptual loss. The *judge* scores edits; it has another architecture and
+another seed and is never in a loss.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -32,7 +33,10 @@ class SmallBackbone(nn.Module):
             ResBlock(2 * width, 2 * width), ResBlock(2 * width, 4 * width, down=image_size >= 128)
         )
         self.layer3 = nn.Sequential(
-            ResBlock(4 * width, 4 * width, dilation=2), ResBlock(4 * width, 6 * width, dilation=2), nn.BatchNorm2d(6 * width), nn.ReLU()
+            ResBlock(4 * width, 4 * width, dilation=2),
+            ResBlock(4 * width, 6 * width, dilation=2),
+            nn.BatchNorm2d(6 * width),
+            nn.ReLU(),
         )
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
@@ -44,10 +48,14 @@ class SmallBackbone(nn.Module):
 class TorchvisionBackbone(nn.Module):
     """A torchvision network cut at three depths, with ImageNet's input statistics."""
 
-    DEPTHS = {
+    DEPTHS: ClassVar = {
         "resnet50": {"layer2": "early", "layer3": "middle", "layer4": "last"},
         "resnet18": {"layer2": "early", "layer3": "middle", "layer4": "last"},
-        "regnet_y_400mf": {"trunk_output.block2": "early", "trunk_output.block3": "middle", "trunk_output.block4": "last"},
+        "regnet_y_400mf": {
+            "trunk_output.block2": "early",
+            "trunk_output.block3": "middle",
+            "trunk_output.block4": "last",
+        },
         "convnext_tiny": {"features.3": "early", "features.5": "middle", "features.7": "last"},
     }
 
@@ -57,7 +65,8 @@ class TorchvisionBackbone(nn.Module):
             network = torchvision.models.get_model(name, weights="DEFAULT" if pretrained else None)
         except OSError as error:  # urllib's errors are OSErrors
             raise UserError(
-                f"The pretrained weights of {name} cannot be downloaded ({error}). Connect once, or train without --pretrained."
+                f"The pretrained weights of {name} cannot be downloaded ({error}). Connect once, or leave out "
+                "pretrained=true."
             ) from None
         self.body = create_feature_extractor(network, self.DEPTHS[name])
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1), persistent=False)
@@ -85,7 +94,9 @@ class AttributeClassifier(nn.Module):
         identity: content hash of weights and configuration; set when loaded from or saved to a folder.
     """
 
-    def __init__(self, schema: AttributeSchema, backbone: str = "small", image_size: int = 128, pretrained: bool = False) -> None:
+    def __init__(
+        self, schema: AttributeSchema, backbone: str = "small", image_size: int = 128, pretrained: bool = False
+    ) -> None:
         super().__init__()
         self.schema = schema
         self.backbone_name = backbone
@@ -101,10 +112,12 @@ class AttributeClassifier(nn.Module):
         self.head = nn.Linear(channels, schema.n_values)
 
     def features(self, x: Tensor) -> dict[str, Tensor]:
-        """Picture in [-1, 1], float (B, 3, H, W), resized to what the network was trained at, to feature maps ``early``,
-        ``middle``, ``last`` and ``pooled`` (B, D)."""
+        """Picture in [-1, 1], float (B, 3, H, W), resized to what the network was trained at, to feature maps
+        ``early``, ``middle``, ``last`` and ``pooled`` (B, D)."""
         if x.shape[-1] != self.image_size or x.shape[-2] != self.image_size:
-            x = F.interpolate(x, size=(self.image_size, self.image_size), mode="bilinear", antialias=True, align_corners=False)
+            x = F.interpolate(
+                x, size=(self.image_size, self.image_size), mode="bilinear", antialias=True, align_corners=False
+            )
             x = x.contiguous(memory_format=torch.channels_last)
         maps = self.backbone(x)
         return {**maps, "pooled": maps["last"].mean((2, 3))}
@@ -169,6 +182,9 @@ def classification_loss(schema: AttributeSchema, logits: Tensor, labels: Tensor,
     """
     total = logits.new_zeros(())
     for i, part in enumerate(schema.slices):
-        # ignore_index leaves unknown labels out of the sum; dividing by the global count keeps each label's weight equal.
-        total = total + F.cross_entropy(logits[:, part], labels[:, i], ignore_index=-1, reduction="sum", label_smoothing=smoothing)
+        # ignore_index leaves unknown labels out of the sum; dividing by the global count keeps each label's weight
+        # equal.
+        total = total + F.cross_entropy(
+            logits[:, part], labels[:, i], ignore_index=-1, reduction="sum", label_smoothing=smoothing
+        )
     return total / (labels >= 0).sum().clamp(min=1)

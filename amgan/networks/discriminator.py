@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -20,9 +22,7 @@ class Discriminator(nn.Module):
     def __init__(self, schema: AttributeSchema, size: int, channels: int = 64, layers: int = 6, cap: int = 512) -> None:
         super().__init__()
         widths = [3] + [min(channels * 2**i, cap) for i in range(layers)]
-        self.body = nn.ModuleList(
-            nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.body = nn.ModuleList(nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairwise(widths))
         self.source = nn.Conv2d(widths[-1], 1, 3, padding=1, bias=False)
         self.classes = nn.Conv2d(widths[-1], schema.n_values, max(1, size // 2**layers), bias=False)
 

@@ -1,4 +1,5 @@
-"""The generator: a StarGAN body that returns a picture z and an attention mask alpha; x* = alpha z + (1 - alpha) x (equation 1)."""
+"""The generator: a StarGAN body that returns a picture z and an attention mask alpha; x* = alpha z + (1 - alpha) x
+(equation 1)."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ class Generated(NamedTuple):
 
 
 def make_condition(schema: AttributeSchema, labels: Tensor, edited: Tensor) -> Tensor:
-    """The condition m = {m_1..m_N, r}: only the edited attributes' values are set, so an edit never needs the current labels.
+    """The condition m = {m_1..m_N, r}: only the edited attributes' values are set, so an edit never needs the current
+    labels.
 
     Args:
         labels: wanted labels, int64 (B, M); read only where edited.
@@ -46,8 +48,9 @@ def make_condition(schema: AttributeSchema, labels: Tensor, edited: Tensor) -> T
 class Norm(nn.Module):
     """Instance normalisation (the paper's), or normalisation over channels with scale and shift from the condition.
 
-    Instance normalisation takes out of a feature map whatever is constant over the picture, and with it most of a condition
-    given as constant planes and much of a plain garment's colour. Normalising each pixel over its channels keeps both.
+    Instance normalisation takes out of a feature map whatever is constant over the picture, and with it most of a
+    condition given as constant planes and much of a plain garment's colour. Normalising each pixel over its channels
+    keeps both.
     """
 
     def __init__(self, channels: int, condition: int | None) -> None:
@@ -90,18 +93,22 @@ class Generator(nn.Module):
         channels: of the first layer.
         blocks: residual blocks at the lowest resolution.
         inner_stride: 2 folds 2x2 pixels into channels first, so that the body works at half the resolution.
-        skips: carry encoder features, and the picture itself, to the decoder, so that prints and folds survive; the condition
-            then scales and shifts every normalisation too.
+        skips: carry encoder features, and the picture itself, to the decoder, so that prints and folds survive; the
+            condition then scales and shifts every normalisation too.
     """
 
-    def __init__(self, schema: AttributeSchema, channels: int = 64, blocks: int = 6, inner_stride: int = 1, skips: bool = False) -> None:
+    def __init__(
+        self, schema: AttributeSchema, channels: int = 64, blocks: int = 6, inner_stride: int = 1, skips: bool = False
+    ) -> None:
         super().__init__()
         self.schema = schema
         self.inner_stride = inner_stride
         self.skips = skips
         c, planes = channels, schema.n_values + schema.n_attributes
         modulated = planes if skips else None
-        self.stem = nn.Conv2d(3 * inner_stride**2 + planes, c, 7 if inner_stride == 1 else 5, padding="same", bias=skips)
+        self.stem = nn.Conv2d(
+            3 * inner_stride**2 + planes, c, 7 if inner_stride == 1 else 5, padding="same", bias=skips
+        )
         self.stem_norm = Norm(c, modulated)
         self.down1 = nn.Conv2d(c, 2 * c, 4, stride=2, padding=1, bias=skips)
         self.down1_norm = Norm(2 * c, modulated)

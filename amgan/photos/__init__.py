@@ -5,4 +5,14 @@ from amgan.photos.decode import DecodeLimits, read_image, read_mask
 from amgan.photos.framing import Framed, Placement, frame
 from amgan.photos.listing import list_photos
 
-__all__ = ["CutOut", "DecodeLimits", "Framed", "Placement", "cut_out", "frame", "list_photos", "read_image", "read_mask"]
+__all__ = [
+    "CutOut",
+    "DecodeLimits",
+    "Framed",
+    "Placement",
+    "cut_out",
+    "frame",
+    "list_photos",
+    "read_image",
+    "read_mask",
+]

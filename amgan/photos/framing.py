@@ -1,8 +1,8 @@
 """How a cut-out garment is put into the square frame that every network sees.
 
-Scale by the larger side would make a long-sleeved shirt smaller than a T-shirt: scale would give the sleeve away, and an edit
-would have to resize the whole garment. So the scale comes from the garment's height, collar to hem, and the torso is anchored:
-the same place for every garment, with white on all sides where sleeves can grow.
+Scale by the larger side would make a long-sleeved shirt smaller than a T-shirt: scale would give the sleeve away, and
+an edit would have to resize the whole garment. So the scale comes from the garment's height, collar to hem, and the
+torso is anchored: the same place for every garment, with white on all sides where sleeves can grow.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ class Placement:
 
     Attributes:
         scale: source pixels for one pixel of the frame.
-        offset: source position (x, y) of the frame's upper left corner; negative when the frame reaches beyond the photo.
+        offset: source position (x, y) of the frame's upper left corner; negative when the frame reaches beyond the
+            photo.
         size: side of the square frame in pixels.
     """
 
@@ -41,7 +42,8 @@ class Placement:
 
 @dataclass(frozen=True)
 class Framed:
-    """A garment on white: ``image`` uint8 (size, size, 3), ``mask`` uint8 (size, size) of 0 and 255, and its placement."""
+    """A garment on white: ``image`` uint8 (size, size, 3), ``mask`` uint8 (size, size) of 0 and 255, and its
+    placement."""
 
     image: np.ndarray
     mask: np.ndarray
@@ -51,8 +53,8 @@ class Framed:
 def place(mask: np.ndarray, size: int) -> Placement:
     """The frame for a garment mask ``uint8 (H, W)``. Raises PhotoError when the mask is empty.
 
-    The body's axis is the median column of the garment's lower half, its height the extent of the columns around that axis:
-    sleeves that hang lower than the hem, or lie higher than the collar, do not count.
+    The body's axis is the median column of the garment's lower half, its height the extent of the columns around that
+    axis: sleeves that hang lower than the hem, or lie higher than the collar, do not count.
     """
     rows, columns = np.nonzero(mask > 127)
     if rows.size == 0:
@@ -88,7 +90,9 @@ def frame(rgb: np.ndarray, mask: np.ndarray, size: int = 128) -> Framed:
     white = rgb * soft + 255.0 * (1 - soft)
     image = resample(white, placement, 255)
     alpha = resample(mask.astype(np.float32), placement, 0)
-    return Framed(np.clip(image + 0.5, 0, 255).astype(np.uint8), np.where(alpha > 127, 255, 0).astype(np.uint8), placement)
+    return Framed(
+        np.clip(image + 0.5, 0, 255).astype(np.uint8), np.where(alpha > 127, 255, 0).astype(np.uint8), placement
+    )
 
 
 def resample(source: np.ndarray, placement: Placement, fill: float) -> np.ndarray:
@@ -97,7 +101,9 @@ def resample(source: np.ndarray, placement: Placement, fill: float) -> np.ndarra
     if placement.scale > 1:  # cv2 does not average over area in a warp: shrink first
         height, width = source.shape[:2]
         small = cv2.resize(
-            source, (max(1, round(width / placement.scale)), max(1, round(height / placement.scale))), interpolation=cv2.INTER_AREA
+            source,
+            (max(1, round(width / placement.scale)), max(1, round(height / placement.scale))),
+            interpolation=cv2.INTER_AREA,
         )
         ratio = np.array([[small.shape[1] / width], [small.shape[0] / height]])
         matrix = matrix * ratio

@@ -69,7 +69,7 @@ def train_classifier(
     claim_run(run, config, about)
     torch.manual_seed(config.seed)
     network = AttributeClassifier(train.schema, config.backbone, config.image_size, config.pretrained)
-    network = network.to(device, memory_format=torch.channels_last)
+    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True)
     steps = max(1, round(config.kimg * 1000 / config.batch))
     every = max(1, round(config.snapshot_kimg * 1000 / config.batch))

@@ -72,7 +72,9 @@ def train_command(
         if not (out / missing / "config.json").is_file() or not _finished(out, missing):
             console.print(f"No finished {missing} in {out}: it is trained first.")
             classifier(missing, getattr(chosen, missing))
-    train_amgan_into(out, train, val, config, device, {**about, "command": shlex.join(["amgan", *sys.argv[1:]])}, warm_start)
+    train_amgan_into(
+        out, train, val, config, device, {**about, "command": shlex.join(["amgan", *sys.argv[1:]])}, warm_start
+    )
 
 
 def _finished(out: Path, role: str) -> bool:

@@ -1,7 +1,7 @@
 """What both trainings share: the run folder, progress in images, interruption, and seeds that follow from the step.
 
-Every random draw of step ``k`` comes from a generator seeded by (seed, k). So a resumed run sees what the unbroken one would
-have seen, and no generator state is saved.
+Every random draw of step ``k`` comes from a generator seeded by (seed, k). So a resumed run sees what the unbroken one
+would have seen, and no generator state is saved.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ def claim_run(folder: Path, config: Any, data: dict[str, Any]) -> None:
         )
         if differing:
             raise UserError(
-                f"{folder} holds a run with other settings ({'; '.join(differing)}). Give another --out, or the same settings to resume."
+                f"{folder} holds a run with other settings ({'; '.join(differing)}). "
+                "Give another --out, or the same settings to resume."
             )
     write_atomic(path, json.dumps(settings, indent=1) + "\n")
 

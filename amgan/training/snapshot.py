@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from amgan.data.augment import to_float, to_uint8
@@ -13,7 +14,6 @@ from amgan.data.batches import drawable
 from amgan.data.garments import Garments
 from amgan.networks.classifier import AttributeClassifier
 from amgan.networks.generator import Generated, Generator, make_condition
-from PIL import Image
 
 EDITS = 240  # per attribute and validation
 
@@ -32,8 +32,9 @@ def _edit(network: Generator, images: Tensor, wanted: Tensor, edited: Tensor) ->
 
 @torch.inference_mode()
 def validate(network: Generator, judge: AttributeClassifier, val: Garments) -> dict[str, float]:
-    """Per attribute: share of edits that the judge accepts (averaged over wanted values), share that keeps the judge's view of
-    the other attributes, mean change outside the garment, IoU of alpha with the garment. ``score`` sums it up."""
+    """Per attribute: share of edits that the judge accepts (averaged over wanted values), share that keeps the judge's
+    view of the other attributes, mean change outside the garment, IoU of alpha with the garment. ``score`` sums it
+    up."""
     schema = network.schema
     generator = torch.Generator().manual_seed(0)
     before = judge.predict(val.images)
@@ -66,7 +67,9 @@ def validate(network: Generator, judge: AttributeClassifier, val: Garments) -> d
             scores[f"{name}_kept"] = float(torch.stack(kept).mean())
         scores[f"{name}_outside"] = float((change * ~garment).sum() / (~garment).sum())
         alpha = result.mask > 0.5
-        scores[f"{name}_iou"] = float(((alpha & garment).sum((1, 2, 3)) / (alpha | garment).sum((1, 2, 3)).clamp(min=1)).mean())
+        scores[f"{name}_iou"] = float(
+            ((alpha & garment).sum((1, 2, 3)) / (alpha | garment).sum((1, 2, 3)).clamp(min=1)).mean()
+        )
         total.append(scores[name] + 0.5 * scores.get(f"{name}_kept", 0))
     scores["score"] = sum(total) / max(1, len(total))
     return scores
@@ -74,7 +77,8 @@ def validate(network: Generator, judge: AttributeClassifier, val: Garments) -> d
 
 @torch.inference_mode()
 def draw_sheet(network: Generator, val: Garments, path: Path, rows: int = 8) -> None:
-    """Edits and masks of the first garments by SHA-256 of their names: each row a garment, then its edits above their masks."""
+    """Edits and masks of the first garments by SHA-256 of their names: each row a garment, then its edits above their
+    masks."""
     order = sorted(range(len(val)), key=lambda i: hashlib.sha256(val.item_ids[i].encode()).hexdigest())[:rows]
     schema = network.schema
     strips = []
