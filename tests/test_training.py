@@ -50,15 +50,16 @@ def losses_of(run):
     return [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
 
 
-def test_a_classifier_learns_drawn_garments(data, tmp_path):
+def test_a_classifier_learns_drawn_garments(tmp_path):
+    folder = read_imagefolder(draw_catalogue(tmp_path / "data", 80, split=("train", "val")))
+    train, val = (load_garments(folder, folder.split(s), 32, progress=False) for s in ("train", "val"))
     config = dataclasses.replace(
-        PRESETS["tiny"].teacher, backbone="small-8", kimg=4, batch=16, snapshot_kimg=2, lr=5e-3
+        PRESETS["tiny"].teacher, backbone="small-8", kimg=1.6, batch=16, snapshot_kimg=0.8, lr=5e-3
     )
-    best = train_classifier(*data, config, "teacher", tmp_path, CPU, ABOUT)
-    assert best["sleeve"] > 0.8 and best["color"] > 0.8
-    assert accuracy(load_classifier(tmp_path), data[1]) == pytest.approx(
-        {k: best[k] for k in best if k not in ("score", "kimg")}, abs=0.1
-    )
+    best = train_classifier(train, val, config, "teacher", tmp_path, CPU, ABOUT)
+    assert best["sleeve"] > 0.6 and best["color"] > 0.9  # chance: 0.33 and 0.2
+    expected = {k: v for k, v in best.items() if k not in ("score", "kimg")}
+    assert accuracy(load_classifier(tmp_path), val) == pytest.approx(expected, abs=0.05)
 
 
 @pytest.mark.parametrize("objective", ["ns-r1", "wgan-gp"])

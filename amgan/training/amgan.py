@@ -1,4 +1,5 @@
-"""Training of AMGAN: setup, then steps of critics and generator, with snapshots that validate, save and draw a sheet."""
+"""Training of AMGAN: setup, then steps of critics and generator, with snapshots that validate, save and draw a
+sheet."""
 
 from __future__ import annotations
 
@@ -52,11 +53,13 @@ class Amgan:
         torch.manual_seed(config.seed)
 
         def placed(network: torch.nn.Module) -> Any:
-            return network.to(device, memory_format=torch.channels_last)
+            return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
         c = config
         self.generator: Generator = placed(Generator.from_config(schema, c))
-        self.critic_i: Discriminator = placed(Discriminator(schema, c.image_size, c.critic_channels, c.critic_layers, c.critic_cap))
+        self.critic_i: Discriminator = placed(
+            Discriminator(schema, c.image_size, c.critic_channels, c.critic_layers, c.critic_cap)
+        )
         self.critic_c: Discriminator = placed(
             Discriminator(schema, c.image_size // 2, c.critic_channels, c.critic_layers - 2, c.critic_cap)
         )
@@ -66,7 +69,12 @@ class Amgan:
         self.d_optimizer = torch.optim.Adam(critics, lr=c.critic_lr, betas=(0.5, 0.999), fused=True)
 
     def networks(self) -> dict[str, torch.nn.Module]:
-        return {"generator": self.generator, "average": self.average, "critic_i": self.critic_i, "critic_c": self.critic_c}
+        return {
+            "generator": self.generator,
+            "average": self.average,
+            "critic_i": self.critic_i,
+            "critic_c": self.critic_c,
+        }
 
     def tensors(self) -> dict[str, Tensor]:
         out: dict[str, Tensor] = {}
@@ -135,7 +143,10 @@ class Amgan:
         self.critic_i.requires_grad_(False)
         self.critic_c.requires_grad_(False)
         boxes = edit_boxes(edited.mask)
-        for name, critic, pictures in (("I", self.critic_i, edited.image), ("C", self.critic_c, crop(edited.image, boxes))):
+        for name, critic, pictures in (
+            ("I", self.critic_i, edited.image),
+            ("C", self.critic_c, crop(edited.image, boxes)),
+        ):
             with self.autocast():
                 source, classes = critic(pictures)
             losses[f"adv_{name}"] = c.adv * generator_adversarial(c.objective, source)
@@ -155,14 +166,18 @@ class Amgan:
             features = self.teacher.features(edited.image)
             with torch.no_grad():
                 reference = self.teacher.features(batch.reference)
-                source_last = self.teacher.features(batch.source)["last"] if needs_cam(self.schema, c.attention) else None
+                source_last = (
+                    self.teacher.features(batch.source)["last"] if needs_cam(self.schema, c.attention) else None
+                )
         losses["percep"] = c.percep * perceptual_loss(features, reference, c.percep_maps, batch.paired)
         target = self.attention_target(batch, source_last, reference["last"])
         losses["att"] = c.att * attention_loss(edited.mask, target, batch.region, c.att_balanced)
         if c.pairs > 0:
             losses["pair"] = c.pair * pair_loss(edited.image, batch.reference, batch.paired)
         if c.detail > 0:
-            losses["detail"] = c.detail * detail_loss(edited.image, batch.source, batch.source_mask, self.same_outline(batch))
+            losses["detail"] = c.detail * detail_loss(
+                edited.image, batch.source, batch.source_mask, self.same_outline(batch)
+            )
         total = torch.stack(list(losses.values())).sum()
         return total, {f"G/{k}": v.detach() for k, v in losses.items()} | {"G/alpha": edited.mask.detach().mean()}
 
@@ -178,7 +193,9 @@ class Amgan:
         if source_last is not None:
             source_cam = self.teacher.cam(source_last, batch.labels)
             reference_cam = self.teacher.cam(reference_last, batch.wanted)
-            cams = cam_target(source_cam, reference_cam, batch.edited, self.config.image_size, self.config.attention != "source")
+            cams = cam_target(
+                source_cam, reference_cam, batch.edited, self.config.image_size, self.config.attention != "source"
+            )
         if self.config.attention == "masks":
             return mask_target(self.schema, batch.source_mask, batch.reference_mask, batch.edited, cams)
         assert cams is not None
@@ -187,11 +204,14 @@ class Amgan:
     @torch.no_grad()
     def _update_average(self) -> None:
         decay = 0.5 ** (self.config.batch / max(self.config.ema_kimg * 1000, 1e-8))
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.generator.parameters()), 1 - decay)
+        averaged: list[Tensor] = list(self.average.parameters())
+        current: list[Tensor] = list(self.generator.parameters())
+        torch._foreach_lerp_(averaged, current, 1 - decay)
 
 
 def decay(config: AmganConfig, step: int, steps: int) -> float:
-    """Factor of the learning rates: constant, then linear to zero; the first hundred steps warm up where nothing is at stake."""
+    """Factor of the learning rates: constant, then linear to zero; the first hundred steps warm up where nothing is at
+    stake."""
     start = config.decay_from * steps
     return min(1.0, (step + 1) / 100, max(0.0, (steps - step) / max(1.0, steps - start)))
 
@@ -205,7 +225,8 @@ def train_amgan(
     about: dict[str, Any],
     warm_start: str | None = None,
 ) -> None:
-    """Train and write ``out/editor/`` (the averaged generator), ``out/editor-run/`` (state, statistics, TensorBoard, sheets)."""
+    """Train and write ``out/editor/`` (the averaged generator), ``out/editor-run/`` (state, statistics, TensorBoard,
+    sheets)."""
     run = out / "editor-run"
     claim_run(run, config, {k: about[k] for k in ("data", "preset")})
     teacher, judge = load_classifier(out, "teacher"), load_classifier(out, "judge")
@@ -222,7 +243,9 @@ def train_amgan(
         _start_from(model, warm_start)
 
     train = train.to(device)
-    batches = BatchMaker(train, teacher.embed(train.images).to(device), balance_weights(train.labels.cpu(), config.balance), config)
+    batches = BatchMaker(
+        train, teacher.embed(train.images).to(device), balance_weights(train.labels.cpu(), config.balance), config
+    )
     started, stats, board = time.monotonic() - seconds, StatsFile(run), SummaryWriter(str(run / "tensorboard"))
     with interruptible() as interrupted, progress_bar() as bar:
         task = bar.add_task("Training AMGAN", total=steps, completed=step)
@@ -270,7 +293,8 @@ def one_step(model: Amgan, batches: BatchMaker, step: int, steps: int) -> Losses
         with torch.no_grad():
             edited = model.edit(batch)
         losses |= model.critic_step(batch, edited, step, generator)
-    # The generator does not move before its own step, so the last critic step and it share one batch and one forward pass.
+    # The generator does not move before its own step, so the last critic step and it share one batch and one forward
+    # pass.
     batch = batches.draw(generator)
     edited = model.edit(batch)
     losses |= model.critic_step(batch, edited, step, generator)
@@ -288,7 +312,9 @@ def _start_from(model: Amgan, weights: str) -> None:
         if name in own and own[name].shape == value.shape:
             own[name].copy_(value)
             copied += 1
-    if copied == 0:
-        raise UserError(f"Nothing of the editor of {weights} fits this configuration; use the same channels and blocks.")
+    if copied < len(own) // 2:
+        raise UserError(
+            f"Only {copied} of {len(own)} tensors of the editor of {weights} fit; use the same channels, blocks and skips."
+        )
     model.average.load_state_dict(model.generator.state_dict())
     console.print(f"Warm start: {copied} of {len(own)} tensors from {weights}")

@@ -1,0 +1,102 @@
+"""Put a training run's weights among the shipped ones, in fp16, with a card that says where they come from.
+
+    python scripts/ship_weights.py runs/photos --name photos --data "1,557 flat-lay photos (CC0)"
+    python scripts/ship_weights.py runs/photos --name photos --report report/report.json     # adds the scores
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from amgan.errors import UserError
+from amgan.files import write_atomic
+from amgan.weights import load_classifier, load_generator, save_classifier, save_generator, weights_card, weights_folder
+
+app = typer.Typer(add_completion=False)
+SHIPPED = Path(__file__).resolve().parent.parent / "amgan" / "weights"
+REBUILT = {"model", "backbone", "image_size", "schema", "config"}  # written anew by save_*
+
+
+def run_facts(folder: Path, part: str) -> dict[str, Any]:
+    """What a part's config.json says beside how to rebuild the network."""
+    config = json.loads((folder / part / "config.json").read_text(encoding="utf-8"))
+    return {k: v for k, v in config.items() if k not in REBUILT}
+
+
+def ship(run: Path, name: str) -> None:
+    """Copy editor, teacher and judge of a run to the shipped folder."""
+    target = SHIPPED / name
+    for role in ("teacher", "judge"):
+        save_classifier(target, role, load_classifier(run, role), run_facts(run, role))
+    generator, config, _ = load_generator(run)
+    save_generator(target, generator, config, run_facts(run, "editor"))
+
+
+def write_card(name: str, data: str | None, report: Path | None) -> None:
+    """Write ``card.json`` and a readable ``README.md``; what is not given stays as it was."""
+    folder = weights_folder(name)
+    card = weights_card(name)
+    editor, teacher, judge = (run_facts(folder, part) for part in ("editor", "teacher", "judge"))
+    schema = json.loads((folder / "editor" / "config.json").read_text(encoding="utf-8"))["schema"]
+    card |= {
+        "name": name,
+        "data": data or card.get("data", ""),
+        "data_hash": editor["data"],
+        "attributes": schema,
+        "command": editor.get("command", ""),
+        "training": {
+            "preset": editor["preset"],
+            "kimg": editor["kimg"],
+            "seconds": editor["seconds"],
+            "teacher_kimg": teacher["validation"]["kimg"],
+            "judge_kimg": judge["validation"]["kimg"],
+        },
+        "validation": {"editor": editor["validation"], "teacher": teacher["validation"], "judge": judge["validation"]},
+    }
+    if report is not None:
+        card["test"] = json.loads(report.read_text(encoding="utf-8"))["headline"]
+    write_atomic(folder / "card.json", json.dumps(card, indent=1) + "\n")
+    write_atomic(folder / "README.md", readable(card))
+
+
+def readable(card: dict[str, Any]) -> str:
+    """The card as Markdown."""
+    lines = [f"# Weights `{card['name']}`", "", card["data"], "", "| attribute | values |", "| --- | --- |"]
+    lines += [f"| {name} | {', '.join(values)} |" for name, values in card["attributes"].items()]
+    training = card["training"]
+    lines += [
+        "",
+        f"Trained by `{card['command']}` (preset `{training['preset']}`): {training['kimg']:g} thousand images in "
+        f"{training['seconds'] / 60:.0f} minutes on two CPU cores; teacher {training['teacher_kimg']:g}, judge "
+        f"{training['judge_kimg']:g} thousand images.",
+        "",
+    ]
+    if "test" in card:
+        lines += ["On the test split, which no weights saw:", "", "| measure | value |", "| --- | --- |"]
+        lines += [f"| {k} | {v:.3f} |" if isinstance(v, float) else f"| {k} | {v} |" for k, v in card["test"].items()]
+        lines += ["", f"Measured by `evaluate-retrieval FOLDER --weights {card['name']} --out REPORT`.", ""]
+    return "\n".join(lines)
+
+
+@app.command(help=__doc__)
+def main(
+    run: Annotated[Path, typer.Argument(help="Run folder of amgan train.")],
+    name: Annotated[str, typer.Option(help="Name among the shipped weights.")],
+    data: Annotated[str | None, typer.Option(help="A sentence on what they were trained on.")] = None,
+    report: Annotated[Path | None, typer.Option(help="report.json of evaluate-retrieval.")] = None,
+) -> None:
+    ship(run, name)
+    write_card(name, data, report)
+
+
+if __name__ == "__main__":
+    try:
+        app()
+    except UserError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(2)
