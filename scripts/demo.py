@@ -59,7 +59,7 @@ def demo(
         query += ["--mask", str(catalogue / payload["mask_file_name"])]
     print("\nNext, with .venv/bin/ before each command:")
     print(" ", shlex.join(["search-catalog", *query, "--store", str(out / "index"), "--collection", COLLECTION]))
-    print(" ", shlex.join(["amgan", "edit", *query, "--out", str(out / "edited")]))
+    print(" ", shlex.join(["amgan", "edit", *query, "--weights", weights, "--out", str(out / "edited")]))
     print("  make ui  (without .venv/bin/)")
 
 
