@@ -67,18 +67,25 @@ def cycle_consistency(x: Tensor, back: Tensor) -> Tensor:
     return (x - back).abs().mean()
 
 
-def attention_loss(alpha: Tensor, target: Tensor, counted: Tensor, balanced: bool) -> Tensor:
-    """L_a = |alpha - alpha*|_1, masks (B, 1, S, S), over the items that are ``counted`` (float (B,)).
+def region_weight(target: Tensor) -> Tensor:
+    """Weights (B, 1, S, S) that lift a small attention target: its inside counts by the root of outside to inside area.
 
-    The median of an uncertain target is what L1 asks for, and for a small region, like sleeves to be grown, that is
-    nothing. ``balanced`` weights the target's inside by the root of outside to inside area.
+    A sleeve covers a twelfth of the frame. The median of an uncertain target is what L1 asks for, and there that is nothing.
     """
-    distance = (alpha - target).abs()
-    if not balanced:
-        return (distance.mean((1, 2, 3)) * counted).mean()
     inside = target.mean((1, 2, 3), keepdim=True).clamp(0.01, 0.99)
-    weight = 1 + target * (((1 - inside) / inside).sqrt().clamp(min=1) - 1)
-    return ((weight * distance).sum((1, 2, 3)) / weight.sum((1, 2, 3)) * counted).mean()
+    return 1 + target * (((1 - inside) / inside).sqrt().clamp(min=1) - 1)
+
+
+def _weighted_mean(distance: Tensor, weight: Tensor | None) -> Tensor:
+    """Mean over all but the first dimension, (B,)."""
+    if weight is None:
+        return distance.mean((1, 2, 3))
+    return (weight * distance).mean((1, 2, 3)) / weight.mean((1, 2, 3))
+
+
+def attention_loss(alpha: Tensor, target: Tensor, counted: Tensor, weight: Tensor | None = None) -> Tensor:
+    """L_a = |alpha - alpha*|_1, masks (B, 1, S, S), over the items that are ``counted`` (float (B,))."""
+    return (_weighted_mean((alpha - target).abs(), weight) * counted).mean()
 
 
 def perceptual_loss(features: dict[str, Tensor], reference: dict[str, Tensor], maps: bool, paired: Tensor) -> Tensor:
@@ -100,9 +107,9 @@ def perceptual_loss(features: dict[str, Tensor], reference: dict[str, Tensor], m
     return loss
 
 
-def pair_loss(image: Tensor, reference: Tensor, paired: Tensor) -> Tensor:
+def pair_loss(image: Tensor, reference: Tensor, paired: Tensor, weight: Tensor | None = None) -> Tensor:
     """|x* - x_ref|_1 where the reference is a constructed pair's other half."""
-    return ((image - reference).abs().mean((1, 2, 3)) * paired).sum() / paired.sum().clamp(min=1)
+    return (_weighted_mean((image - reference).abs(), weight) * paired).sum() / paired.sum().clamp(min=1)
 
 
 def detail_loss(image: Tensor, source: Tensor, mask: Tensor, counted: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Put a training run's weights among the shipped ones, in fp16, with a card that says where they come from.
 
-    python scripts/ship_weights.py runs/photos --name photos --data "1,557 flat-lay photos (CC0)"
-    python scripts/ship_weights.py runs/photos --name photos --report report/report.json     # adds the scores
+python scripts/ship_weights.py runs/photos --name photos --data "1,557 flat-lay photos (CC0)"
+python scripts/ship_weights.py runs/photos --name photos --report report/report.json     # adds the scores
 """
 
 from __future__ import annotations

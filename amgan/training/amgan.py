@@ -29,6 +29,7 @@ from amgan.losses import (
     pair_loss,
     perceptual_loss,
     r1_penalty,
+    region_weight,
     wanted_classification,
 )
 from amgan.networks.classifier import AttributeClassifier
@@ -171,9 +172,10 @@ class Amgan:
                 )
         losses["percep"] = c.percep * perceptual_loss(features, reference, c.percep_maps, batch.paired)
         target = self.attention_target(batch, source_last, reference["last"])
-        losses["att"] = c.att * attention_loss(edited.mask, target, batch.region, c.att_balanced)
+        weight = region_weight(target) if c.balanced else None
+        losses["att"] = c.att * attention_loss(edited.mask, target, batch.region, weight)
         if c.pairs > 0:
-            losses["pair"] = c.pair * pair_loss(edited.image, batch.reference, batch.paired)
+            losses["pair"] = c.pair * pair_loss(edited.image, batch.reference, batch.paired, weight)
         if c.detail > 0:
             losses["detail"] = c.detail * detail_loss(
                 edited.image, batch.source, batch.source_mask, self.same_outline(batch)
