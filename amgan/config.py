@@ -98,6 +98,7 @@ class AmganConfig:
     blocks: int = 6  # residual blocks
     inner_stride: int = 1  # 2: the stem folds 2x2 pixels into channels and works at half the resolution
     skips: bool = False  # carry encoder features to the decoder: prints and folds survive
+    context: bool = False  # pooled features and the cloth's colour reach every pixel: grown sleeves match the shirt
     # Critics
     critic_channels: int = 64
     critic_cap: int = 512  # widest layer; the original's 2,048 make 45 M weights
@@ -155,6 +156,7 @@ PRESETS = {
             blocks=4,
             inner_stride=2,
             skips=True,
+            context=True,
             critic_channels=32,
             critic_cap=256,
             critic_layers=5,
@@ -168,7 +170,7 @@ PRESETS = {
             pair=20.0,
             detail=1.0,
             outline_weight=2.0,
-            kimg=46,
+            kimg=50,
             lr=3e-4,
             critic_lr=4e-4,
             snapshot_kimg=4,

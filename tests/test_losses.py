@@ -128,9 +128,9 @@ def test_condition_sets_edited_attributes_alone():
     assert condition[1].tolist() == [1, 0, 0, 0, 0, 0, 1, 0, 1, 1]
 
 
-@pytest.mark.parametrize(("stride", "skips"), [(1, False), (2, True)])
-def test_the_generator_blends_by_its_mask_and_heeds_the_condition(stride, skips):
-    network = Generator(SCHEMA, 8, 1, stride, skips)
+@pytest.mark.parametrize(("stride", "skips", "context"), [(1, False, False), (2, True, False), (2, True, True)])
+def test_the_generator_blends_by_its_mask_and_heeds_the_condition(stride, skips, context):
+    network = Generator(SCHEMA, 8, 1, stride, skips, context)
     x = torch.rand(2, 3, 32, 32) * 2 - 1
     one = make_condition(SCHEMA, torch.tensor([[2, 0], [2, 0]]), torch.tensor([[True, False]] * 2))
     other = make_condition(SCHEMA, torch.tensor([[2, 3], [2, 3]]), torch.tensor([[False, True]] * 2))

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from amgan.config import AmganConfig
 from amgan.schema import AttributeSchema
 
+CONTEXT = 32  # numbers in which the whole picture is summed up
+
 
 class Generated(NamedTuple):
     """What the generator makes of pictures (B, 3, S, S).
@@ -43,6 +45,12 @@ def make_condition(schema: AttributeSchema, labels: Tensor, edited: Tensor) -> T
         for i, part in enumerate(schema.slices)
     ]
     return torch.cat([*planes, edited], dim=1).float()
+
+
+def cloth_colour(x: Tensor) -> Tensor:
+    """Mean colour of what is not white in pictures (B, 3, H, W) in [-1, 1], each pixel weighted by its distance to white; (B, 3)."""
+    weight = (1 - x.amin(1, keepdim=True)).clamp(min=0)
+    return (weight * x).sum((2, 3)) / (weight.sum((2, 3)) + 1e-3)
 
 
 class Norm(nn.Module):
@@ -98,7 +106,13 @@ class Generator(nn.Module):
     """
 
     def __init__(
-        self, schema: AttributeSchema, channels: int = 64, blocks: int = 6, inner_stride: int = 1, skips: bool = False
+        self,
+        schema: AttributeSchema,
+        channels: int = 64,
+        blocks: int = 6,
+        inner_stride: int = 1,
+        skips: bool = False,
+        context: bool = False,
     ) -> None:
         super().__init__()
         self.schema = schema
@@ -106,6 +120,7 @@ class Generator(nn.Module):
         self.skips = skips
         c, planes = channels, schema.n_values + schema.n_attributes
         modulated = planes if skips else None
+        late = planes + CONTEXT if skips and context else modulated
         self.stem = nn.Conv2d(
             3 * inner_stride**2 + planes, c, 7 if inner_stride == 1 else 5, padding="same", bias=skips
         )
@@ -114,21 +129,22 @@ class Generator(nn.Module):
         self.down1_norm = Norm(2 * c, modulated)
         self.down2 = nn.Conv2d(2 * c, 4 * c, 4, stride=2, padding=1, bias=skips)
         self.down2_norm = Norm(4 * c, modulated)
-        self.blocks = nn.ModuleList(Block(4 * c, modulated) for _ in range(blocks))
+        self.blocks = nn.ModuleList(Block(4 * c, late) for _ in range(blocks))
         # Upsample, then convolve: transposed convolutions left a checkerboard.
         self.up1 = nn.Conv2d(4 * c + (2 * c if skips else 0), 2 * c, 3, padding=1, bias=skips)
-        self.up1_norm = Norm(2 * c, modulated)
+        self.up1_norm = Norm(2 * c, late)
         self.up2 = nn.Conv2d(2 * c + (c if skips else 0), c, 3, padding=1, bias=skips)
-        self.up2_norm = Norm(c, modulated)
+        self.up2_norm = Norm(c, late)
         head = c if inner_stride == 1 else c // 2
         self.unfold = nn.Conv2d(c, head * inner_stride**2, 3, padding=1) if inner_stride > 1 else None
-        self.head = nn.Conv2d(head + (3 if skips else 0), head, 3, padding=1) if skips else None
+        self.head = nn.Conv2d(head + 3 + (3 if context else 0), head, 3, padding=1) if skips else None
         self.picture = nn.Conv2d(head, 3, 7 if not skips else 3, padding="same")
         self.mask = nn.Conv2d(head, 1, 7 if not skips else 3, padding="same")
+        self.context = nn.Linear(3 + 4 * c, CONTEXT) if skips and context else None
 
     @classmethod
     def from_config(cls, schema: AttributeSchema, config: AmganConfig) -> Generator:
-        return cls(schema, config.channels, config.blocks, config.inner_stride, config.skips)
+        return cls(schema, config.channels, config.blocks, config.inner_stride, config.skips, config.context)
 
     def forward(self, x: Tensor, condition: Tensor) -> Generated:
         """Pictures in [-1, 1], float (B, 3, S, S), and conditions (B, N + M) of ``make_condition``."""
@@ -139,6 +155,9 @@ class Generator(nn.Module):
         h0 = F.relu(self.stem_norm(self.stem(h), m))  # (B, c, S/i, S/i)
         h1 = F.relu(self.down1_norm(self.down1(h0), m))  # (B, 2c, S/2i, S/2i)
         h = F.relu(self.down2_norm(self.down2(h1), m))  # (B, 4c, S/4i, S/4i)
+        colour = cloth_colour(x.float())  # (B, 3)
+        if self.context is not None:
+            m = torch.cat([m, F.relu(self.context(torch.cat([colour, h.float().mean((2, 3))], dim=1)))], dim=1)
         for block in self.blocks:
             h = block(h, m)
         h = F.interpolate(h, scale_factor=2.0)
@@ -148,7 +167,8 @@ class Generator(nn.Module):
         if self.unfold is not None:
             h = F.relu(F.pixel_shuffle(self.unfold(h), self.inner_stride))
         if self.head is not None:
-            h = F.relu(self.head(torch.cat([h, x.to(h.dtype)], dim=1)))
+            seen = [x] if self.context is None else [x, colour[:, :, None, None].expand_as(x)]
+            h = F.relu(self.head(torch.cat([h, *(t.to(h.dtype) for t in seen)], dim=1)))
         picture, mask = self.picture(h).float(), torch.sigmoid(self.mask(h).float())
         # With skips the picture head changes the picture instead of painting it anew: what it leaves alone stays sharp.
         raw = torch.tanh(picture + torch.atanh(0.98 * x.float()) if self.skips else picture)
