@@ -70,7 +70,7 @@ def cycle_consistency(x: Tensor, back: Tensor) -> Tensor:
 def region_weight(target: Tensor) -> Tensor:
     """Weights (B, 1, S, S) that lift a small attention target: its inside counts by the root of outside to inside area.
 
-    A sleeve covers a twelfth of the frame. The median of an uncertain target is what L1 asks for, and there that is nothing.
+    A sleeve covers a twelfth of the frame. L1 asks for the median of an uncertain target, and there that is nothing.
     """
     inside = target.mean((1, 2, 3), keepdim=True).clamp(0.01, 0.99)
     return 1 + target * (((1 - inside) / inside).sqrt().clamp(min=1) - 1)

@@ -48,7 +48,7 @@ def make_condition(schema: AttributeSchema, labels: Tensor, edited: Tensor) -> T
 
 
 def cloth_colour(x: Tensor) -> Tensor:
-    """Mean colour of what is not white in pictures (B, 3, H, W) in [-1, 1], each pixel weighted by its distance to white; (B, 3)."""
+    """Mean colour of what is not white, each pixel weighted by its distance to white: (B, 3, H, W) to (B, 3)."""
     weight = (1 - x.amin(1, keepdim=True)).clamp(min=0)
     return (weight * x).sum((2, 3)) / (weight.sum((2, 3)) + 1e-3)
 

@@ -316,7 +316,8 @@ def _start_from(model: Amgan, weights: str) -> None:
             copied += 1
     if copied < len(own) // 2:
         raise UserError(
-            f"Only {copied} of {len(own)} tensors of the editor of {weights} fit; use the same channels, blocks and skips."
+            f"Only {copied} of {len(own)} tensors of the editor of {weights} fit; "
+            "use the same channels, blocks, skips and context."
         )
     model.average.load_state_dict(model.generator.state_dict())
     console.print(f"Warm start: {copied} of {len(own)} tensors from {weights}")

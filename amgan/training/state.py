@@ -70,7 +70,7 @@ def pack_optimizer(prefix: str, optimizer: torch.optim.Optimizer) -> dict[str, T
 
 
 def unpack_optimizer(prefix: str, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Load what ``pack_optimizer`` saved, each tensor in its parameter's memory layout: fused kernels take them to agree."""
+    """Load what ``pack_optimizer`` saved, each tensor in its parameter's memory layout, as fused kernels need."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in unpack(prefix, tensors).items():

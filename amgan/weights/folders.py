@@ -84,8 +84,8 @@ def weights_card(weights: str | Path) -> dict[str, Any]:
 
 
 def frame_size(weights: str | Path) -> int:
-    """Side in pixels of the frame that garments are cut out into for these weights: the editor's, or a classifier's where
-    there is no editor. Classifiers resize from it themselves, so catalogue and edited query reach them the same way."""
+    """Side in pixels of the frame that garments are cut out into for these weights: the editor's, or a classifier's
+    where there is no editor. Classifiers resize from it, so catalogue and edited query reach them the same way."""
     folder = weights_folder(weights)
     for part in PARTS:
         path = folder / part / "config.json"
