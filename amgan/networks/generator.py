@@ -141,6 +141,10 @@ class Generator(nn.Module):
         self.picture = nn.Conv2d(head, 3, 7 if not skips else 3, padding="same")
         self.mask = nn.Conv2d(head, 1, 7 if not skips else 3, padding="same")
         self.context = nn.Linear(3 + 4 * c, CONTEXT) if skips and context else None
+        self.gate = nn.Conv2d(head, 1, 3, padding=1) if skips and context else None
+        if self.gate is not None:
+            nn.init.zeros_(self.gate.weight)
+            nn.init.constant_(self.gate.bias, -2.5)  # type: ignore[arg-type]
 
     @classmethod
     def from_config(cls, schema: AttributeSchema, config: AmganConfig) -> Generator:
@@ -170,6 +174,14 @@ class Generator(nn.Module):
             seen = [x] if self.context is None else [x, colour[:, :, None, None].expand_as(x)]
             h = F.relu(self.head(torch.cat([h, *(t.to(h.dtype) for t in seen)], dim=1)))
         picture, mask = self.picture(h).float(), torch.sigmoid(self.mask(h).float())
-        # With skips the picture head changes the picture instead of painting it anew: what it leaves alone stays sharp.
-        raw = torch.tanh(picture + torch.atanh(0.98 * x.float()) if self.skips else picture)
+        if self.skips:
+            # The picture head changes what is there instead of painting it anew: what it leaves alone stays sharp. Where
+            # there is nothing yet, on white, the gate lets it start from the cloth's colour.
+            start = torch.atanh(0.98 * x.float())
+            if self.gate is not None:
+                start = torch.lerp(
+                    start, torch.atanh(0.98 * colour)[:, :, None, None], torch.sigmoid(self.gate(h).float())
+                )
+            picture = picture + start
+        raw = torch.tanh(picture)
         return Generated(mask * raw + (1 - mask) * x.float(), mask, raw)
