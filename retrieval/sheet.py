@@ -32,7 +32,7 @@ def mask_overlay(image: np.ndarray, mask: np.ndarray) -> Image.Image:
     grey = image.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
     grey = (0.45 * grey + 0.55 * 255)[..., None]  # pale, so that the tint carries the meaning
     alpha = np.clip(mask, 0, 1).astype(np.float32)[..., None]
-    return Image.fromarray(np.clip(grey * (1 - 0.8 * alpha) + MASK_TINT * 0.8 * alpha + 0.5, 0, 255).astype(np.uint8))
+    return Image.fromarray(np.clip(grey * (1 - 0.65 * alpha) + MASK_TINT * 0.65 * alpha + 0.5, 0, 255).astype(np.uint8))
 
 
 def edit_words(edit: Mapping[str, str]) -> str:

@@ -175,8 +175,8 @@ class Generator(nn.Module):
             h = F.relu(self.head(torch.cat([h, *(t.to(h.dtype) for t in seen)], dim=1)))
         picture, mask = self.picture(h).float(), torch.sigmoid(self.mask(h).float())
         if self.skips:
-            # The picture head changes what is there instead of painting it anew: what it leaves alone stays sharp. Where
-            # there is nothing yet, on white, the gate lets it start from the cloth's colour.
+            # The picture head changes what is there instead of painting it anew: what it leaves alone stays sharp.
+            # Where there is nothing yet, on white, the gate lets it start from the cloth's colour.
             start = torch.atanh(0.98 * x.float())
             if self.gate is not None:
                 start = torch.lerp(
