@@ -37,7 +37,7 @@ def ship(run: Path, name: str) -> None:
     save_generator(target, generator, config, run_facts(run, "editor"))
 
 
-def write_card(name: str, data: str | None, report: Path | None) -> None:
+def write_card(name: str, data: str | None, remarks: str | None, report: Path | None) -> None:
     """Write ``card.json`` and a readable ``README.md``; what is not given stays as it was."""
     folder = weights_folder(name)
     card = weights_card(name)
@@ -46,6 +46,7 @@ def write_card(name: str, data: str | None, report: Path | None) -> None:
     card |= {
         "name": name,
         "data": data or card.get("data", ""),
+        "remarks": remarks or card.get("remarks", ""),
         "data_hash": editor["data"],
         "attributes": schema,
         "command": editor.get("command", ""),
@@ -59,9 +60,21 @@ def write_card(name: str, data: str | None, report: Path | None) -> None:
         "validation": {"editor": editor["validation"], "teacher": teacher["validation"], "judge": judge["validation"]},
     }
     if report is not None:
-        card["test"] = json.loads(report.read_text(encoding="utf-8"))["headline"]
+        card["test"] = headline(json.loads(report.read_text(encoding="utf-8")))
     write_atomic(folder / "card.json", json.dumps(card, indent=1) + "\n")
     write_atomic(folder / "README.md", readable(card))
+
+
+def headline(report: dict[str, Any]) -> dict[str, float]:
+    """The figures of an evaluation report that a card shows, by what they measure."""
+    found: dict[str, float] = {}
+    for attribute, scores in report["edits"]["edited"].items():
+        for column in ("accepted", "kept", "colour_pixels", "mask_iou", "change_outside", "detail_kept"):
+            if column in scores["macro"]:
+                found[f"{attribute}: {column}"] = scores["macro"][column]["mean"]
+    for row, scores in report["retrieval"]["teacher"]["rows"].items():
+        found[f"top-10, {row}"] = scores["hit"]["10"]["mean"]
+    return {k: round(v, 4) for k, v in found.items()}
 
 
 def readable(card: dict[str, Any]) -> str:
@@ -75,6 +88,7 @@ def readable(card: dict[str, Any]) -> str:
         f"{training['seconds'] / 60:.0f} minutes on two CPU cores; teacher {training['teacher_kimg']:g}, judge "
         f"{training['judge_kimg']:g} thousand images.",
         "",
+        *([card["remarks"], ""] if card.get("remarks") else []),
     ]
     if "test" in card:
         lines += ["On the test split, which no weights saw:", "", "| measure | value |", "| --- | --- |"]
@@ -88,10 +102,11 @@ def main(
     run: Annotated[Path, typer.Argument(help="Run folder of amgan train.")],
     name: Annotated[str, typer.Option(help="Name among the shipped weights.")],
     data: Annotated[str | None, typer.Option(help="A sentence on what they were trained on.")] = None,
+    remarks: Annotated[str | None, typer.Option(help="What else a reader must know.")] = None,
     report: Annotated[Path | None, typer.Option(help="report.json of evaluate-retrieval.")] = None,
 ) -> None:
     ship(run, name)
-    write_card(name, data, report)
+    write_card(name, data, remarks, report)
 
 
 if __name__ == "__main__":
