@@ -41,6 +41,8 @@ class QueryWeights:
             raise UserError("Both query weights are 0, so nothing would be compared; set at least one above 0.")
 
 
+# Equal. On validation edits of the garment photos the edited query's top-k accuracy hardly moves while the wanted
+# attributes' share lies between 0.3 and 0.7 (top-1 0.61 to 0.63, top-10 0.94 to 0.95), and falls at both ends in top-1.
 DEFAULT_WEIGHTS = QueryWeights()
 
 
