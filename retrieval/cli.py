@@ -140,6 +140,7 @@ def _as_dict(photo: Path, result: SearchResult, out: Path | None) -> dict[str, A
     return {
         "photo": str(photo),
         "edit": result.edit,
+        "only_on": result.only_on,
         "predicted": result.predicted,
         "cutout": {
             "method": result.cutout.method,
@@ -165,7 +166,7 @@ def _table(result: SearchResult) -> Table:
         values = [
             Text(
                 found.predicted.get(name, "–"),
-                "green" if name in result.edit and found.predicted.get(name) == result.edit[name] else "",
+                "green" if name in result.wanted and found.predicted.get(name) == result.wanted[name] else "",
             )
             for name in result.predicted
         ]

@@ -71,6 +71,7 @@ class SearchResult:
 
     Attributes:
         edit: canonical edit; empty when nothing was edited.
+        only_on: the part that a colour edit was kept to, None for the whole garment.
         cutout: the query's garment on white.
         predicted: the unedited garment's attributes, as the teacher sees them.
         edited: the edited picture, with its mask (``EditResult`` of one picture).
@@ -78,11 +79,17 @@ class SearchResult:
     """
 
     edit: Edit
+    only_on: Region | None
     cutout: CutOut
     predicted: dict[str, str]
     edited: EditResult
     hits: list[Found]
     unedited_hits: list[Found]
+
+    @property
+    def wanted(self) -> Edit:
+        """The values that a hit should have: no attribute says that the sleeves alone are red."""
+        return {} if self.only_on else self.edit
 
 
 class Searcher:
@@ -143,12 +150,14 @@ class Searcher:
         edited = self.editor.edit(image, canonical, only_on) if canonical else _untouched(image)
         vectors, probabilities = self.representation.encode(torch.cat([image, edited.image]))  # (2, D + N), (2, N)
         features = vectors[:, : self.representation.embedder.dimensions]
-        target = target_probabilities(probabilities[0], canonical, self.schema)
+        # With red sleeves alone a garment is not red: what it is to be called is then seen in the edited picture.
+        target = probabilities[1] if only_on else target_probabilities(probabilities[0], canonical, self.schema)
         unedited_query = compose(features[0], probabilities[0], self.schema, weights)
         edited_query = compose(features[1], target, self.schema, weights)
         unedited_hits = self.nearest(unedited_query, k, filter, exclude)
         return SearchResult(
             edit=canonical,
+            only_on=only_on if canonical else None,
             cutout=cutout,
             predicted=self.representation.describe(probabilities[0])[0],
             edited=edited,

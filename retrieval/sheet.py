@@ -35,9 +35,10 @@ def mask_overlay(image: np.ndarray, mask: np.ndarray) -> Image.Image:
     return Image.fromarray(np.clip(grey * (1 - 0.65 * alpha) + MASK_TINT * 0.65 * alpha + 0.5, 0, 255).astype(np.uint8))
 
 
-def edit_words(edit: Mapping[str, str]) -> str:
+def edit_words(result: SearchResult) -> str:
     """``sleeve: long, color: red``; Pillow's font has no arrow."""
-    return ", ".join(f"{k}: {v}" for k, v in edit.items()) or "Similar garments"
+    words = ", ".join(f"{k}: {v}" for k, v in result.edit.items()) or "Similar garments"
+    return f"{words}, only on the {result.only_on}" if result.only_on else words
 
 
 def search_sheet(result: SearchResult) -> Image.Image:
@@ -50,7 +51,7 @@ def search_sheet(result: SearchResult) -> Image.Image:
     sheet = Image.new("RGB", (width, 2 * MARGIN + 56 + QUERY + 90 + len(_sections(result)) * section - 20), PAPER)
     draw = ImageDraw.Draw(sheet)
     y = MARGIN
-    draw.text((MARGIN, y), edit_words(result.edit), INK, font(30))
+    draw.text((MARGIN, y), edit_words(result), INK, font(30))
     y += 56
     y = _query_row(sheet, draw, result, y) + 36
     for title, hits in _sections(result):
@@ -59,7 +60,7 @@ def search_sheet(result: SearchResult) -> Image.Image:
         y += 46
         for i, found in enumerate(hits):
             x = MARGIN + (i % PER_ROW) * (TILE + GAP)
-            _hit(sheet, draw, found, result.edit, x, y + (i // PER_ROW) * (card + GAP))
+            _hit(sheet, draw, found, result.wanted, x, y + (i // PER_ROW) * (card + GAP))
         if not hits:
             draw.text((MARGIN, y), "Nothing found.", QUIET, font(15))
         y += rows * (card + GAP) + 20

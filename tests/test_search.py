@@ -83,6 +83,18 @@ def test_scores_are_those_of_every_vector_compared_by_hand(made: Path, shop: Sea
         assert hit.score == pytest.approx(float(query @ stored[hit.file_name]), abs=1e-5)
 
 
+def test_a_colour_on_a_part_is_looked_for_by_its_looks(made: Path, shop: Searcher) -> None:
+    result = shop.find_similar(photo(made), {"color": "blue"}, k=3, only_on="torso", weights=QueryWeights(0, 1))
+    assert (result.edit, result.only_on, result.wanted) == ({"color": "blue"}, "torso", {})
+    vectors = {r.payload["file_name"]: r.vector for r in shop.store.scroll(vectors=True)}
+    seen = shop.representation.encode(result.edited.image)[0][0]
+    size = shop.representation.embedder.dimensions
+    for hit in result.hits:
+        assert hit.score == pytest.approx(float(seen[size:] @ vectors[hit.file_name][size:]), abs=1e-5)
+    with pytest.raises(UserError, match="region"):
+        shop.find_similar(photo(made), {"color": "blue"}, only_on="collar")
+
+
 def test_without_an_edit_the_garment_itself_is_searched(made: Path, shop: Searcher) -> None:
     result = shop.find_similar(photo(made), k=3)
     assert result.edit == {}

@@ -106,6 +106,8 @@ def test_colour_edits_can_be_kept_to_a_part(root: Path) -> None:
     assert "Colour where" in [g.label for g in app.button_group]
     pill(app, "only-on", "sleeve")
     assert healthy(app)
+    assert "only on the sleeve" in text(app)
+    assert "are blue" not in text(app)
     assert "multi" not in app.button_group(key="set-color").options
 
 

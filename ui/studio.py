@@ -109,6 +109,7 @@ def _pictures(query: Query, result: SearchResult) -> None:
     picture = tensor_picture(result.edited.image[0].numpy())
     mask = result.edited.mask[0, 0].numpy()
     words = ", ".join(f"{style.label(name).lower()}: {value}" for name, value in result.edit.items())
+    words += f", only on the {result.only_on}" if result.only_on else ""
     edited.html(cards.query_picture(picture, "The edit", words))
     name = f"{PurePath(query.name).stem}.{'.'.join(v.replace('/', '-') for v in result.edit.values())}.png"
     edited.download_button(
@@ -136,7 +137,7 @@ def _column(hits: list, result: SearchResult) -> None:
     if not hits:
         st.info("Nothing found. A filter under “How to search” may leave nothing over.")
         return
-    if result.edit:
-        right = sum(all(h.predicted.get(n) == v for n, v in result.edit.items()) for h in hits)
-        st.caption(f"{right} of {len(hits)} are {', '.join(result.edit.values())}")
-    st.html(cards.hit_cards(hits, result.edit))
+    if result.wanted:
+        right = sum(all(h.predicted.get(n) == v for n, v in result.wanted.items()) for h in hits)
+        st.caption(f"{right} of {len(hits)} are {', '.join(result.wanted.values())}")
+    st.html(cards.hit_cards(hits, result.wanted))
