@@ -9,7 +9,7 @@ import pytest
 
 from amgan.data.imagefolder import read_imagefolder
 from amgan.photos import cut_out, read_image, read_mask
-from retrieval.evaluation.colour import MULTI, PALETTE_NAMES, name_colour, name_points
+from retrieval.evaluation.colour import MULTI, PALETTE_NAMES, name_colour, name_points, stray_share
 
 PLAIN = {
     "black": (22, 22, 24),
@@ -99,6 +99,21 @@ def test_nearest_point_is_a_loop() -> None:
                 PALETTE, key=lambda p: (0.6 * (light - p[1][0])) ** 2 + (a - p[1][1]) ** 2 + (b - p[1][2]) ** 2
             )[0]
         assert PALETTE_NAMES[index] == expected
+
+
+def test_stray_paint_is_neither_white_nor_cloth() -> None:
+    before, mask = cloth(PLAIN["blue"])
+    garment, painted = mask > 0, np.zeros((128, 128), dtype=bool)
+    assert np.isnan(stray_share(before, before, garment, painted))
+    painted[30:60, 4:44] = True  # half on the cloth, half beside it
+    shaded, halo, erased = before.copy(), before.copy(), before.copy()
+    shaded[painted] = (34, 86, 165)
+    halo[30:60, 4:24] = PLAIN["green"]
+    erased[painted] = 253
+    assert stray_share(before, before, garment, painted) < 0.02
+    assert stray_share(before, shaded, garment, painted) == 0
+    assert stray_share(before, erased, garment, painted) == 0
+    assert stray_share(before, halo, garment, painted) == pytest.approx(0.5, abs=0.02)
 
 
 def test_agreement_with_the_given_labels_of_real_photos(garments: Path) -> None:

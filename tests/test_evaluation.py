@@ -186,6 +186,7 @@ def test_sleeves_in_a_wrong_colour_are_not_kept(items: Garments) -> None:
     assert bad["accepted"]["mean"] == 1
     assert bad["kept"]["mean"] < good["kept"]["mean"]
     assert bad["colour_kept_pixels"]["mean"] < good["colour_kept_pixels"]["mean"] - 0.5
+    assert bad["stray"]["mean"] > good["stray"]["mean"] + 0.2
 
 
 def test_no_edit_rows_equal_an_editor_that_does_nothing(items: Garments) -> None:

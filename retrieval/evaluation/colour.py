@@ -19,6 +19,8 @@ SAMPLES = 1500
 LIGHTNESS_WEIGHT = 0.6  # shade changes lightness more than hue
 CHROMA_GREY = 6.0  # below it a cluster is white, black or gray by its lightness alone
 LIGHTNESS_WHITE, LIGHTNESS_BLACK = 66.0, 26.0
+SAME_CLOTH = 15.0  # distance in Lab, lightness weighted, within which two pixels may be one cloth, shaded
+LIGHTNESS_BACKGROUND = 92.0
 EDGE_SHARE = 5 / 256  # the outline left out, as a share of the longer side
 FEWEST = 30  # pixels; a smaller mask is used without erosion
 
@@ -85,6 +87,31 @@ def name_colour(image: np.ndarray, mask: np.ndarray) -> Colour:
     best = int(shares.argmax())
     name = PALETTE_NAMES[best] if shares[best] >= 0.5 else MULTI
     return Colour(name, float(shares[best]), {PALETTE_NAMES[i]: float(s) for i, s in enumerate(shares) if s > 0})
+
+
+def stray_share(before: np.ndarray, after: np.ndarray, garment: np.ndarray, painted: np.ndarray) -> float:
+    """How much of what an edit painted is neither background white nor any colour of the garment, 0..1.
+
+    A sleeve that grows is of the garment's cloth, one that goes leaves white; haloes and patches of other colours are
+    neither.
+
+    Args:
+        before, after: uint8 (H, W, 3) RGB.
+        garment: bool (H, W), the garment's mask before.
+        painted: bool (H, W), where the edit painted.
+
+    Returns:
+        NaN where nothing was painted or there is no garment.
+    """
+    if not painted.any() or not garment.any():
+        return float("nan")
+    lab = cv2.cvtColor(np.stack([before, after]).reshape(2, -1, 3).astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    centres, _ = _clusters(lab[0][garment.ravel()])
+    new = lab[1][painted.ravel()]
+    weights = np.array([LIGHTNESS_WEIGHT**2, 1, 1], dtype=np.float32)
+    cloth = ((new[:, None] - centres) ** 2 * weights).sum(axis=2).min(axis=1) < SAME_CLOTH**2
+    white = (new[:, 0] > LIGHTNESS_BACKGROUND) & (np.hypot(new[:, 1], new[:, 2]) < CHROMA_GREY)
+    return float(1 - (cloth | white).mean())
 
 
 def name_points(lab: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from rich.progress import track
 from amgan.data.garments import Garments
 from amgan.schema import UNKNOWN, AttributeSchema
 from retrieval.evaluation import metrics
-from retrieval.evaluation.colour import PALETTE_NAMES, name_colour
+from retrieval.evaluation.colour import PALETTE_NAMES, name_colour, stray_share
 
 if TYPE_CHECKING:
     from amgan.editor import Editor, EditResult
@@ -113,6 +113,7 @@ COLUMNS = {
     "kept_own": "the judge sees, in the attributes not edited, what it saw in the unedited photo",
     "colour_pixels": "the dominant colour under the garment's mask is the wanted one (colour edits)",
     "colour_kept_pixels": "the garment's dominant colour is what it was (edits of other attributes)",
+    "stray": "painted pixels that are neither white nor of a colour of the garment, share (edits of other attributes)",
     "mask_iou": "IoU of alpha above 0.5 with the garment's mask (colour edits)",
     "change_outside": "mean absolute change outside the garment, 0 to 1 (colour edits)",
     "change_inside": "mean absolute change inside the garment, 0 to 1 (colour edits)",
@@ -224,6 +225,8 @@ def _pixels(
             plan, c, np.array([_palette_index(y[i], garment[i]) for i in np.flatnonzero(color)])
         )
     for i in np.flatnonzero(~color):  # the silhouette may have changed: look at all that is now garment
+        pictures = (x[i].transpose(1, 2, 0), y[i].transpose(1, 2, 0))
+        columns["stray"][q[i]] = stray_share(*pictures, garment[i], alpha[i] > 0.5)
         now = (garment[i] | (alpha[i] > 0.5)) & (y[i].min(axis=0) < BACKGROUND)
         if now.any():
             columns["colour_kept_pixels"][q[i]] = float(_palette_index(y[i], now) == colours[plan.photo[q[i]]])

@@ -38,7 +38,7 @@ def png(figure: Figure) -> bytes:
 def top_k_curves(retrieval: dict[str, Any]) -> bytes:
     """Hit rate against k, one panel per embedder, 95 % intervals on the edited rows."""
     figure, axes = plt.subplots(
-        1, len(retrieval), figsize=(5.2 * len(retrieval) + 2.2, 4.6), sharey=True, squeeze=False
+        1, len(retrieval), figsize=(5.2 * len(retrieval) + 2.6, 4.6), sharey=True, squeeze=False
     )
     for axis, (name, table) in zip(axes[0], retrieval.items(), strict=True):
         for row, entry in table["rows"].items():
@@ -59,7 +59,7 @@ def top_k_curves(retrieval: dict[str, Any]) -> bytes:
     axes[0][0].set_ylabel("queries with a right garment in the top k")
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="center right", frameon=False, fontsize=9)
-    figure.tight_layout(rect=(0, 0, 1 - 1.95 / figure.get_figwidth(), 1))
+    figure.tight_layout(rect=(0, 0, 1 - 2.45 / figure.get_figwidth(), 1))
     return png(figure)
 
 

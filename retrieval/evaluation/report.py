@@ -36,6 +36,7 @@ SHOWN = {
     "kept_own": "kept attributes (judge's own)",
     "colour_pixels": "colour from pixels",
     "colour_kept_pixels": "colour kept, from pixels",
+    "stray": "stray paint",
     "mask_iou": "mask IoU with the garment",
     "change_outside": "change outside",
     "change_inside": "change inside",
