@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from amgan.errors import UserError
+from amgan.errors import Interrupted, UserError
 
 app = typer.Typer(
     name="amgan",
@@ -27,7 +27,7 @@ def run(app: typer.Typer) -> None:
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
+    except Interrupted:
         print("Interrupted. What was done is saved; the same command again goes on from there.", file=sys.stderr)
         sys.exit(130)
 

@@ -1,4 +1,4 @@
-"""The one exception a user is meant to read."""
+"""The exceptions that a user is meant to read."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ class UserError(Exception):
     The message is a full sentence that says what was wrong, where, and what would be valid. Commands print it to
     standard error without a traceback and exit with status 2.
     """
+
+
+class Interrupted(Exception):
+    """A run was told to stop and has saved what it did. Its own exception because typer swallows KeyboardInterrupt."""
 
 
 class PhotoError(UserError):

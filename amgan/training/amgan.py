@@ -18,7 +18,7 @@ from amgan.config import AmganConfig
 from amgan.crop import crop, edit_boxes
 from amgan.data.batches import BatchMaker, EditBatch
 from amgan.data.garments import Garments, balance_weights
-from amgan.errors import UserError
+from amgan.errors import Interrupted, UserError
 from amgan.losses import (
     attention_loss,
     critic_loss,
@@ -277,7 +277,7 @@ def train_amgan(
                 bar.update(task, description="Training AMGAN")
     board.close()
     if interrupted and step < steps:
-        raise KeyboardInterrupt
+        raise Interrupted
     console.print(f"Done: {out / 'editor'}, best validation score {best:.3f}. Sheets in {run / 'sheets'}.")
 
 

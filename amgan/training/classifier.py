@@ -14,6 +14,7 @@ from torch import Tensor
 from amgan.config import ClassifierConfig
 from amgan.data.augment import random_affine, to_float, warp
 from amgan.data.garments import Garments, balance_weights
+from amgan.errors import Interrupted
 from amgan.networks.classifier import AttributeClassifier, classification_loss
 from amgan.training.loop import StatsFile, claim_run, console, interruptible, progress_bar, seed_step
 from amgan.training.state import load_state, pack, pack_optimizer, save_state, unpack, unpack_optimizer
@@ -108,7 +109,7 @@ def train_classifier(
                     + ", ".join(f"{k} {v:.3f}" for k, v in scores.items())
                 )
     if interrupted and step < steps:
-        raise KeyboardInterrupt
+        raise Interrupted
     return best
 
 
