@@ -19,6 +19,7 @@ help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(READY)  ## make .venv with everything in it
+	@:
 
 $(READY): pyproject.toml constraints.txt
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh scripts/set_up.sh
