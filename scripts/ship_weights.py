@@ -69,7 +69,7 @@ def headline(report: dict[str, Any]) -> dict[str, float]:
     """The figures of an evaluation report that a card shows, by what they measure."""
     found: dict[str, float] = {}
     for attribute, scores in report["edits"]["edited"].items():
-        for column in ("accepted", "kept", "colour_pixels", "mask_iou", "change_outside", "detail_kept"):
+        for column in ("accepted", "kept", "colour_pixels", "mask_iou", "change_outside", "detail_kept", "stray"):
             if column in scores["macro"]:
                 found[f"{attribute}: {column}"] = scores["macro"][column]["mean"]
     for row, scores in report["retrieval"]["teacher"]["rows"].items():
