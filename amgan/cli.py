@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from amgan.errors import Interrupted, UserError
+from amgan.commandline import run
 
 app = typer.Typer(
     name="amgan",
@@ -18,18 +17,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-
-
-def run(app: typer.Typer) -> None:
-    """Run a command: a user's mistake is one sentence and exit status 2, an interruption is status 130."""
-    try:
-        app()
-    except UserError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except Interrupted:
-        print("Interrupted. What was done is saved; the same command again goes on from there.", file=sys.stderr)
-        sys.exit(130)
 
 
 @app.command(

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from amgan.cli import run
+from amgan.commandline import run
 
 if TYPE_CHECKING:
     from indexer.build import Summary

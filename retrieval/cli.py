@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from amgan.cli import run
+from amgan.commandline import run
 from amgan.errors import UserError
 from retrieval.query import DEFAULT_WEIGHTS, QueryWeights
 

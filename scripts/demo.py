@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from amgan.commandline import run
 from amgan.errors import UserError
 from amgan.schema import AttributeSchema, Edit
 from indexer.cli import index_catalog
@@ -122,8 +122,4 @@ def report(item_id: str, result: SearchResult, times: dict[str, float]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        app()
-    except UserError as error:
-        print(f"demo: {error}", file=sys.stderr)
-        sys.exit(2)
+    run(app)

@@ -23,6 +23,11 @@ import numpy as np
 import typer
 from PIL import Image, ImageDraw, features
 
+from amgan.commandline import run
+from amgan.errors import UserError
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
 SIZE = (240, 300)
 RED, BADGE = (190, 40, 50), (30, 60, 160)
 INDEXED: dict[str, str] = {"expect": "indexed"}
@@ -210,7 +215,7 @@ def make(out: Path) -> dict[str, dict[str, str]]:
     """Fill `out`, which must be new or made by this script, and return what is expected of each entry."""
     if out.exists():
         if not (out / "expected.json").is_file():
-            raise FileExistsError(f"{out} exists and was not made by this script; name a new folder.")
+            raise UserError(f"{out} exists and was not made by this script; name a new folder.")
         shutil.rmtree(out)
     out.mkdir(parents=True)
     shirt = draw_shirt()
@@ -235,16 +240,16 @@ def make(out: Path) -> dict[str, dict[str, str]]:
     return expected
 
 
+@app.command()
 def main(out: Annotated[Path, typer.Argument(help="New folder for the pictures.")]) -> None:
     """Make sound, odd and broken pictures and expected.json. Example: make_broken_photos.py out/broken"""
     try:
         expected = make(out)
     except OSError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from error
+        raise UserError(f"The pictures cannot be written to {out}: {error}.") from None
     indexed = sum(entry["expect"] == "indexed" for entry in expected.values())
-    typer.echo(f"{len(expected)} entries in {out}: {indexed} to be indexed, {len(expected) - indexed} to be refused.")
+    print(f"{len(expected)} entries in {out}: {indexed} to be indexed, {len(expected) - indexed} to be refused.")
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(app)

@@ -15,7 +15,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from amgan.cli import run
+from amgan.commandline import run
 from amgan.errors import UserError
 from retrieval.stores import connect, open_store
 from retrieval.stores.base import Point, VectorStore, point_id

@@ -13,10 +13,10 @@ from typing import Annotated
 
 import typer
 
+from amgan.commandline import run
 from amgan.data.garments import load_garments
 from amgan.data.imagefolder import read_imagefolder
 from amgan.editor import load_editor
-from amgan.errors import UserError
 from amgan.weights import load_classifier
 from retrieval.evaluation import score_edits
 from retrieval.evaluation.protocol import chosen_records
@@ -56,11 +56,7 @@ def score(
 
 
 def main() -> None:
-    try:
-        app()
-    except UserError as error:
-        print(f"score_edits: {error}", file=sys.stderr)
-        sys.exit(2)
+    run(app)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,12 @@ python scripts/sheet.py FOLDER --weights photos --compare OTHER_RUN --out both.p
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from amgan.commandline import run
 from amgan.data.garments import load_garments
 from amgan.data.imagefolder import read_imagefolder
 from amgan.editor import load_editor
@@ -55,11 +55,7 @@ def sheet(
 
 
 def main() -> None:
-    try:
-        app()
-    except UserError as error:
-        print(f"sheet: {error}", file=sys.stderr)
-        sys.exit(2)
+    run(app)
 
 
 if __name__ == "__main__":

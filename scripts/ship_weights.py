@@ -7,17 +7,16 @@ python scripts/ship_weights.py runs/photos --name photos --report report/report.
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from amgan.errors import UserError
+from amgan.commandline import run
 from amgan.files import write_atomic
 from amgan.weights import load_classifier, load_generator, save_classifier, save_generator, weights_card, weights_folder
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 SHIPPED = Path(__file__).resolve().parent.parent / "amgan" / "weights"
 REBUILT = {"model", "backbone", "image_size", "schema", "config"}  # written anew by save_*
 
@@ -110,8 +109,4 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
-        app()
-    except UserError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        sys.exit(2)
+    run(app)

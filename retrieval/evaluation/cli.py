@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from amgan.errors import UserError
+from amgan.commandline import run
 from retrieval.query import QueryWeights
 
 EXAMPLES = """
@@ -81,12 +81,8 @@ def evaluate(
 
 
 def main() -> None:
-    """The console script: errors that a user can put right end in one sentence and status 2."""
-    try:
-        app()
-    except UserError as error:
-        print(f"evaluate-retrieval: {error}", file=sys.stderr)
-        sys.exit(2)
+    """The console script."""
+    run(app)
 
 
 if __name__ == "__main__":
