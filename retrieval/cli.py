@@ -18,8 +18,6 @@ from amgan.errors import UserError
 from retrieval.query import DEFAULT_WEIGHTS, QueryWeights
 
 if TYPE_CHECKING:  # --help must not wait for torch
-    from PIL import Image
-
     from amgan.editor import Region
     from retrieval.search import SearchResult
 
@@ -102,7 +100,7 @@ def search(
     finally:
         searcher.close()
     if out:
-        from retrieval.sheet import search_sheet
+        from retrieval.sheet import save_picture, search_sheet
 
         save_picture(search_sheet(result), out)
     if json_:
@@ -123,17 +121,6 @@ def parse_filter(settings: list[str]) -> dict[str, list[str]]:
             raise UserError(f"The filter {setting!r} is not of the form attribute=value, for example color=red.")
         wanted.setdefault(key.strip(), []).append(value.strip())
     return wanted
-
-
-def save_picture(picture: Image.Image, path: Path) -> None:
-    """Save by the ending of the name. Raises UserError where that cannot be."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(path)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"The picture cannot be saved as {path}: {error}. A valid name is sheet.png, in a writable folder."
-        ) from None
 
 
 def _as_dict(photo: Path, result: SearchResult, out: Path | None) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from amgan.errors import PhotoError
+from amgan.errors import PhotoError, UserError
 from amgan.photos import read_image
 from retrieval.search import Found, SearchResult
 
@@ -133,3 +134,14 @@ def _fit(
     while text and draw.textlength(text + "…", face) > width:
         text = text[:-1]
     return text + "…"
+
+
+def save_picture(picture: Image.Image, path: Path) -> None:
+    """Save by the ending of the name. Raises UserError where that cannot be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(path)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"The picture cannot be saved as {path}: {error}. A valid name is sheet.png, in a writable folder."
+        ) from None

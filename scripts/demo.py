@@ -46,8 +46,7 @@ def demo(
         with timed("choose, edit and search", times):
             payload, result = first_edited(searcher, held_back(catalogue))
         with timed("draw", times):
-            from retrieval.cli import save_picture
-            from retrieval.sheet import search_sheet
+            from retrieval.sheet import save_picture, search_sheet
 
             save_picture(search_sheet(result), out / "demo.png")
     finally:

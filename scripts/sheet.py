@@ -16,9 +16,9 @@ from amgan.commandline import run
 from amgan.data.garments import load_garments
 from amgan.data.imagefolder import read_imagefolder
 from amgan.editor import load_editor
-from amgan.errors import UserError
 from retrieval.evaluation.protocol import chosen_records
 from retrieval.evaluation.sheet import beside, make_sheet, sheet_edits
+from retrieval.sheet import save_picture
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -46,11 +46,7 @@ def sheet(
         wanted = [editor.schema.parse_edit(s.split(",")) for s in set_ or []] or sheet_edits(editor.schema, edits)
         pages.append((name, make_sheet(editor, items, wanted, masks)))
     page = pages[0][1] if len(pages) == 1 else beside(pages)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        page.save(out)
-    except (OSError, ValueError) as error:
-        raise UserError(f"The sheet cannot be saved as {out}: {error}. A valid name is sheet.png.") from None
+    save_picture(page, out)
     print(f"Saved {out}: {len(items)} photos × {len(wanted)} edits, {page.width} × {page.height} pixels")
 
 
