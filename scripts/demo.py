@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,8 +19,10 @@ from amgan.commandline import run
 from amgan.errors import UserError
 from amgan.schema import AttributeSchema, Edit
 from indexer.cli import index_catalog
-from retrieval.search import Searcher, SearchResult
-from retrieval.stores.base import Payload
+
+if TYPE_CHECKING:  # --help must not wait for torch
+    from retrieval.search import Searcher, SearchResult
+    from retrieval.stores.base import Payload
 
 COLLECTION = "demo"
 WISHES = {"sleeve": ("long", "short"), "color": ("red", "blue")}  # the second where the garment has the first already

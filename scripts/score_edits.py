@@ -14,12 +14,6 @@ from typing import Annotated
 import typer
 
 from amgan.commandline import run
-from amgan.data.garments import load_garments
-from amgan.data.imagefolder import read_imagefolder
-from amgan.editor import load_editor
-from amgan.weights import load_classifier
-from retrieval.evaluation import score_edits
-from retrieval.evaluation.protocol import chosen_records
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -37,6 +31,14 @@ def score(
     limit: Annotated[int, typer.Option(help="The first so many photos by the SHA-256 of their id.", min=1)] = 60,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
+    # Imported here, because torch takes seconds, which --help need not wait for.
+    from amgan.data.garments import load_garments
+    from amgan.data.imagefolder import read_imagefolder
+    from amgan.editor import load_editor
+    from amgan.weights import load_classifier
+    from retrieval.evaluation.protocol import chosen_records
+    from retrieval.evaluation.summary import score_edits
+
     judge = load_classifier(measure_with or weights[0], "judge")
     with redirect_stdout(sys.stderr):
         data = read_imagefolder(folder, judge.schema)

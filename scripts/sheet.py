@@ -13,12 +13,6 @@ from typing import Annotated
 import typer
 
 from amgan.commandline import run
-from amgan.data.garments import load_garments
-from amgan.data.imagefolder import read_imagefolder
-from amgan.editor import load_editor
-from retrieval.evaluation.protocol import chosen_records
-from retrieval.evaluation.sheet import beside, make_sheet, sheet_edits
-from retrieval.sheet import save_picture
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -37,6 +31,14 @@ def sheet(
     masks: Annotated[bool, typer.Option(help="Show the generator's own mask below each edit.")] = True,
     out: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("sheet.png"),
 ) -> None:
+    # Imported here, because torch takes seconds, which --help need not wait for.
+    from amgan.data.garments import load_garments
+    from amgan.data.imagefolder import read_imagefolder
+    from amgan.editor import load_editor
+    from retrieval.evaluation.protocol import chosen_records
+    from retrieval.evaluation.sheet import beside, make_sheet, sheet_edits
+    from retrieval.sheet import save_picture
+
     pages = []
     for name in [weights, *(compare or [])]:
         editor = load_editor(name)

@@ -14,7 +14,6 @@ import typer
 
 from amgan.commandline import run
 from amgan.files import write_atomic
-from amgan.weights import load_classifier, load_generator, save_classifier, save_generator, weights_card, weights_folder
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 SHIPPED = Path(__file__).resolve().parent.parent / "amgan" / "weights"
@@ -29,6 +28,8 @@ def run_facts(folder: Path, part: str) -> dict[str, Any]:
 
 def ship(run: Path, name: str) -> None:
     """Copy editor, teacher and judge of a run to the shipped folder."""
+    from amgan.weights import load_classifier, load_generator, save_classifier, save_generator  # torch takes seconds
+
     target = SHIPPED / name
     for role in ("teacher", "judge"):
         save_classifier(target, role, load_classifier(run, role), run_facts(run, role))
@@ -38,6 +39,8 @@ def ship(run: Path, name: str) -> None:
 
 def write_card(name: str, data: str | None, remarks: str | None, report: Path | None) -> None:
     """Write ``card.json`` and a readable ``README.md``; what is not given stays as it was."""
+    from amgan.weights import weights_card, weights_folder
+
     folder = weights_folder(name)
     card = weights_card(name)
     editor, teacher, judge = (run_facts(folder, part) for part in ("editor", "teacher", "judge"))

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,14 @@ for module in pkgutil.walk_packages(amgan.__path__, "amgan."):
     importlib.import_module(module.name)
 """
 
+# Torch takes seconds to import, and the answer to a typing error should not.
+IMPORT_COMMANDS = """
+import importlib, sys
+sys.modules["torch"] = None
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+"""
+
 
 @pytest.mark.parametrize("what", CHECKS)
 def test_tool_finds_nothing(what: str, root: Path) -> None:
@@ -42,4 +51,13 @@ def test_amgan_imports_with_its_own_requirements_alone(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", IMPORT_ALL, *NOT_FOR_TRAINING], cwd=tmp_path, capture_output=True, text=True, check=False
     )
+    assert done.returncode == 0, done.stderr
+
+
+def test_commands_explain_themselves_without_torch(root: Path) -> None:
+    with (root / "pyproject.toml").open("rb") as file:
+        commands = [entry.partition(":")[0] for entry in tomllib.load(file)["project"]["scripts"].values()]
+    scripts = [f"scripts.{path.stem}" for path in (root / "scripts").glob("*.py")]
+    command = [sys.executable, "-c", IMPORT_COMMANDS, *commands, *scripts]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
