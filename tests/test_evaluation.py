@@ -147,6 +147,8 @@ def test_a_perfect_editor_scores_perfectly(items: Garments) -> None:
     color, sleeve = table["color"]["macro"], table["sleeve"]["macro"]
     for column in ("accepted", "kept", "kept_own", "colour_pixels", "mask_iou"):
         assert color[column]["mean"] == 1, column
+    assert color["sharpness"]["mean"] == pytest.approx(1, abs=0.15)  # the same cloth as the real ones
+    assert color["sharpness_own"]["mean"] == pytest.approx(1, abs=0.15)
     assert color["change_outside"]["mean"] == 0
     assert color["change_inside"]["mean"] > 0.2
     assert color["detail_kept"]["mean"] > 0.8  # the multi-coloured shirt loses its stripes
@@ -165,6 +167,7 @@ def test_a_perfect_editor_scores_perfectly(items: Garments) -> None:
     [
         ("leaks", "change_outside", 0.2 * 4 / 42),
         ("flat", "detail_kept", 0.0),
+        ("flat", "sharpness_own", 0.0),
         ("nothing", "accepted", 0.0),
         ("nothing", "colour_pixels", 0.0),
         ("nothing", "mask_iou", 0.0),

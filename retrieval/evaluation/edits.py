@@ -17,6 +17,7 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
+from amgan.attention import OUTLINE
 from amgan.data.garments import Garments
 from amgan.schema import UNKNOWN, AttributeSchema
 from retrieval.evaluation import metrics
@@ -100,11 +101,13 @@ class EditScores:
 
 @dataclass(frozen=True)
 class Unedited:
-    """What networks and pixels say of the photos themselves: probabilities (n, N), features (n, D), colours (n,)."""
+    """What networks and pixels say of the photos themselves: probabilities (n, N), features (n, D), colours (n,), and
+    the sharpness of their cloth (n,)."""
 
     predictions: dict[str, np.ndarray]
     features: dict[str, np.ndarray]
     colours: np.ndarray
+    sharpness: np.ndarray
 
 
 COLUMNS = {
@@ -118,6 +121,9 @@ COLUMNS = {
     "change_outside": "mean absolute change outside the garment, 0 to 1 (colour edits)",
     "change_inside": "mean absolute change inside the garment, 0 to 1 (colour edits)",
     "detail_kept": "correlation of high-pass luminance inside the garment before and after (colour edits)",
+    "sharpness": "median luminance gradient of the painted cloth (sleeve edits: of new cloth), over real items' that "
+    "have the wanted value",
+    "sharpness_own": "median luminance gradient of the garment, over the unedited photo's (colour edits)",
     "mask_area": "alpha's mean over the frame",
 }
 
@@ -131,7 +137,9 @@ def look(items: Garments, networks: Mapping[str, Network], batch: int = 64) -> U
         features[name] = torch.cat([f for _, f in parts]).float().cpu().numpy()
     images, masks = items.images.cpu().numpy(), items.masks[:, 0].cpu().numpy()
     colours = np.array([_palette_index(images[i], masks[i]) for i in range(len(items))], dtype=np.int64)
-    return Unedited(predictions, features, colours)
+    inside = metrics.erode(masks, EDGE)
+    sharp = np.array([metrics.sharpness(images[i], inside[i]) for i in range(len(items))])
+    return Unedited(predictions, features, colours, sharp)
 
 
 def measure_edits(
@@ -157,9 +165,11 @@ def measure_edits(
             p, f = network(result.image)
             predictions[name].append(p.float().cpu().numpy())
             features[name].append(f.float().cpu().numpy())
-        _pixels(columns, plan, q, before, result, items, unedited.colours)
+        _pixels(columns, plan, q, before, result, items, unedited)
     joined = {n: np.concatenate(p) if p else np.zeros((0, plan.schema.n_values)) for n, p in predictions.items()}
-    _judged(columns, plan, joined["judge"], items.labels.cpu().numpy(), unedited.predictions["judge"])
+    labels = items.labels.cpu().numpy()
+    _judged(columns, plan, joined["judge"], labels, unedited.predictions["judge"])
+    _relate_sharpness(columns, plan, labels, unedited.sharpness)
     return EditScores(
         plan, columns, {n: np.concatenate(f) if f else np.zeros((0, 1)) for n, f in features.items()}, joined
     )
@@ -176,6 +186,8 @@ def score_no_edit(items: Garments, plan: EditPlan, unedited: Unedited) -> EditSc
     for name, value in (("mask_iou", 0.0), ("change_outside", 0.0), ("change_inside", 0.0), ("detail_kept", 1.0)):
         columns[name][color] = value
     columns["mask_area"][:] = 0.0
+    columns["sharpness"][color] = unedited.sharpness[plan.photo[color]]
+    _relate_sharpness(columns, plan, items.labels.cpu().numpy(), unedited.sharpness)
     return EditScores(plan, columns)
 
 
@@ -205,7 +217,7 @@ def _pixels(
     before: torch.Tensor,
     result: EditResult,
     items: Garments,
-    colours: np.ndarray,
+    unedited: Unedited,
 ) -> None:
     x, y = before.cpu().numpy(), result.image.cpu().numpy()
     alpha = result.mask[:, 0].float().cpu().numpy()
@@ -224,12 +236,31 @@ def _pixels(
         columns["colour_pixels"][c] = _names_match(
             plan, c, np.array([_palette_index(y[i], garment[i]) for i in np.flatnonzero(color)])
         )
+        columns["sharpness"][c] = [metrics.sharpness(y[color][i], inside[i]) for i in range(len(c))]
     for i in np.flatnonzero(~color):  # the silhouette may have changed: look at all that is now garment
         pictures = (x[i].transpose(1, 2, 0), y[i].transpose(1, 2, 0))
         columns["stray"][q[i]] = stray_share(*pictures, garment[i], alpha[i] > 0.5)
         now = (garment[i] | (alpha[i] > 0.5)) & (y[i].min(axis=0) < BACKGROUND)
         if now.any():
-            columns["colour_kept_pixels"][q[i]] = float(_palette_index(y[i], now) == colours[plan.photo[q[i]]])
+            same = _palette_index(y[i], now) == unedited.colours[plan.photo[q[i]]]
+            columns["colour_kept_pixels"][q[i]] = float(same)
+        painted = metrics.erode(now[None], EDGE)[0] & (alpha[i] > 0.5)
+        if plan.schema.names[plan.attribute[q[i]]] in OUTLINE:
+            painted &= ~garment[i]  # where a sleeve goes there is no cloth to be sharp, only a new outline
+        columns["sharpness"][q[i]] = metrics.sharpness(y[i], painted)
+
+
+def _relate_sharpness(columns: dict[str, np.ndarray], plan: EditPlan, labels: np.ndarray, own: np.ndarray) -> None:
+    """From the edits' own sharpness to ratios: over the photo's (colour edits, whose outline stays), and over the mean
+    of the photos that have the wanted value; NaN where there is none."""
+    found, color = columns["sharpness"], _is_color(plan, np.arange(len(plan)))
+    real = np.full(len(plan), np.nan)
+    for m, v in np.unique(np.stack([plan.attribute, plan.value]), axis=1).T:
+        told = own[(labels[:, m] == v) & ~np.isnan(own)]
+        if len(told):
+            real[(plan.attribute == m) & (plan.value == v)] = told.mean()
+    columns["sharpness_own"][color] = metrics.ratio(found, own[plan.photo])[color]
+    columns["sharpness"] = metrics.ratio(found, real)
 
 
 def _is_color(plan: EditPlan, q: np.ndarray) -> np.ndarray:

@@ -182,11 +182,35 @@ def detail_kept(before: np.ndarray, after: np.ndarray, where: np.ndarray, sigma:
     return out
 
 
+def _luminance(picture: np.ndarray) -> np.ndarray:
+    return np.tensordot(np.array([0.299, 0.587, 0.114], np.float32), picture.astype(np.float32), axes=1)
+
+
 def _high_pass(picture: np.ndarray, where: np.ndarray, sigma: float) -> np.ndarray:
-    luminance = np.tensordot(np.array([0.299, 0.587, 0.114], np.float32), picture.astype(np.float32), axes=1)
-    inside = where.astype(np.float32)
+    luminance, inside = _luminance(picture), where.astype(np.float32)
     total, weight = (cv2.GaussianBlur(p, (0, 0), sigma)[where] for p in (luminance * inside, inside))
     return luminance[where] - total / weight
+
+
+def sharpness(picture: np.ndarray, where: np.ndarray, fewest: int = 20) -> float:
+    """The median gradient of luminance over the pixels `where` (H, W) of uint8 (3, H, W), 0..255 per pixel.
+
+    Blur lowers it, noise raises it; being a median, it is about the cloth's weave and folds, not about the few strong
+    edges of a print, a seam or a fringe. NaN where fewer than `fewest` pixels are asked for.
+    """
+    return float(np.median(gradient(picture)[where])) if where.sum() >= fewest else float("nan")
+
+
+def ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a / b, NaN where b is 0 or NaN."""
+    return np.divide(a, b, out=np.full(len(a), np.nan), where=b > 0)
+
+
+def gradient(picture: np.ndarray) -> np.ndarray:
+    """float32 (H, W), 0..255: how steep the luminance of uint8 (3, H, W) is, by central differences."""
+    luminance = _luminance(picture)
+    across, down = (cv2.Sobel(luminance, cv2.CV_32F, *d, ksize=1, scale=0.5) for d in ((1, 0), (0, 1)))
+    return np.hypot(across, down)
 
 
 def erode(masks: np.ndarray, pixels: int) -> np.ndarray:

@@ -21,7 +21,7 @@ from amgan.errors import UserError
 from amgan.schema import UNKNOWN
 from amgan.weights import load_classifier, weights_card
 from retrieval.embedders import load_embedder
-from retrieval.evaluation import metrics, topk
+from retrieval.evaluation import metrics, realism, topk
 from retrieval.evaluation.colour import MULTI, PALETTE_NAMES
 from retrieval.evaluation.edits import (
     COLOR,
@@ -110,6 +110,7 @@ def measure(folder: str | Path, weights: str, settings: Settings) -> Measured:
     )
     reference = timed("embed reference photos", lambda: _reference(data, settings, editor.image_size, networks))
     retrieval = timed("search", lambda: _retrieval(scores, unedited, labels, reference, settings))
+    before = unedited.features["judge"]
     report = {
         "version": REPORT_VERSION,
         "weights": {
@@ -140,6 +141,9 @@ def measure(folder: str | Path, weights: str, settings: Settings) -> Measured:
             "edited": summarise(scores, settings.rounds),
             "no edit": summarise(score_no_edit(items, plan, unedited), settings.rounds),
         },
+        "realism": realism.kernel_distances(
+            plan, labels, {"edited": scores.features["judge"], "no edit": before[plan.photo]}, before
+        ),
         "measuring_sticks": {
             **{
                 n: classifier_accuracy(items, predicted_labels(items.schema, unedited.predictions[n]))

@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image
 
 from amgan.errors import UserError
-from retrieval.evaluation import plots
+from retrieval.evaluation import plots, realism
 from retrieval.evaluation.blocks import (
     Block,
     Heading,
@@ -41,6 +41,8 @@ SHOWN = {
     "change_outside": "change outside",
     "change_inside": "change inside",
     "detail_kept": "detail kept",
+    "sharpness": "sharpness, over real items",
+    "sharpness_own": "sharpness, over the photo",
     "mask_area": "mask, share of the frame",
 }
 
@@ -100,6 +102,7 @@ def compose_report(report: Mapping[str, Any], pictures: set[str]) -> list[Block]
         ),
     ]
     blocks += _edit_tables(report, pictures)
+    blocks += _realism_tables(report)
     blocks += _retrieval_tables(report, pictures)
     blocks += _stick_tables(report, pictures)
     blocks += [
@@ -142,6 +145,36 @@ def _edit_tables(report: Mapping[str, Any], pictures: set[str]) -> list[Block]:
     if "values.png" in pictures:
         blocks.append(Picture("values.png", "Edits accepted by the judge and colour from pixels, per wanted value"))
     return blocks
+
+
+def _realism_tables(report: Mapping[str, Any]) -> list[Block]:
+    entries = [
+        (f"{a}, {v}", e)
+        for a, t in report["realism"].items()
+        for v, e in (("all values", t["all"]), *t["values"].items())
+    ]
+    names = [row for row in realism.ROWS if any(row in e for _, e in entries)]
+    rows = [
+        [name, str(e["edits"]), str(e["real"]), str(e["subset"]), *(_with_spread(e.get(row)) for row in names)]
+        for name, e in entries
+    ]
+    return [
+        Heading("Do the edits look real"),
+        Text(
+            "Kernel distance (KID, Binkowski et al. 2018) on the judge's features: the unbiased squared MMD between "
+            "edits and the split's real items that have the wanted values, mean ± standard deviation over "
+            f"{realism.SUBSETS} random subsets, in which both sides have each value equally often. 0 is no difference, "
+            "below 0 is chance; real items against real items say how large chance is with sets of that size. Features "
+            "are of unit length and the kernel is (cosine + 1)³, so figures compare with others of the same judge "
+            f"only. Values with fewer than {2 * realism.SMALLEST} real items have none."
+        ),
+        Table(["wanted", "edits", "real items", "in a subset", *names], rows),
+        Points(tuple(f"{row}: {realism.ROWS[row]}." for row in names)),
+    ]
+
+
+def _with_spread(entry: Mapping[str, float] | None) -> str:
+    return "–" if entry is None else f"{number(entry['mean'], 4)} ± {number(entry['spread'], 4)}"
 
 
 def _retrieval_tables(report: Mapping[str, Any], pictures: set[str]) -> list[Block]:

@@ -1,0 +1,114 @@
+"""Kernel distances and sharpness: against plain loops, and on pictures and features whose answer is known."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from amgan.schema import AttributeSchema
+from retrieval.evaluation import metrics, realism
+from retrieval.evaluation.edits import EditPlan
+
+SCHEMA = AttributeSchema.from_dict({"sleeve": ["short", "long"], "color": ["red", "blue", "green"]})
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(3)
+
+
+def features(rng: np.random.Generator, n: int, shift: float = 0.0) -> np.ndarray:
+    """Unit features (n, 16) around a common direction, which ``shift`` turns."""
+    x = rng.normal(0, 0.3, (n, 16)) + np.eye(16)[0] + shift * np.eye(16)[1]
+    return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_squared_mmd_is_a_loop_over_pairs(rng: np.random.Generator) -> None:
+    x, y = features(rng, 7), features(rng, 5, 0.5)
+
+    def k(a: np.ndarray, b: np.ndarray) -> float:
+        return (sum(float(p) * float(q) for p, q in zip(a, b, strict=True)) + 1) ** 3
+
+    within_x = [k(x[i], x[j]) for i in range(7) for j in range(7) if i != j]
+    within_y = [k(y[i], y[j]) for i in range(5) for j in range(5) if i != j]
+    across = [k(a, b) for a in x for b in y]
+    expected = np.mean(within_x) + np.mean(within_y) - 2 * np.mean(across)
+    found = realism.squared_mmd(realism.kernel(x, x), realism.kernel(x, y), realism.kernel(y, y))
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_estimate_is_unbiased(rng: np.random.Generator) -> None:
+    def once(shift: float) -> float:
+        x, y = features(rng, 6), features(rng, 6, shift)
+        return realism.squared_mmd(realism.kernel(x, x), realism.kernel(x, y), realism.kernel(y, y))
+
+    same = [once(0.0) for _ in range(400)]
+    assert abs(np.mean(same)) < 3 * np.std(same) / np.sqrt(len(same))
+    assert np.mean([once(0.8) for _ in range(50)]) > 0.5
+
+
+def test_distance_of_one_distribution_is_nothing_and_of_a_shifted_one_is_not(rng: np.random.Generator) -> None:
+    one, other, shifted = features(rng, 200), features(rng, 200), features(rng, 200, 0.5)
+    draw = realism.matched(np.zeros(200), np.zeros(200), 60)
+    near, far = (realism.kernel_distance(one, x, draw) for x in (other, shifted))
+    assert abs(near["mean"]) < 2 * near["spread"]
+    assert far["mean"] > 5 * near["spread"]
+    again = realism.kernel_distance(one, other, draw)
+    assert again == near
+
+
+def test_matched_draws_pair_values_and_repeat_nothing(rng: np.random.Generator) -> None:
+    x, y = rng.integers(0, 3, 40), rng.integers(0, 4, 50)  # nothing in x has the value 3
+    for _ in range(10):
+        i, j = realism.matched(x, y, 12)(rng)
+        assert len(i) == len(j) == len(set(i)) == len(set(j)) == 12
+        assert (x[i] == y[j]).all()
+        i, j = realism.halves(y, 12)(rng)
+        assert len({*i, *j}) == 24
+        assert (y[i] == y[j]).all()
+
+
+def test_entries_say_how_many_and_leave_out_what_is_too_few(rng: np.random.Generator) -> None:
+    labels = np.array([[0, 0]] * 30 + [[1, 1]] * 30 + [[1, 2]] * 3)
+    photos = np.concatenate([features(rng, 30), features(rng, 33, 1.0)])
+    photo = np.array([*range(30), *range(30), *range(10)])
+    attribute = np.array([0] * 30 + [1] * 40)
+    value = np.array([1] * 30 + [1] * 30 + [2] * 10)
+    plan = EditPlan(SCHEMA, photo, attribute, value, {})
+    good = features(rng, 70, 1.0)
+    table = realism.kernel_distances(plan, labels, {"edited": good, "no edit": photos[photo]}, photos)
+    long = table["sleeve"]["values"]["long"]
+    assert (long["edits"], long["real"], long["subset"]) == (30, 33, 16)
+    assert abs(long["edited"]["mean"]) < 0.1 * long["no edit"]["mean"]
+    assert abs(long["real items"]["mean"]) < 0.1 * long["no edit"]["mean"]
+    assert table["color"]["values"]["green"] == {"edits": 10, "real": 3, "subset": 1}
+    assert table["color"]["all"]["subset"] == 16
+    assert set(table["color"]["all"]) == {"edits", "real", "subset", "edited", "no edit", "real items"}
+
+
+def test_gradient_is_a_loop_over_neighbours(rng: np.random.Generator) -> None:
+    picture = rng.integers(0, 256, (3, 9, 8)).astype(np.uint8)
+    light = 0.299 * picture[0] + 0.587 * picture[1] + 0.114 * picture[2]
+    found = metrics.gradient(picture)
+    for r in range(1, 8):
+        for c in range(1, 7):
+            across, down = (light[r, c + 1] - light[r, c - 1]) / 2, (light[r + 1, c] - light[r - 1, c]) / 2
+            assert found[r, c] == pytest.approx(np.hypot(across, down), abs=1e-3)
+
+
+def test_blur_is_less_sharp_and_noise_is_more(rng: np.random.Generator) -> None:
+    cloth = rng.integers(90, 130, (1, 40, 40)).astype(np.uint8).repeat(3, axis=0)
+    where = np.zeros((40, 40), dtype=bool)
+    where[5:35, 5:35] = True
+    blurred = cv2.GaussianBlur(cloth.transpose(1, 2, 0), (0, 0), 1.5).transpose(2, 0, 1)
+    noisy = np.clip(cloth + rng.normal(0, 30, cloth.shape), 0, 255).astype(np.uint8)
+    sharp, dull, rough = (metrics.sharpness(p, where) for p in (cloth, blurred, noisy))
+    assert dull < 0.5 * sharp < sharp < rough
+    assert np.isnan(metrics.sharpness(cloth, where & False))
+    framed = cloth.copy()
+    framed[:, ~where] = 255  # an outline moves the median little
+    assert metrics.sharpness(framed, where) == pytest.approx(sharp, rel=0.25)
+    np.testing.assert_array_equal(
+        metrics.ratio(np.array([1.0, 2, 3]), np.array([2.0, 0, np.nan])), [0.5, np.nan, np.nan]
+    )
