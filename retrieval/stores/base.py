@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -209,6 +210,21 @@ def check_name(name: str) -> str:
     return name
 
 
+def check_unaliased(name: str, aliases: Mapping[str, str]) -> None:
+    """Raises UserError when an alias points at the collection."""
+    if name in aliases.values():
+        raise UserError(f"The collection {name!r} is in use by an alias; point the alias elsewhere first.")
+
+
+def no_collection(name: str, location: StoreLocation, where: str, store: str | Path) -> UserError:
+    """That there is no such collection ``where`` ("in FOLDER"), which there are, and how ``--store`` gets it."""
+    there = ", ".join(sorted({*location.aliases(), *location.collections()})) or "none"
+    return UserError(
+        f"There is no collection {name!r} {where} (there: {there}). "
+        f"Fill it with: index-catalog FOLDER --store {store} --collection {name}"
+    )
+
+
 def check_vectors(vectors: np.ndarray, identity: IndexIdentity) -> np.ndarray:
     """``float32 (B, D)``. Raises UserError on another D and on values that are not finite: no engine notices a NaN."""
     vectors = np.ascontiguousarray(vectors, dtype=np.float32)
@@ -218,6 +234,11 @@ def check_vectors(vectors: np.ndarray, identity: IndexIdentity) -> np.ndarray:
     if not np.isfinite(vectors).all():
         raise UserError("A vector holds NaN or infinity; the embedder's weights are broken or do not fit.")
     return vectors
+
+
+def check_query(vector: np.ndarray, identity: IndexIdentity) -> np.ndarray:
+    """``float32 (D,)``. Raises UserError as ``check_vectors`` does."""
+    return check_vectors(np.asarray(vector)[None], identity)[0]
 
 
 def check_k(k: int) -> int:

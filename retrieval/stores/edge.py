@@ -19,6 +19,7 @@ import qdrant_edge as edge
 from amgan.errors import UserError
 from amgan.schema import AttributeSchema
 from retrieval.identity import IndexIdentity
+from retrieval.stores import qdrant
 from retrieval.stores.base import (
     About,
     Filter,
@@ -27,12 +28,14 @@ from retrieval.stores.base import (
     Point,
     Record,
     StoreInfo,
-    best_first,
     check_k,
     check_name,
+    check_query,
+    check_unaliased,
     check_vectors,
     filtered_fields,
     json_path,
+    no_collection,
     resolve_filter,
     resolve_key,
 )
@@ -40,9 +43,7 @@ from retrieval.stores.files import held, read_json, write_json
 
 T = TypeVar("T")
 
-# Wider than the engine's m=16, ef=100: a query may weigh one block alone, where many garments are nearly equal.
-_HNSW = edge.HnswIndexConfig(m=24, ef_construct=200, full_scan_threshold=10_000)
-_SEARCH_EF = 256
+_HNSW = edge.HnswIndexConfig(m=qdrant.HNSW_M, ef_construct=qdrant.HNSW_EF_CONSTRUCT, full_scan_threshold=10_000)
 
 
 class EdgeStore:
@@ -69,31 +70,26 @@ class EdgeStore:
     def retrieve(self, ids: Sequence[str], keys: Sequence[str] | None = None) -> dict[str, Payload]:
         if not ids:
             return {}
-        wanted = list(keys) if keys is not None else True
-        records = self._call(lambda: self._shard.retrieve(list(ids), wanted, False))
-        return {str(r.id): r.payload or {} for r in records}
+        return qdrant.payloads(self._call(lambda: self._shard.retrieve(list(ids), qdrant.payload_choice(keys), False)))
 
     def search(self, vector: np.ndarray, k: int, filter: Filter | None = None, exact: bool = False) -> list[Hit]:
-        query = check_vectors(np.asarray(vector)[None], self.identity)[0]
+        query = check_query(vector, self.identity)
         request = edge.QueryRequest(
             limit=check_k(k),
             query=edge.Query.Nearest(query.tolist()),
             filter=self._filter(filter),
             with_payload=True,
-            params=edge.SearchParams(hnsw_ef=max(_SEARCH_EF, 2 * k), exact=exact),
+            params=edge.SearchParams(hnsw_ef=qdrant.search_ef(k), exact=exact),
         )
-        found = self._call(lambda: self._shard.query(request))
-        return best_first([Hit(str(p.id), p.score, p.payload or {}) for p in found])
+        return qdrant.hits(self._call(lambda: self._shard.query(request)))
 
     def scroll(self, keys: Sequence[str] | None = None, vectors: bool = False, batch: int = 512) -> Iterator[Record]:
-        wanted, offset = list(keys) if keys is not None else True, None
-        while True:
-            request = edge.ScrollRequest(offset=offset, limit=batch, with_payload=wanted, with_vector=vectors)
-            records, offset = self._call(lambda request=request: self._shard.scroll(request))
-            for r in records:
-                yield Record(str(r.id), r.payload or {}, np.asarray(r.vector, np.float32) if vectors else None)
-            if offset is None:
-                return
+        def page(start: Any) -> Any:
+            wanted = qdrant.payload_choice(keys)
+            request = edge.ScrollRequest(offset=start, limit=batch, with_payload=wanted, with_vector=vectors)
+            return self._call(lambda: self._shard.scroll(request))
+
+        return qdrant.scrolled(page, vectors)
 
     def count(self, filter: Filter | None = None) -> int:
         request = edge.CountRequest(exact=True, filter=self._filter(filter))
@@ -106,11 +102,10 @@ class EdgeStore:
         return {str(hit.value): hit.count for hit in self._call(lambda: self._shard.facet(request)).hits}
 
     def delete_missing(self, keep: Container[str]) -> int:
-        gone = [r.id for r in self.scroll(keys=[]) if r.id not in keep]
-        for start in range(0, len(gone), 1024):
-            ids = gone[start : start + 1024]
-            self._call(lambda ids=ids: self._shard.update(edge.UpdateOperation.delete_points(list(ids))))
-        return len(gone)
+        return qdrant.delete_missing(self, keep, self._delete)
+
+    def _delete(self, ids: list[str]) -> None:
+        self._call(lambda: self._shard.update(edge.UpdateOperation.delete_points(list(ids))))
 
     def flush(self) -> None:
         self._call(self._shard.flush)  # Edge does not flush on a timer
@@ -168,11 +163,7 @@ class EdgeLocation:
         physical = self.aliases().get(name, name)
         about = self.describe(physical)
         if about is None:
-            there = ", ".join(sorted({*self.aliases(), *self.collections()})) or "none"
-            raise UserError(
-                f"There is no collection {name!r} in {self.folder} (there: {there}). "
-                f"Fill it with: index-catalog FOLDER --store {self.folder} --collection {name}"
-            )
+            raise no_collection(name, self, f"in {self.folder}", self.folder)
         shard = _engine(lambda: edge.EdgeShard.load(str(self.folder / physical / "shard")), physical, self.folder)
         return EdgeStore(self.folder, physical, about, shard)
 
@@ -197,8 +188,7 @@ class EdgeLocation:
 
     def drop(self, name: str) -> None:
         home = self.folder / check_name(name)
-        if name in self.aliases().values():
-            raise UserError(f"The collection {name!r} is in use by an alias; point the alias elsewhere first.")
+        check_unaliased(name, self.aliases())
         if not (home / "about.json").exists():
             return
         self.open(name).close()  # refuses while another process searches in it

@@ -23,6 +23,8 @@ from retrieval.stores.base import (
     best_first,
     check_k,
     check_name,
+    check_query,
+    check_unaliased,
     check_vectors,
     resolve_filter,
     resolve_key,
@@ -61,7 +63,7 @@ class MemoryStore:
         return {i: self._payload(self._rows[i], keys) for i in ids if i in self._rows}
 
     def search(self, vector: np.ndarray, k: int, filter: Filter | None = None, exact: bool = False) -> list[Hit]:
-        query = check_vectors(np.asarray(vector)[None], self.identity)[0]
+        query = check_query(vector, self.identity)
         rows = self._matching(filter)
         best, scores = self._nearest(query, rows, min(check_k(k), len(rows)))
         return best_first(
@@ -161,8 +163,7 @@ class MemoryLocation:
         return sorted(self._stores)
 
     def drop(self, name: str) -> None:
-        if name in self._aliases.values():
-            raise UserError(f"The collection {name!r} is in use by an alias; point the alias elsewhere first.")
+        check_unaliased(name, self._aliases)
         self._stores.pop(name, None)
 
     def writing(self, collection: str) -> AbstractContextManager[None]:

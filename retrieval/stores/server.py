@@ -24,6 +24,7 @@ from qdrant_client.http.exceptions import ApiException, ResponseHandlingExceptio
 from amgan.errors import UserError
 from amgan.schema import AttributeSchema
 from retrieval.identity import IndexIdentity
+from retrieval.stores import qdrant
 from retrieval.stores.base import (
     About,
     Filter,
@@ -32,12 +33,14 @@ from retrieval.stores.base import (
     Point,
     Record,
     StoreInfo,
-    best_first,
     check_k,
     check_name,
+    check_query,
+    check_unaliased,
     check_vectors,
     filtered_fields,
     json_path,
+    no_collection,
     resolve_filter,
     resolve_key,
 )
@@ -47,7 +50,6 @@ T = TypeVar("T")
 
 _METADATA = "amgan"
 _REQUEST_BYTES = 4_000_000  # servers and proxies refuse much larger bodies; a float takes about 20 characters
-_SEARCH_EF = 256
 _WAITS = (0.5, 1.0, 2.0, 4.0)  # seconds between tries; every call here may safely be made twice
 
 
@@ -115,34 +117,30 @@ class ServerStore:
     def retrieve(self, ids: Sequence[str], keys: Sequence[str] | None = None) -> dict[str, Payload]:
         if not ids:
             return {}
-        wanted = list(keys) if keys is not None else True
-        records = self._call(lambda c: c.retrieve(self.name, list(ids), with_payload=wanted, with_vectors=False))
-        return {str(r.id): r.payload or {} for r in records}
+        wanted = qdrant.payload_choice(keys)
+        return qdrant.payloads(
+            self._call(lambda c: c.retrieve(self.name, list(ids), with_payload=wanted, with_vectors=False))
+        )
 
     def search(self, vector: np.ndarray, k: int, filter: Filter | None = None, exact: bool = False) -> list[Hit]:
-        query = check_vectors(np.asarray(vector)[None], self.identity)[0].tolist()
-        parameters = models.SearchParams(hnsw_ef=max(_SEARCH_EF, 2 * check_k(k)), exact=exact)
+        query = check_query(vector, self.identity).tolist()
+        parameters = models.SearchParams(hnsw_ef=qdrant.search_ef(check_k(k)), exact=exact)
         conditions = self._filter(filter)
         found = self._call(
             lambda c: c.query_points(
                 self.name, query=query, limit=k, query_filter=conditions, search_params=parameters, with_payload=True
             )
         )
-        return best_first([Hit(str(p.id), p.score, p.payload or {}) for p in found.points])
+        return qdrant.hits(found.points)
 
     def scroll(self, keys: Sequence[str] | None = None, vectors: bool = False, batch: int = 512) -> Iterator[Record]:
-        wanted, offset = list(keys) if keys else keys is None, None
-        while True:
-            page: Any = self._call(
-                lambda c, offset=offset: c.scroll(
-                    self.name, limit=batch, offset=offset, with_payload=wanted, with_vectors=vectors
-                )
+        def page(start: Any) -> Any:
+            wanted = qdrant.payload_choice(keys)
+            return self._call(
+                lambda c: c.scroll(self.name, limit=batch, offset=start, with_payload=wanted, with_vectors=vectors)
             )
-            records, offset = page
-            for r in records:
-                yield Record(str(r.id), r.payload or {}, np.asarray(r.vector, np.float32) if vectors else None)
-            if offset is None:
-                return
+
+        return qdrant.scrolled(page, vectors)
 
     def count(self, filter: Filter | None = None) -> int:
         conditions = self._filter(filter)
@@ -156,10 +154,7 @@ class ServerStore:
         return {str(hit.value): hit.count for hit in answer.hits}
 
     def delete_missing(self, keep: Container[str]) -> int:
-        gone = [r.id for r in self.scroll(keys=[]) if r.id not in keep]
-        for start in range(0, len(gone), 1024):
-            self._delete(gone[start : start + 1024])
-        return len(gone)
+        return qdrant.delete_missing(self, keep, self._delete)
 
     def _delete(self, ids: list[str]) -> None:
         selector = models.PointIdsList(points=list(ids))
@@ -227,7 +222,7 @@ class ServerLocation:
         parameters = models.VectorParams(
             size=identity.dimensions,
             distance=models.Distance.DOT,
-            hnsw_config=models.HnswConfigDiff(m=24, ef_construct=200),  # as in the folder's store
+            hnsw_config=models.HnswConfigDiff(m=qdrant.HNSW_M, ef_construct=qdrant.HNSW_EF_CONSTRUCT),
         )
         metadata = {_METADATA: about.to_dict()}
         self._call(lambda c: c.create_collection(name, vectors_config=parameters, metadata=metadata))
@@ -237,11 +232,7 @@ class ServerLocation:
         physical = self.aliases().get(name, name)
         about = self._about(physical)
         if about is None:
-            there = ", ".join(sorted({*self.aliases(), *self.collections()})) or "none"
-            raise UserError(
-                f"There is no collection {name!r} on {self.url} (there: {there}). "
-                f"Fill it with: index-catalog FOLDER --store {self.url} --collection {name}"
-            )
+            raise no_collection(name, self, f"on {self.url}", self.url)
         return ServerStore(self._call, physical, about)
 
     def describe(self, name: str) -> About | None:
@@ -281,8 +272,7 @@ class ServerLocation:
         return sorted(c.name for c in self._call(lambda c: c.get_collections()).collections)
 
     def drop(self, name: str) -> None:
-        if name in self.aliases().values():
-            raise UserError(f"The collection {name!r} is in use by an alias; point the alias elsewhere first.")
+        check_unaliased(name, self.aliases())
         if name in self.collections():
             self._call(lambda c: c.delete_collection(name))
 
