@@ -64,7 +64,8 @@ def index_catalog(
     failures: Annotated[
         Path | None,
         typer.Option(
-            help="List of the refused, as JSON lines; default: COLLECTION.failures.jsonl in the store's folder or here."
+            help="List of the refused, as JSON lines; default: COLLECTION.failures.jsonl, in the store's folder, or, "
+            "where the store is no folder, in the current one."
         ),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="End with status 1 when any photo was refused.")] = False,
@@ -108,8 +109,8 @@ def index_catalog(
 
 
 def _failures_path(store: str, collection: str) -> Path:
-    here = Path() if "://" in store or store == ":memory:" else Path(store).expanduser()
-    return here / f"{collection}.failures.jsonl"
+    folder = Path.cwd() if "://" in store or store == ":memory:" else Path(store).expanduser()
+    return folder / f"{collection}.failures.jsonl"
 
 
 class _Rate(ProgressColumn):
@@ -134,8 +135,7 @@ def _print(summary: Summary, store: str, listed: Path) -> None:
     )
     for reason, count in summary.refused.items():
         print(f"  {count:6} refused: {reason}")
-    if refused:
-        print(f"Each with a sentence in {listed}")
+    print(f"Each with a sentence in {listed}" if refused else f"The list of failures, {listed}, is empty")
     for label, count in summary.unknown_labels.items():
         print(f"  {count:6} labels left out, unknown to the weights: {label}")
     stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in summary.seconds.items() if stage != "total")

@@ -89,6 +89,20 @@ def test_a_second_run_does_not_disturb_the_first(command, tmp_path):
     assert "Cannot write the list" in str(command(*options, "--failures", "/proc/no/f.jsonl").exception)
 
 
+def test_where_the_store_is_no_folder_the_list_of_failures_lies_here_and_the_run_says_so(
+    command, tmp_path, monkeypatch
+):
+    photos, listed = draw_catalogue(tmp_path / "photos", 2), tmp_path / "here" / "listed.failures.jsonl"
+    listed.parent.mkdir()
+    monkeypatch.chdir(listed.parent)
+    options = (photos, "--store", ":memory:", "--collection", "listed")
+    assert str(listed) in command(*options).stdout
+    assert listed.read_text() == ""
+    (photos / "broken.jpg").write_bytes(b"")
+    assert f"Each with a sentence in {listed}" in command(*options).stdout
+    assert "broken.jpg is empty" in listed.read_text()
+
+
 def test_strict_ends_with_one_but_indexes(command, tmp_path):
     photos, store = draw_catalogue(tmp_path / "photos", 3), tmp_path / "store"
     options = ("--store", store, "--collection", "shop", "--strict")
