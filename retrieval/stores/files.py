@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,25 +11,14 @@ from typing import Any
 import portalocker
 
 from amgan.errors import UserError
+from amgan.files import replace_text
 
 
 def write_json(path: Path, values: Any) -> None:
     """Replace a JSON file in one step that survives a loss of power. Raises UserError when the disk refuses."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with draft.open("w", encoding="utf-8") as file:
-            json.dump(values, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-        if os.name == "posix":  # elsewhere a folder cannot be opened, and the rename is already on disk
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+        replace_text(path, json.dumps(values, indent=1))
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise UserError(f"Cannot write {path}: {error.strerror or error}.") from None
 
 
