@@ -105,7 +105,9 @@ def main(
     name: Annotated[str, typer.Option(help="Name among the shipped weights.")],
     data: Annotated[str | None, typer.Option(help="A sentence on what they were trained on.")] = None,
     remarks: Annotated[str | None, typer.Option(help="What else a reader must know.")] = None,
-    report: Annotated[Path | None, typer.Option(help="report.json of evaluate-retrieval.", exists=True, dir_okay=False)] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="report.json of evaluate-retrieval.", exists=True, dir_okay=False)
+    ] = None,
 ) -> None:
     ship(run, name)
     write_card(name, data, remarks, report)
