@@ -50,23 +50,12 @@ def test_the_estimate_is_unbiased(rng: np.random.Generator) -> None:
 
 def test_distance_of_one_distribution_is_nothing_and_of_a_shifted_one_is_not(rng: np.random.Generator) -> None:
     one, other, shifted = features(rng, 200), features(rng, 200), features(rng, 200, 0.5)
-    draw = realism.matched(np.zeros(200), np.zeros(200), 60)
-    near, far = (realism.kernel_distance(one, x, draw) for x in (other, shifted))
+    near, far = (realism.kernel_distance(one, x, 60) for x in (other, shifted))
     assert abs(near["mean"]) < 2 * near["spread"]
     assert far["mean"] > 5 * near["spread"]
-    again = realism.kernel_distance(one, other, draw)
-    assert again == near
-
-
-def test_matched_draws_pair_values_and_repeat_nothing(rng: np.random.Generator) -> None:
-    x, y = rng.integers(0, 3, 40), rng.integers(0, 4, 50)  # nothing in x has the value 3
-    for _ in range(10):
-        i, j = realism.matched(x, y, 12)(rng)
-        assert len(i) == len(j) == len(set(i)) == len(set(j)) == 12
-        assert (x[i] == y[j]).all()
-        i, j = realism.halves(y, 12)(rng)
-        assert len({*i, *j}) == 24
-        assert (y[i] == y[j]).all()
+    assert realism.kernel_distance(one, other, 60) == near
+    floor = realism.floor_distance(one, 60)
+    assert abs(floor["mean"]) < floor["spread"] < 2 * near["spread"]
 
 
 def test_entries_say_how_many_and_leave_out_what_is_too_few(rng: np.random.Generator) -> None:
@@ -83,8 +72,10 @@ def test_entries_say_how_many_and_leave_out_what_is_too_few(rng: np.random.Gener
     assert abs(long["edited"]["mean"]) < 0.1 * long["no edit"]["mean"]
     assert abs(long["real items"]["mean"]) < 0.1 * long["no edit"]["mean"]
     assert table["color"]["values"]["green"] == {"edits": 10, "real": 3, "subset": 1}
-    assert table["color"]["all"]["subset"] == 16
-    assert set(table["color"]["all"]) == {"edits", "real", "subset", "edited", "no edit", "real items"}
+    macro = table["color"]["macro"]
+    assert set(macro) == {"edits", "real", "edited", "no edit", "real items"}
+    assert macro["edited"] == pytest.approx(table["color"]["values"]["blue"]["edited"])  # the only one with figures
+    assert realism.kernel_distances(plan, labels[:0], {"edited": good}, photos[:0])["color"]["macro"]["real"] == 0
 
 
 def test_gradient_is_a_loop_over_neighbours(rng: np.random.Generator) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +34,8 @@ EDGE = 2  # pixels at the garment's outline that say nothing about cloth: soft e
 Network = Callable[
     [torch.Tensor], tuple[torch.Tensor, torch.Tensor]
 ]  # images -> (probabilities (B, N), unit features (B, D))
+# Rows of the plan and what the editor made of them -> further columns, (len(rows),) each.
+Also = Callable[[np.ndarray, "EditResult"], Mapping[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,10 @@ class EditPlan:
     def edit(self, q: int) -> dict[str, str]:
         a = self.schema.attributes[int(self.attribute[q])]
         return {a.name: a.values[int(self.value[q])]}
+
+    def part(self, rows: np.ndarray) -> EditPlan:
+        """Some of its edits, int64 (k,), of the same photos."""
+        return replace(self, photo=self.photo[rows], attribute=self.attribute[rows], value=self.value[rows])
 
 
 def plan_edits(schema: AttributeSchema, labels: np.ndarray) -> EditPlan:
@@ -128,13 +134,21 @@ COLUMNS = {
 }
 
 
-def look(items: Garments, networks: Mapping[str, Network], batch: int = 64) -> Unedited:
-    """Run every network and the colour naming once over the photos as they are."""
+def run_networks(
+    images: torch.Tensor, networks: Mapping[str, Network], batch: int = 64
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """What every network makes of pictures uint8 (B, 3, H, W): probabilities (B, N) and features (B, D) by name."""
     predictions, features = {}, {}
     for name, network in networks.items():
-        parts = [network(part) for part in items.images.split(batch)]
+        parts = [network(part) for part in images.split(batch)]
         predictions[name] = torch.cat([p for p, _ in parts]).float().cpu().numpy()
         features[name] = torch.cat([f for _, f in parts]).float().cpu().numpy()
+    return predictions, features
+
+
+def look(items: Garments, networks: Mapping[str, Network], batch: int = 64) -> Unedited:
+    """Run every network, the colour naming and the sharpness once over the photos as they are."""
+    predictions, features = run_networks(items.images, networks, batch)
     images, masks = items.images.cpu().numpy(), items.masks[:, 0].cpu().numpy()
     colours = np.array([_palette_index(images[i], masks[i]) for i in range(len(items))], dtype=np.int64)
     inside = metrics.erode(masks, EDGE)
@@ -150,8 +164,10 @@ def measure_edits(
     unedited: Unedited,
     batch: int = 32,
     progress: bool = False,
+    also: Also | None = None,
 ) -> EditScores:
-    """Make every edit of the plan and measure it. Of ``networks``, ``"judge"`` scores; all leave their features."""
+    """Make every edit of the plan and measure it. Of ``networks``, ``"judge"`` scores; all leave their features.
+    ``also`` adds columns of its own."""
     columns = {name: np.full(len(plan), np.nan) for name in COLUMNS}
     predictions: dict[str, list[np.ndarray]] = {n: [] for n in networks}
     features: dict[str, list[np.ndarray]] = {n: [] for n in networks}
@@ -166,6 +182,8 @@ def measure_edits(
             predictions[name].append(p.float().cpu().numpy())
             features[name].append(f.float().cpu().numpy())
         _pixels(columns, plan, q, before, result, items, unedited)
+        for name, values in (also(q, result) if also else {}).items():
+            columns.setdefault(name, np.full(len(plan), np.nan))[q] = values
     joined = {n: np.concatenate(p) if p else np.zeros((0, plan.schema.n_values)) for n, p in predictions.items()}
     labels = items.labels.cpu().numpy()
     _judged(columns, plan, joined["judge"], labels, unedited.predictions["judge"])
@@ -244,9 +262,10 @@ def _pixels(
         if now.any():
             same = _palette_index(y[i], now) == unedited.colours[plan.photo[q[i]]]
             columns["colour_kept_pixels"][q[i]] = float(same)
-        painted = metrics.erode(now[None], EDGE)[0] & (alpha[i] > 0.5)
+        painted = now & (alpha[i] > 0.5)
         if plan.schema.names[plan.attribute[q[i]]] in OUTLINE:
             painted &= ~garment[i]  # where a sleeve goes there is no cloth to be sharp, only a new outline
+        painted = metrics.erode(painted[None], EDGE)[0]
         columns["sharpness"][q[i]] = metrics.sharpness(y[i], painted)
 
 

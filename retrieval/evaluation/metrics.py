@@ -55,6 +55,15 @@ def rank(scores: np.ndarray, source: np.ndarray, depth: int) -> np.ndarray:
     return order
 
 
+def rank_of_one(scores: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The rank of the one right item of each query, int64 (Q,) from 1; ties count against it.
+
+    scores (Q, G); right (Q,), its gallery position.
+    """
+    own = np.take_along_axis(scores, right[:, None], axis=1)
+    return (scores >= own).sum(axis=1)
+
+
 def hits_in_ranking(ranking: np.ndarray, right: np.ndarray) -> np.ndarray:
     """bool (Q, depth): is the item at that rank right? Rank -1 (no item) is not."""
     return np.take_along_axis(right, np.maximum(ranking, 0), axis=1) & (ranking >= 0)

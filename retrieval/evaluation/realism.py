@@ -6,7 +6,7 @@ themselves (``edits.COLUMNS``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,6 @@ ROWS = {
     "truth": "the true pictures of the same edits, against the same: what a perfect editor reaches",
     FLOOR: "real items against others of the same values: what chance does with sets of that size",
 }
-
-Draw = Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]
 
 
 def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -47,63 +45,41 @@ def squared_mmd(xx: np.ndarray, xy: np.ndarray, yy: np.ndarray) -> float:
     return float(within_x + within_y - 2 * xy.mean())
 
 
-def kernel_distance(
-    x: np.ndarray, y: np.ndarray, draw: Draw, seed: int = 0, subsets: int = SUBSETS
-) -> dict[str, float]:
+def kernel_distance(x: np.ndarray, y: np.ndarray, size: int, seed: int = 0, subsets: int = SUBSETS) -> dict[str, float]:
     """The kernel distance (KID, Binkowski et al. 2018) of two sets of unit features, (n, D) and (m, D).
 
-    ``draw`` picks rows of each for one subset. Returns ``{"mean", "spread"}``: mean and standard deviation of
-    ``squared_mmd`` over the subsets.
+    Returns ``{"mean", "spread"}``: mean and standard deviation of ``squared_mmd`` over random subsets of ``size`` rows
+    of each, at most n and m.
     """
     rng = np.random.default_rng(seed)
     xx, xy, yy = kernel(x, x), kernel(x, y), kernel(y, y)  # once; subsets pick from them
     drawn = []
     for _ in range(subsets):
-        i, j = draw(rng)
+        i, j = (rng.permutation(len(rows))[:size] for rows in (x, y))
         drawn.append(squared_mmd(xx[np.ix_(i, i)], xy[np.ix_(i, j)], yy[np.ix_(j, j)]))
+    return _spread(drawn)
+
+
+def floor_distance(x: np.ndarray, size: int, seed: int = 0, subsets: int = SUBSETS) -> dict[str, float]:
+    """The same between two random disjoint subsets of one set (n, D); 2 ``size`` is at most n."""
+    rng = np.random.default_rng(seed)
+    xx = kernel(x, x)
+    drawn = []
+    for _ in range(subsets):
+        order = rng.permutation(len(x))
+        i, j = order[:size], order[size : 2 * size]
+        drawn.append(squared_mmd(xx[np.ix_(i, i)], xx[np.ix_(i, j)], xx[np.ix_(j, j)]))
+    return _spread(drawn)
+
+
+def _spread(drawn: list[float]) -> dict[str, float]:
     return {"mean": float(np.mean(drawn)), "spread": float(np.std(drawn))}
-
-
-def matched(x_values: np.ndarray, y_values: np.ndarray, size: int) -> Draw:
-    """Draws ``size`` rows of y at random and, for each, one of x of the same value, none twice.
-
-    Edits ask for every value about equally often and real items do not have them so: without matching, the distance
-    would tell that difference. x_values (n,), y_values (m,).
-    """
-
-    def draw(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        left = {v: rng.permutation(np.flatnonzero(x_values == v)).tolist() for v in np.unique(x_values)}
-        i: list[int] = []
-        j: list[int] = []
-        for row in rng.permutation(len(y_values)).tolist():
-            if len(j) < size and left.get(y_values[row]):
-                i.append(left[y_values[row]].pop())
-                j.append(row)
-        return np.array(i), np.array(j)
-
-    return draw
-
-
-def halves(values: np.ndarray, size: int) -> Draw:
-    """Draws two disjoint sets of ``size`` rows with the same values from one set, values (n,): the floor's draw,
-    matched as the other rows' are."""
-
-    def draw(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        first = np.zeros(len(values), dtype=bool)
-        for v in np.unique(values):
-            rows = rng.permutation(np.flatnonzero(values == v))
-            first[rows[: len(rows) // 2]] = True
-        a, b = np.flatnonzero(first), np.flatnonzero(~first)
-        i, j = matched(values[a], values[b], size)(rng)
-        return a[i], b[j]
-
-    return draw
 
 
 def kernel_distances(
     plan: EditPlan, labels: np.ndarray, answers: Mapping[str, np.ndarray], photos: np.ndarray
 ) -> dict[str, Any]:
-    """KID of the edits of each attribute, over all its values and for each wanted value.
+    """KID of the edits to each value against the photos that have it, by attribute.
 
     Args:
         labels: given labels of the photos, int64 (n, M).
@@ -111,32 +87,35 @@ def kernel_distances(
         photos: unit features of the photos, (n, D).
 
     Returns:
-        ``{attribute: {"all": entry, "values": {value: entry}}}`` with entries ``{"edits", "real", "subset", row:
-        {"mean", "spread"}}``, rows as in ``answers`` and ``real items``. All rows of an entry use subsets of one size,
-        so that their spreads compare. Where there are too few edits or real items, the counts stand alone.
+        ``{attribute: {"macro": entry, "values": {value: entry}}}``, entries ``{"edits", "real", "subset", row: {"mean",
+        "spread"}}`` with rows as in ``answers`` and ``real items``. All rows of a value use subsets of one size, so
+        that their spreads compare; where there are too few edits or real items its counts stand alone. Macro is the
+        mean over the values that have figures.
     """
     out: dict[str, Any] = {}
     for m, attribute in enumerate(plan.schema.attributes):
-        mine = plan.attribute == m
-        if mine.any():
-            wanted, given = np.where(mine, plan.value, -1), labels[:, m]
-            each = {attribute.values[v]: _entry([v], wanted, given, answers, photos) for v in np.unique(wanted[mine])}
-            out[attribute.name] = {
-                "all": _entry(np.unique(wanted[mine]).tolist(), wanted, given, answers, photos),
-                "values": each,
-            }
+        values = {}
+        for v in np.unique(plan.value[plan.attribute == m]):
+            q, real = np.flatnonzero((plan.attribute == m) & (plan.value == v)), photos[labels[:, m] == v]
+            values[attribute.values[v]] = _entry({row: f[q] for row, f in answers.items()}, real, len(q))
+        if values:
+            out[attribute.name] = {"macro": _mean(list(values.values())), "values": values}
     return out
 
 
-def _entry(
-    values: list[int], wanted: np.ndarray, given: np.ndarray, answers: Mapping[str, np.ndarray], photos: np.ndarray
-) -> dict[str, Any]:
-    q, real = np.flatnonzero(np.isin(wanted, values)), np.flatnonzero(np.isin(given, values))
-    possible = sum(min((wanted[q] == v).sum(), (given[real] == v).sum() // 2) for v in values)
-    size = int(min(possible, LARGEST))
-    entry: dict[str, Any] = {"edits": len(q), "real": len(real), "subset": size}
+def _entry(answers: Mapping[str, np.ndarray], real: np.ndarray, edits: int) -> dict[str, Any]:
+    size = min(edits, len(real) // 2, LARGEST)
+    entry: dict[str, Any] = {"edits": edits, "real": len(real), "subset": size}
     if size >= SMALLEST:
-        draw = matched(wanted[q], given[real], size)
-        entry |= {row: kernel_distance(f[q], photos[real], draw) for row, f in answers.items()}
-        entry[FLOOR] = kernel_distance(photos[real], photos[real], halves(given[real], size))
+        entry |= {row: kernel_distance(f, real, size) for row, f in answers.items()}
+        entry[FLOOR] = floor_distance(real, size)
     return entry
+
+
+def _mean(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    told = [e for e in entries if FLOOR in e]
+    out: dict[str, Any] = {name: sum(e[name] for e in told) for name in ("edits", "real")}
+    for row in (row for row in ROWS if told and row in told[0]):
+        spread = np.sqrt(sum(e[row]["spread"] ** 2 for e in told)) / len(told)  # the values' draws are independent
+        out[row] = {"mean": float(np.mean([e[row]["mean"] for e in told])), "spread": float(spread)}
+    return out

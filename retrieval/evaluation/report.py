@@ -151,22 +151,22 @@ def _realism_tables(report: Mapping[str, Any]) -> list[Block]:
     entries = [
         (f"{a}, {v}", e)
         for a, t in report["realism"].items()
-        for v, e in (("all values", t["all"]), *t["values"].items())
+        for v, e in (("mean over values", t["macro"]), *t["values"].items())
     ]
     names = [row for row in realism.ROWS if any(row in e for _, e in entries)]
     rows = [
-        [name, str(e["edits"]), str(e["real"]), str(e["subset"]), *(_with_spread(e.get(row)) for row in names)]
+        [name, str(e["edits"]), str(e["real"]), str(e.get("subset", "–")), *(_with_spread(e.get(row)) for row in names)]
         for name, e in entries
     ]
     return [
         Heading("Do the edits look real"),
         Text(
             "Kernel distance (KID, Binkowski et al. 2018) on the judge's features: the unbiased squared MMD between "
-            "edits and the split's real items that have the wanted values, mean ± standard deviation over "
-            f"{realism.SUBSETS} random subsets, in which both sides have each value equally often. 0 is no difference, "
-            "below 0 is chance; real items against real items say how large chance is with sets of that size. Features "
-            "are of unit length and the kernel is (cosine + 1)³, so figures compare with others of the same judge "
-            f"only. Values with fewer than {2 * realism.SMALLEST} real items have none."
+            "the edits to a value and the split's real items that have it, mean ± standard deviation over "
+            f"{realism.SUBSETS} random subsets. 0 is no difference, below 0 is chance; real items against real items "
+            "say how large chance is with sets of that size. Features are of unit length and the kernel is (cosine + "
+            "1)³, so figures compare with others of the same judge only. Values with fewer than "
+            f"{2 * realism.SMALLEST} real items, or half as many edits, have none."
         ),
         Table(["wanted", "edits", "real items", "in a subset", *names], rows),
         Points(tuple(f"{row}: {realism.ROWS[row]}." for row in names)),

@@ -9,7 +9,6 @@ import numpy as np
 from amgan.data.garments import Garments
 from retrieval.evaluation import metrics
 from retrieval.evaluation.edits import (
-    COLUMNS,
     EditScores,
     Network,
     first_by_hash,
@@ -42,7 +41,7 @@ def summarise(scores: EditScores, rounds: int = 1000) -> dict[str, Any]:
             if (mine & (plan.value == v)).any()
         }
         macro: dict[str, dict[str, float]] = {}
-        for column in COLUMNS:
+        for column in scores.columns:
             x = scores.columns[column][mine]
             if np.isnan(x).all():
                 continue
@@ -57,6 +56,14 @@ def summarise(scores: EditScores, rounds: int = 1000) -> dict[str, Any]:
             "values": values,
         }
     return out
+
+
+def overall(scores: EditScores, rounds: int = 1000) -> dict[str, dict[str, float]]:
+    """Every column's macro mean over the attributes that it applies to, of their means over the wanted values, with
+    its 95 % interval."""
+    plan = scores.plan
+    told = {c: x for c, x in scores.columns.items() if not np.isnan(x).all()}
+    return {c: interval(x, plan.attribute, plan.value, plan.photo, rounds) for c, x in told.items()}
 
 
 def interval(

@@ -5,11 +5,15 @@ wanted value and every other label that the query's photo is known to have; an u
 and what is unknown of the query is not required. Queries without any right item are counted and left out. The given
 labels only decide what is right: ranking sees pictures and predicted attributes, except in the row that is marked as an
 upper bound.
+
+Of synthetic garments the one right answer is known (``evaluate_one``): the true picture of the edit, in a gallery that
+holds, for every seed, the source, that truth, and siblings that differ from the source in other ways. The source stays
+in the gallery: it is a wrong answer that looks right.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,10 +39,17 @@ ROWS = {
     "chance": "a random order (exact)",
     "given labels": "as 'edited + wanted', with the given labels in place of predictions on both sides",
 }
+TRUE_ROWS = {
+    "truth": "the true picture of the edit, in the source's frame: what a perfect editor would ask with, the ceiling",
+    "truth + wanted": "the true picture fused with the wanted attributes: the ceiling of 'edited + wanted'",
+}
+KINDS = ("source", "truth", "sibling", "another garment")
 
 
 def row_name(row: str) -> str:
     """As a reader sees it: what is no fair query says so."""
+    if row in TRUE_ROWS:
+        return f"{row} (ceiling)"
     return f"{row} (upper bound)" if row == "given labels" else row
 
 
@@ -52,6 +63,7 @@ class Seen:
         predictions: attribute probabilities of the photos (n, N).
         reference, reference_labels: features (R, D) and given labels (R, M) of photos outside the split, for
         prototypes.
+        truth: features of the true pictures (Q, D), in the plan's order, where they are known.
     """
 
     edited: np.ndarray
@@ -59,6 +71,19 @@ class Seen:
     predictions: np.ndarray
     reference: np.ndarray
     reference_labels: np.ndarray
+    truth: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """What is searched: unit features (G, D), predicted probabilities (G, N), given labels (G, M)."""
+
+    features: np.ndarray
+    predictions: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.features)
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -101,15 +126,20 @@ def prototypes(wanted: np.ndarray, attribute: np.ndarray, features: np.ndarray, 
     return unit(out)
 
 
-def score_rows(plan: EditPlan, seen: Seen, labels: np.ndarray, weights: QueryWeights) -> dict[str, np.ndarray]:
-    """The scores (Q, n) of every gallery photo for every query, per row; higher is better."""
-    schema = plan.schema
-    gallery, photos = seen.photos, seen.photos[plan.photo]
+def score_rows(
+    plan: EditPlan, seen: Seen, labels: np.ndarray, weights: QueryWeights, gallery: Gallery | None = None
+) -> dict[str, np.ndarray]:
+    """The scores (Q, G) of every gallery item for every query, per row; higher is better.
+
+    labels (n, M) are the photos'; the photos are the gallery where no other is given.
+    """
+    gallery = gallery or Gallery(seen.photos, seen.predictions, labels)
+    schema, pictures = plan.schema, gallery.features.T
     wanted = wanted_attributes(plan, seen.predictions)
-    attributes = attribute_block(wanted, schema) @ attribute_block(seen.predictions, schema).T
-    edited, unedited = seen.edited @ gallery.T, photos @ gallery.T
+    attributes = attribute_block(wanted, schema) @ attribute_block(gallery.predictions, schema).T
+    edited, unedited = seen.edited @ pictures, seen.photos[plan.photo] @ pictures
     likeliest = predicted_labels(schema, wanted)
-    passes = metrics.relevance(likeliest, predicted_labels(schema, seen.predictions))
+    passes = metrics.relevance(likeliest, predicted_labels(schema, gallery.predictions))
 
     def fused(picture: np.ndarray, attribute: np.ndarray) -> np.ndarray:  # the inner product with `compose`d queries
         return (weights.image * picture + weights.wanted * attribute) / (weights.image + weights.wanted)
@@ -123,12 +153,15 @@ def score_rows(plan: EditPlan, seen: Seen, labels: np.ndarray, weights: QueryWei
         "wanted alone": attributes,
         "filter": unedited + 4.0 * passes,  # inner products of unit vectors differ by 2 at most
         "given labels": fused(
-            edited, attribute_block(known, schema) @ attribute_block(one_hot(schema, labels), schema).T
+            edited, attribute_block(known, schema) @ attribute_block(one_hot(schema, gallery.labels), schema).T
         ),
     }
     if len(seen.reference):
-        rows["prototype"] = prototypes(likeliest, plan.attribute, seen.reference, seen.reference_labels) @ gallery.T
-    return {name: rows[name] for name in ROWS if name in rows}
+        rows["prototype"] = prototypes(likeliest, plan.attribute, seen.reference, seen.reference_labels) @ pictures
+    if seen.truth is not None:
+        rows["truth"] = seen.truth @ pictures
+        rows["truth + wanted"] = fused(rows["truth"], attributes)
+    return {name: rows[name] for name in (*ROWS, *TRUE_ROWS) if name in rows}
 
 
 def evaluate(
@@ -159,7 +192,11 @@ def evaluate(
             precision = {k: metrics.precision_at(hits, k) for k in KS}
         else:
             continue
-        rows[name] = _row(plan, answerable, hit, precision, rounds)
+        rows[name] = _row(plan, answerable, hit, rounds)
+        rows[name]["precision"] = {
+            str(k): interval(p[answerable], plan.attribute[answerable], plan.value[answerable], source[answerable], 0)
+            for k, p in precision.items()
+        }
     left = {
         a.name: {
             v: int((~answerable & (plan.attribute == m) & (plan.value == i)).sum()) for i, v in enumerate(a.values)
@@ -176,13 +213,59 @@ def evaluate(
     }
 
 
-def _row(
-    plan: EditPlan, use: np.ndarray, hit: dict[int, np.ndarray], precision: dict[int, np.ndarray], rounds: int
+def evaluate_one(
+    plan: EditPlan,
+    seen: Seen,
+    labels: np.ndarray,
+    gallery: Gallery,
+    places: np.ndarray,
+    weights: QueryWeights,
+    rounds: int = 1000,
+    chunk: int = 256,
 ) -> dict[str, Any]:
+    """The retrieval table of one embedder where one gallery item is right.
+
+    Args:
+        places: int64 (Q, 2 + siblings), where in the gallery each query's source, its truth and its siblings are.
+        chunk: queries whose scores of the whole gallery are in memory at once.
+
+    Returns:
+        As ``evaluate``, without ``left_out_by_value`` and precision; each row also has ``"median_rank"`` of the truth
+        and ``"first"``, the share of queries whose first hit is of each kind of ``KINDS``. Ties count against the
+        truth.
+    """
+    ranks: dict[str, list[np.ndarray]] = {}
+    kinds: dict[str, list[np.ndarray]] = {}
+    for start in range(0, len(plan), chunk):
+        q = np.arange(start, min(start + chunk, len(plan)))
+        part = replace(seen, edited=seen.edited[q], truth=None if seen.truth is None else seen.truth[q])
+        for name, scores in score_rows(plan.part(q), part, labels, weights, gallery).items():
+            ranks.setdefault(name, []).append(metrics.rank_of_one(scores, places[q, 1]))
+            kinds.setdefault(name, []).append(_kind(scores.argmax(axis=1), places[q]))
+    everything, rows = np.ones(len(plan), dtype=bool), {}
+    for name in (*ROWS, *TRUE_ROWS):
+        if name == "chance":
+            one, size = np.ones(len(plan)), np.full(len(plan), len(gallery))
+            rows[name] = _row(plan, everything, {k: metrics.chance_hit_at(one, size, k) for k in KS}, rounds=0)
+            rows[name]["median_rank"] = (len(gallery) + 1) / 2
+        elif name in ranks:
+            rank, kind = np.concatenate(ranks[name]), np.concatenate(kinds[name])
+            rows[name] = _row(plan, everything, {k: (rank <= k).astype(float) for k in KS}, rounds)
+            rows[name]["median_rank"] = float(np.median(rank))
+            rows[name]["first"] = {n: float((kind == i).mean()) for i, n in enumerate(KINDS)}
+    return {"queries": len(plan), "left_out": 0, "gallery": len(gallery), "right_items_mean": 1.0, "rows": rows}
+
+
+def _kind(first: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Positions in ``KINDS`` of gallery positions (Q,)."""
+    column = np.where(places == first[:, None], np.arange(places.shape[1]), len(KINDS) + places.shape[1]).min(axis=1)
+    return np.where(column < places.shape[1], np.minimum(column, KINDS.index("sibling")), len(KINDS) - 1)
+
+
+def _row(plan: EditPlan, use: np.ndarray, hit: dict[int, np.ndarray], rounds: int) -> dict[str, Any]:
     attribute, value, photo = plan.attribute[use], plan.value[use], plan.photo[use]
     out: dict[str, Any] = {
         "hit": {str(k): interval(hit[k][use], attribute, value, photo, rounds) for k in KS},
-        "precision": {str(k): interval(precision[k][use], attribute, value, photo, 0) for k in KS},
         "attributes": {},
     }
     for m, a in enumerate(plan.schema.attributes):
