@@ -21,6 +21,7 @@ from amgan.schema import AttributeSchema
 
 WHOLE_GARMENT = ("color", "pattern", "fabric")
 OUTLINE = ("sleeve",)
+RECOLOURED = ("color",)  # editing these leaves folds and prints where they are
 
 
 def cam_target(source: Tensor, reference: Tensor, edited: Tensor, size: int, union: bool) -> Tensor:
@@ -63,6 +64,12 @@ def mask_target(
         if name in WHOLE_GARMENT:
             target = torch.maximum(target, after_outline * edited[:, i, None, None, None].float())
     return target
+
+
+def true_target(source: Tensor, reference: Tensor) -> Tensor:
+    """Where a picture and its true edit differ, (B, 1, S, S) of 0 and 1; both (B, 3, S, S) in [-1, 1]."""
+    differs = ((source - reference).abs().amax(1, keepdim=True) > 0.08).float()  # 10 of 255
+    return -dilate(-dilate(differs, 1), 1)  # closed: cloth that happens to stay alike is changed too
 
 
 def needs_cam(schema: AttributeSchema, attention: str) -> bool:

@@ -36,7 +36,10 @@ def train(
     attributes: Annotated[
         Path | None, typer.Option(help="Schema file; attributes.json of the data when not given.")
     ] = None,
-    warm_start: Annotated[str | None, typer.Option(help="Weights whose editor the generator starts from.")] = None,
+    warm_start: Annotated[
+        str | None,
+        typer.Option(help="Weights to start from: what both schemas name is carried over, by attribute and value."),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the configuration and leave.")] = False,
 ) -> None:
@@ -57,13 +60,17 @@ def edit(
     accept_cutout: Annotated[
         bool, typer.Option("--accept-cutout", help="Go on where the cut-out is uncertain.")
     ] = False,
+    size: Annotated[
+        str, typer.Option(help="Of all four pictures: the model's, or source, the photo's own (2,048 pixels at most).")
+    ] = "model",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Edit photos. Writes, per photo, STEM.input.png (cut out, as the model sees it), STEM.png (edited), STEM.mask.png
+    """Edit photos. Writes, per photo, STEM.input.png (cut out, as the model sees it, or the
+    same at the photo's own size), STEM.png (edited), STEM.mask.png
     (the model's attention) and STEM.garment.png (the cut-out's mask)."""
     from amgan.edit_command import edit_command
 
-    result = edit_command(photos, out, set_, weights, only_on, mask, accept_cutout, quiet=as_json)
+    result = edit_command(photos, out, set_, weights, only_on, mask, accept_cutout, as_json, size)
     if as_json:
         print(json.dumps(result))
     if result["refused"]:
@@ -77,7 +84,7 @@ def edit(
 def synth(
     count: Annotated[int, typer.Option(help="How many garments.")],
     out: Annotated[Path, typer.Option(help="Folder. The same command again completes it.")],
-    seed: Annotated[int, typer.Option(help="Seed of the first; the others follow. Weights train from 1,000,000 on.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the first. Weights are trained on seeds from 1,000,000 on.")] = 0,
     size: Annotated[int, typer.Option(help="Side in pixels, 32 to 1,024.")] = 128,
     counterfactuals: Annotated[int, typer.Option(help="True edits to render of each garment, for training.")] = 0,
     split: Annotated[str, typer.Option(help="auto (85 : 5 : 10 by the seed), or train, val or test for all.")] = "auto",

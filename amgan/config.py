@@ -119,7 +119,7 @@ class AmganConfig:
     pairs: float = 0.0  # share of a batch that trains on constructed pairs, see data/pairs.py
     pair: float = 10.0  # weight of their pixel loss
     balanced: bool = False  # lift small attention targets in the attention and pair losses
-    detail: float = 0.0  # weight of the detail kept where the outline stays
+    detail: float = 0.0  # weight of the detail kept where only the colour is edited
     several: float = 0.2  # share of items with more than one attribute edited
     outline_weight: float = 1.0  # how much rather the sleeve is edited than another attribute
     # Optimisation

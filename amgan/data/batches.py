@@ -34,6 +34,7 @@ class EditBatch(NamedTuple):
         paired: float (B,), 1 where the reference is the exact result.
         cycled: float (B,), 1 where there is a way back: an unpaired photograph whose edited labels can be asked for.
         region: float (B,), 1 where the edit changes something, so that the attention has a target.
+        true: float (B,), 1 where the reference is not constructed but true: where it differs is where to look.
     """
 
     photos: Tensor
@@ -47,6 +48,7 @@ class EditBatch(NamedTuple):
     paired: Tensor
     cycled: Tensor
     region: Tensor
+    true: Tensor
 
 
 def drawable(schema: AttributeSchema) -> list[Tensor]:
@@ -105,6 +107,10 @@ class BatchMaker:
         # Pairs can be constructed for edits of these alone.
         self.constructible = torch.zeros(len(names), dtype=torch.bool)
         self.constructible[self.outline + self.cloth] = True
+        self.truth_count = self.first_truth = None
+        if garments.truths is not None:  # they lie in the order of the garments
+            self.truth_count = torch.bincount(garments.truths.of, minlength=len(garments))
+            self.first_truth = self.truth_count.cumsum(0) - self.truth_count
 
     def draw(self, generator: torch.Generator) -> EditBatch:
         g, config = self.garments, self.config
@@ -115,7 +121,14 @@ class BatchMaker:
         wanted, edited = draw_edits(self.schema, labels, config.several, generator, config.outline_weight)
         chance = torch.rand(b, 3, generator=generator).to(device)
         pairable = edited.any(1) & ~(edited & ~self.constructible.to(device)).any(1)
+        if g.truths is not None:
+            assert self.truth_count is not None and self.first_truth is not None
+            pairable = self.truth_count[index] > 0
         paired = (chance[:, 0] < config.pairs) & pairable
+        truth = None
+        if g.truths is not None and paired.any():
+            truth = self._draw_truths(index[paired], generator)
+            wanted, edited = self._as_truths(paired, truth, labels, wanted, edited)
         same = paired & (chance[:, 1] < IDENTITY)
         # Back to a value that names no appearance (multi) there is no way.
         nameless = torch.zeros(b, dtype=torch.bool, device=device)
@@ -124,12 +137,21 @@ class BatchMaker:
         backward = paired & ~same & ~nameless & (chance[:, 2] < 0.5)
 
         photos, masks = to_float(g.images[index]), g.masks[index].float()
-        nearest = assign_references(self.index, g.labels, index, wanted, edited, generator)
+        nearest = index.clone()
+        searched = ~paired if truth is not None else torch.ones_like(paired)
+        if searched.any():
+            nearest[searched] = assign_references(
+                self.index, g.labels, index[searched], wanted[searched], edited[searched], generator
+            )
         other, other_masks = to_float(g.images[nearest]), g.masks[nearest].float()
         if paired.any():
-            copies, copy_masks = self._construct(
-                index, photos, masks, wanted, edited & paired[:, None], nearest, generator
-            )
+            if g.truths is not None and truth is not None:
+                copies, copy_masks = photos.clone(), masks.clone()
+                copies[paired], copy_masks[paired] = to_float(g.truths.images[truth]), g.truths.masks[truth].float()
+            else:
+                copies, copy_masks = self._construct(
+                    index, photos, masks, wanted, edited & paired[:, None], nearest, generator
+                )
             pick = (paired & ~same)[:, None, None, None]
             other, other_masks = torch.where(pick, copies, other), torch.where(pick, copy_masks, other_masks)
             pick = same[:, None, None, None]
@@ -154,7 +176,27 @@ class BatchMaker:
             paired=paired.float(),
             cycled=(~paired & ~nameless & edited.any(1)).float(),
             region=(edited.any(1) & ~same).float(),
+            true=paired.float() if truth is not None else torch.zeros_like(chance[:, 0]),
         )
+
+    def _draw_truths(self, index: Tensor, generator: torch.Generator) -> Tensor:
+        """For garments int64 (b,) one each of their true edits, int64 (b,)."""
+        assert self.truth_count is not None and self.first_truth is not None
+        chance = torch.rand(len(index), generator=generator).to(index.device)
+        return self.first_truth[index] + (chance * self.truth_count[index]).long()
+
+    def _as_truths(
+        self, paired: Tensor, truth: Tensor, labels: Tensor, wanted: Tensor, edited: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """``wanted`` and ``edited`` with the pairs' rows replaced by what their true edits changed."""
+        truths = self.garments.truths
+        assert truths is not None
+        rows = paired.nonzero()[:, 0]
+        wanted, edited = wanted.clone(), edited.clone()
+        wanted[rows], edited[rows] = labels[rows], False
+        wanted[rows, truths.attribute[truth]] = truths.value[truth]
+        edited[rows, truths.attribute[truth]] = True
+        return wanted, edited
 
     def _construct(
         self,

@@ -13,9 +13,12 @@ from rich.progress import track
 from torch import Tensor
 
 from amgan.data.imagefolder import ImageFolder, Record
+from amgan.data.truths import TruthRecord, Truths, read_truths
 from amgan.errors import PhotoError, UserError
-from amgan.photos import cut_out, read_image, read_mask
+from amgan.photos import Placement, cut_out, frame_at, read_image, read_mask
 from amgan.schema import UNKNOWN, AttributeSchema
+
+Cut = tuple[np.ndarray, np.ndarray]  # image (S, S, 3) and mask (S, S), uint8
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class Garments:
         masks: bool (n, 1, S, S), the cut-out's mask.
         labels: int64 (n, M), UNKNOWN where not known.
         item_ids: n names.
+        truths: true edits of some of them, where the data have any.
     """
 
     schema: AttributeSchema
@@ -34,13 +38,19 @@ class Garments:
     masks: Tensor
     labels: Tensor
     item_ids: tuple[str, ...]
+    truths: Truths | None = None
 
     def __len__(self) -> int:
         return len(self.item_ids)
 
     def to(self, device: torch.device) -> Garments:
         return Garments(
-            self.schema, self.images.to(device), self.masks.to(device), self.labels.to(device), self.item_ids
+            self.schema,
+            self.images.to(device),
+            self.masks.to(device),
+            self.labels.to(device),
+            self.item_ids,
+            None if self.truths is None else self.truths.to(device),
         )
 
 
@@ -52,18 +62,21 @@ def load_garments(folder: ImageFolder, records: Sequence[Record], size: int, pro
         UserError: none of the pictures can be used.
     """
 
-    def one(record: Record) -> tuple[np.ndarray, np.ndarray] | str:
+    true_edits = read_truths(folder)
+
+    def one(record: Record) -> tuple[Cut, list[Cut]] | str:
         try:
             image = read_image(folder.root / record.file_name)
             mask = None
             if record.mask_file_name:
                 mask = read_mask(folder.root / record.mask_file_name)
             cut = cut_out(image, mask, size)
+            edits = [_framed_alike(folder, t, cut.placement) for t in true_edits.get(record.file_name, ())]
         except PhotoError as error:
             return str(error)
         if not cut.trusted and record.mask_file_name is None:
             return f"{record.file_name}: the garment could not be cut out with confidence ({' '.join(cut.problems)})"
-        return cut.image, cut.mask
+        return (cut.image, cut.mask), edits
 
     with ThreadPoolExecutor(4) as pool:
         results = pool.map(one, records)
@@ -76,13 +89,35 @@ def load_garments(folder: ImageFolder, records: Sequence[Record], size: int, pro
         print(f"Left out {len(refused)} of {len(records)} pictures; the first: {refused[0]}")
     if not kept:
         raise UserError(f"None of the {len(records)} pictures in {folder.root} can be used.")
+    images, masks = _stacked([x[0] for _, x in kept])
+    truths = None
+    listed = [(i, t) for i, (r, _) in enumerate(kept) for t in true_edits.get(r.file_name, ())]
+    if listed:
+        of, edits = torch.tensor([i for i, _ in listed]), [t for _, t in listed]
+        changed = torch.tensor([(t.attribute, t.value) for t in edits])
+        truths = Truths(*_stacked([c for _, x in kept for c in x[1]]), of, changed[:, 0], changed[:, 1])
     return Garments(
         folder.schema,
-        torch.from_numpy(np.stack([x[0] for _, x in kept])).permute(0, 3, 1, 2).contiguous(),
-        torch.from_numpy(np.stack([x[1] for _, x in kept]) > 127)[:, None],
+        images,
+        masks,
         torch.from_numpy(np.stack([r.labels for r, _ in kept])),
         tuple(r.item_id for r, _ in kept),
+        truths,
     )
+
+
+def _framed_alike(folder: ImageFolder, truth: TruthRecord, placement: Placement) -> Cut:
+    """A true edit in the frame of the garment that it is an edit of: they lie pixel upon pixel."""
+    image = np.asarray(read_image(folder.root / truth.file_name).convert("RGB"))
+    mask = read_mask(folder.root / truth.mask_file_name)
+    framed = frame_at(image, np.where(mask > 127, 255, 0).astype(np.uint8), placement)
+    return framed.image, framed.mask
+
+
+def _stacked(cuts: Sequence[Cut]) -> tuple[Tensor, Tensor]:
+    """Images uint8 (n, 3, S, S) and masks bool (n, 1, S, S)."""
+    images = torch.from_numpy(np.stack([c[0] for c in cuts])).permute(0, 3, 1, 2).contiguous()
+    return images, torch.from_numpy(np.stack([c[1] for c in cuts]) > 127)[:, None]
 
 
 def balance_weights(labels: Tensor, strength: float = 0.6) -> Tensor:

@@ -2,7 +2,7 @@
 
 from amgan.photos.cutout import CutOut, cut_out
 from amgan.photos.decode import DecodeLimits, read_image, read_mask
-from amgan.photos.framing import Framed, Placement, frame
+from amgan.photos.framing import Framed, Placement, frame, frame_at
 from amgan.photos.listing import list_photos
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Placement",
     "cut_out",
     "frame",
+    "frame_at",
     "list_photos",
     "read_image",
     "read_mask",

@@ -223,6 +223,4 @@ class Body:
             return np.vstack([self.bare_top(sleeve), side, self.lower_edge(), mirror(side)[::-1]])
         # Under a sleeve the cloth goes straight on to where the sleeve begins.
         hole = self.armhole(sleeve) if sleeve == "sleeveless" else self.arms[0].armhole
-        return np.vstack(
-            [neckline, hole, side[1:], self.lower_edge(), mirror(side)[::-1], mirror(hole)[::-1][1:]]
-        )
+        return np.vstack([neckline, hole, side[1:], self.lower_edge(), mirror(side)[::-1], mirror(hole)[::-1][1:]])

@@ -115,7 +115,7 @@ class Canvas:
         """Shade what lies under a part: a soft shadow away from the light."""
         size, towards = self.size, self.light.towards
         shadow = soften(mask, 0.5 * lift + 0.002)
-        move = np.float32([[1, 0, -towards[0] * lift * size], [0, 1, -towards[1] * lift * size]])
+        move = np.array([[1, 0, -towards[0] * lift * size], [0, 1, -towards[1] * lift * size]], np.float32)
         shadow = cv2.warpAffine(shadow, move, (size, size))
         x0, y0, w, h = cv2.boundingRect(shadow)
         box = np.s_[y0 : y0 + h, x0 : x0 + w]
@@ -150,7 +150,7 @@ def along_arm(arm: Arm, left: bool, x: Array, y: Array) -> tuple[Array, Array]:
     """Coordinates across and along a sleeve, from the garment's."""
     x = -x if left else x
     m = arm.armhole.mean(0).astype(np.float32)
-    half = np.float32(arm.length / 2)
+    half = arm.length / 2
     up, low = (np.array([np.sin(a), np.cos(a)], np.float32) for a in (arm.upper, arm.lower))
     elbow = m + up * half
     t1, s1 = (x - m[0]) * up[0] + (y - m[1]) * up[1], (x - m[0]) * up[1] - (y - m[1]) * up[0]

@@ -233,7 +233,11 @@ def herringbone(canvas: np.ndarray, palette: Palette, g: np.random.Generator) ->
     pitch, column = 0.03, g.uniform(0.06, 0.08)
     zigzag = np.abs((x / column) - np.floor(x / column) - 0.5) * 2 * column
     light = _lightness(palette.base) > 110
-    _mix(canvas, 0.75 * _bands((y + zigzag) / pitch, 0.5, pitch * len(canvas)), shade(palette.base, -0.5 if light else 0.5))
+    _mix(
+        canvas,
+        0.75 * _bands((y + zigzag) / pitch, 0.5, pitch * len(canvas)),
+        shade(palette.base, -0.5 if light else 0.5),
+    )
 
 
 def marl(canvas: np.ndarray, palette: Palette, g: np.random.Generator) -> None:
@@ -241,7 +245,9 @@ def marl(canvas: np.ndarray, palette: Palette, g: np.random.Generator) -> None:
     flecks = noise(g, (150, 60), size) + 0.7 * noise(g, (60, 24), size)
     light = _lightness(palette.base) > 60
     _mix(canvas, smoothstep(flecks, 0.05, 0.6) * 0.7, shade(palette.base, 0.6))
-    _mix(canvas, smoothstep(-flecks, 0.15, 0.7) * 0.55, shade(palette.base, -0.5) if light else shade(palette.base, 0.3))
+    _mix(
+        canvas, smoothstep(-flecks, 0.15, 0.7) * 0.55, shade(palette.base, -0.5) if light else shade(palette.base, 0.3)
+    )
 
 
 REPEATS: dict[str, Callable[[np.ndarray, Palette, np.random.Generator], None]] = {
@@ -317,7 +323,10 @@ def draw_photo(size: int, palette: Palette, g: np.random.Generator) -> tuple[np.
     sun = centre + (g.uniform(-0.6, 0.6) * half, -tall * 0.4)
     fill_into(picture, ellipse(sun, (tall * 0.2,) * 2), (252, 240, 190))
     for k in range(3):  # hills, nearer ones darker
-        ridge = [(centre[0] + s * half, centre[1] + tall * (0.1 + 0.28 * k + g.uniform(-0.22, 0.18))) for s in np.linspace(-1.1, 1.1, 6)]
+        ridge = [
+            (centre[0] + s * half, centre[1] + tall * (0.1 + 0.28 * k + g.uniform(-0.22, 0.18)))
+            for s in np.linspace(-1.1, 1.1, 6)
+        ]
         hill = np.vstack([curve(ridge, 4), [(centre[0] + half * 1.1, 1), (centre[0] - half * 1.1, 1)]])
         fill_into(picture, hill, tuple(np.array([70, 100, 80]) * (1 - 0.28 * k) + g.uniform(-15, 15, 3)))
     frame = rectangle(*(centre - (half, tall)), *(centre + (half, tall)))
@@ -396,7 +405,17 @@ def make_cloth(seed: int, colour: str, pattern: str, size: int) -> Cloth:
     contrast = palette.others[0] if ringer and pattern in ("plain", "print", "striped") else None
     if contrast is not None:
         trim = plain(contrast)
-    elif pattern in ("checked", "floral", "polka dot", "striped", "herringbone", "marl", "animal", "paisley", "pinstriped"):
+    elif pattern in (
+        "checked",
+        "floral",
+        "polka dot",
+        "striped",
+        "herringbone",
+        "marl",
+        "animal",
+        "paisley",
+        "pinstriped",
+    ):
         trim = sleeve
     factor = weave[..., None]
     torso, sleeve, trim = (np.clip(t * factor + 0.5, 0, 255).astype(np.uint8) for t in (torso, sleeve, trim))

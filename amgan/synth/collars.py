@@ -74,7 +74,9 @@ def _ribbed(canvas: Canvas, strength: float = 0.1) -> np.ndarray:
 def _band(canvas: Canvas, path: Points, width: float, tone: float = 0.93) -> None:
     """A band along the neckline, both sides."""
     whole = np.vstack([mirror(path)[::-1], path[1:]])
-    canvas.paint("collar", [ribbon(whole, width)], tone=tone, lift=0.002, folds=None, factor=_ribbed(canvas), edge=(0.005, 0.15))
+    canvas.paint(
+        "collar", [ribbon(whole, width)], tone=tone, lift=0.002, folds=None, factor=_ribbed(canvas), edge=(0.005, 0.15)
+    )
     canvas.tone([ribbon(whole + (0, width * 0.5), 0.003)], 0.8)
 
 
@@ -121,7 +123,9 @@ def polo(canvas: Canvas, neck: Neck, g: np.random.Generator) -> None:
     canvas.tone([ribbon(points((0, d), (0, d + 0.09)), 0.026)], 0.93)  # the short placket
     canvas.tone([ribbon(points((0.013, d), (0.013, d + 0.09), (-0.013, d + 0.09), (-0.013, d)), 0.004)], 0.72)
     for side in (leaf, mirror(leaf)):
-        canvas.paint("collar", [side], tone=0.97, lift=0.004, folds=None, factor=_ribbed(canvas, 0.05), edge=(0.016, 0.3))
+        canvas.paint(
+            "collar", [side], tone=0.97, lift=0.004, folds=None, factor=_ribbed(canvas, 0.05), edge=(0.016, 0.3)
+        )
     if canvas.cloth.contrast_trim is None and g.random() < 0.35:  # tipping
         light = shade(canvas.cloth.palette.base, 0.7)
         canvas.paint("collar", [ribbon(outer, 0.005), ribbon(mirror(outer), 0.005)], light, folds=None, edge=(0.01, 0))
@@ -131,7 +135,15 @@ def peter_pan(canvas: Canvas, neck: Neck, g: np.random.Generator) -> None:
     n, d, wide = canvas.body.neck, neck.depth, g.uniform(0.046, 0.062)
     inner = neck.right[:-1]
     outer = curve(
-        [(n + 0.006, -0.008), (n + wide * 0.95, 0.03), (n * 0.85 + wide * 0.6, d + wide * 0.8), (n * 0.42, d + wide), (0.012, d + wide * 0.55), (0.002, d)], 6
+        [
+            (n + 0.006, -0.008),
+            (n + wide * 0.95, 0.03),
+            (n * 0.85 + wide * 0.6, d + wide * 0.8),
+            (n * 0.42, d + wide),
+            (0.012, d + wide * 0.55),
+            (0.002, d),
+        ],
+        6,
     )
     white = (238.0, 237.0, 234.0)
     contrast = g.random() < 0.3 and sum(canvas.cloth.palette.base) < 560
@@ -157,7 +169,15 @@ def high(canvas: Canvas, neck: Neck, g: np.random.Generator) -> None:
     top = curve([(n * 0.93, -tall), (0, -tall * 1.04), (-n * 0.93, -tall)], 6)
     low = curve([(-n * 1.02, 0.012), (0, 0.036), (n * 1.02, 0.012)], 6)
     ribs = 1 + 0.09 * wave(canvas.x / 0.0115)
-    canvas.paint("collar", [np.vstack([low, side, top, mirror(side)[::-1]])], tone=0.98, lift=0.004, folds=None, factor=ribs, edge=(0.03, 0.34))
+    canvas.paint(
+        "collar",
+        [np.vstack([low, side, top, mirror(side)[::-1]])],
+        tone=0.98,
+        lift=0.004,
+        folds=None,
+        factor=ribs,
+        edge=(0.03, 0.34),
+    )
     hole = curve([(-n * 0.84, -tall * 0.99), (0, -tall * 0.84), (n * 0.84, -tall * 0.99)], 6)
     canvas.tone([np.vstack([hole, top])], 0.62)
     if rolled:
@@ -169,17 +189,44 @@ def high(canvas: Canvas, neck: Neck, g: np.random.Generator) -> None:
 def hood_back(canvas: Canvas, neck: Neck, g: np.random.Generator) -> None:
     """The hood lies above the shoulders; painted before the torso, which covers its lower edge."""
     n, tall, wide = canvas.body.neck, g.uniform(0.105, 0.125), g.uniform(0.1, 0.122)
-    outline = curve([(n + 0.03, 0.03), (wide, -tall * 0.3), (wide * 0.9, -tall * 0.8), (wide * 0.4, -tall * 1.04), (0, -tall * 1.06)], 6)
+    outline = curve(
+        [
+            (n + 0.03, 0.03),
+            (wide, -tall * 0.3),
+            (wide * 0.9, -tall * 0.8),
+            (wide * 0.4, -tall * 1.04),
+            (0, -tall * 1.06),
+        ],
+        6,
+    )
     canvas.paint("collar", [np.vstack([outline, mirror(outline)[::-1]])], "sleeve", edge=(0.035, 0.3))
     canvas.tone([ribbon(points((0, -tall), (0, -tall * 0.6)), 0.004)], 0.75)
-    rim = curve([(0.0, neck.depth), (n * 0.62, neck.depth * 0.2), (n * 0.78, -tall * 0.32), (n * 0.5, -tall * 0.7), (0, -tall * 0.82)], 6)
+    rim = curve(
+        [
+            (0.0, neck.depth),
+            (n * 0.62, neck.depth * 0.2),
+            (n * 0.78, -tall * 0.32),
+            (n * 0.5, -tall * 0.7),
+            (0, -tall * 0.82),
+        ],
+        6,
+    )
     opening = np.vstack([rim, mirror(rim)[::-1]])
     canvas.paint("inside", [opening], canvas.cloth.palette.base, tone=0.5, folds=None, edge=(0.03, 0.35))
 
 
 def hood_front(canvas: Canvas, neck: Neck, g: np.random.Generator) -> None:
     n, d, tall = canvas.body.neck, neck.depth, g.uniform(0.105, 0.125)
-    rim = curve([(0.002, d + 0.004), (n * 0.66, d * 0.25), (n * 0.82, -tall * 0.32), (n * 0.52, -tall * 0.72), (0, -tall * 0.84)], 6)
+    rim = curve(
+        [
+            (0.002, d + 0.004),
+            (n * 0.66, d * 0.25),
+            (n * 0.82, -tall * 0.32),
+            (n * 0.52, -tall * 0.72),
+            (0, -tall * 0.84),
+        ],
+        6,
+    )
     for side in (rim, mirror(rim)):
         canvas.paint("collar", [ribbon(side, 0.02)], "sleeve", tone=1.02, lift=0.004, folds=None, edge=(0.008, 0.22))
     cord = (235.0, 234.0, 230.0) if g.random() < 0.6 else shade(canvas.cloth.palette.base, -0.4)
@@ -192,9 +239,14 @@ def hood_front(canvas: Canvas, neck: Neck, g: np.random.Generator) -> None:
 def lapel(canvas: Canvas, neck: Neck, g: np.random.Generator) -> None:
     n, d, wide = canvas.body.neck, neck.depth, g.uniform(0.092, 0.118)
     _stand(canvas, 0.026)
-    upper = points((n * 0.55, d * 0.42), (n * 0.93, -0.022), (n + 0.034, 0.02), (wide * 0.92, 0.056), (wide * 0.66, 0.078))
+    upper = points(
+        (n * 0.55, d * 0.42), (n * 0.93, -0.022), (n + 0.034, 0.02), (wide * 0.92, 0.056), (wide * 0.66, 0.078)
+    )
     lower = np.vstack(
-        [points((0.001, d), (n * 0.52, d * 0.46), (wide * 0.62, 0.08), (wide * 1.04, 0.07)), curve([(wide * 1.04, 0.07), (wide * 0.72, d * 0.6), (0.004, d + 0.006)], 6)]
+        [
+            points((0.001, d), (n * 0.52, d * 0.46), (wide * 0.62, 0.08), (wide * 1.04, 0.07)),
+            curve([(wide * 1.04, 0.07), (wide * 0.72, d * 0.6), (0.004, d + 0.006)], 6),
+        ]
     )
     for half in (upper, lower):
         for side in (half, mirror(half)):
@@ -206,7 +258,10 @@ def shawl(canvas: Canvas, neck: Neck, g: np.random.Generator) -> None:
     n, d, wide = canvas.body.neck, neck.depth, g.uniform(0.038, 0.056)
     _stand(canvas, 0.028)
     inner = curve([(0.001, d), (n * 0.5, d * 0.48), (n * 0.95, -0.024)], 6)
-    outer = curve([(n + wide * 0.75, 0.012), (n * 0.72 + wide, d * 0.42), (n * 0.42 + wide * 0.6, d * 0.74), (0.003, d + 0.012)], 6)
+    outer = curve(
+        [(n + wide * 0.75, 0.012), (n * 0.72 + wide, d * 0.42), (n * 0.42 + wide * 0.6, d * 0.74), (0.003, d + 0.012)],
+        6,
+    )
     half = np.vstack([inner, outer])
     for side in (half, mirror(half)):
         canvas.paint("collar", [side], tone=1.02, lift=0.006, edge=(0.022, 0.32))
@@ -228,7 +283,9 @@ def volant(canvas: Canvas, neck: Neck, g: np.random.Generator) -> None:
     angle = np.arctan2(canvas.x, canvas.y + 0.03)
     ends = np.arctan2(out[:, 0], out[:, 1])
     factor = np.interp(angle, ends, pleats[:96]).astype(np.float32)
-    canvas.paint("collar", [np.vstack([path, edge[::-1]])], tone=1.03, lift=0.009, folds=None, edge=(0.008, 0.2), factor=factor)
+    canvas.paint(
+        "collar", [np.vstack([path, edge[::-1]])], tone=1.03, lift=0.009, folds=None, edge=(0.008, 0.2), factor=factor
+    )
     canvas.tone([ribbon(edge, 0.005)], 0.72)
     _band(canvas, neck.right, 0.009, 0.9)
 

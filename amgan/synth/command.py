@@ -16,7 +16,13 @@ def synth_command(
     """See ``amgan synth --help``. Raises UserError."""
     wanted = SynthFolder(count, seed, size, counterfactuals, split)
     console = Console(stderr=True)
-    columns = (TextColumn("Drawing garments"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("Drawing garments"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("", total=count)
         for done in write_synth(out, wanted, workers):

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating]  # float32 where it covers pixels
 Mask = NDArray[np.uint8]
 Points = NDArray[np.float64]  # (n, 2), unit coordinates
 
@@ -55,9 +55,9 @@ def ribbon(path: Points, width: ArrayLike) -> Points:
 def ellipse(centre: ArrayLike, radii: ArrayLike, turn: float = 0.0, corners: int = 24) -> Points:
     angle = np.arange(corners) * (2 * np.pi / corners)
     x, y = radii[0] * np.cos(angle), radii[1] * np.sin(angle)  # type: ignore[index]
-    return np.stack(
-        [x * np.cos(turn) - y * np.sin(turn), x * np.sin(turn) + y * np.cos(turn)], axis=1
-    ) + np.asarray(centre)
+    return np.stack([x * np.cos(turn) - y * np.sin(turn), x * np.sin(turn) + y * np.cos(turn)], axis=1) + np.asarray(
+        centre
+    )
 
 
 def rectangle(left: float, top: float, right: float, bottom: float) -> Points:

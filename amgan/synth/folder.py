@@ -11,7 +11,7 @@ import io
 import json
 import multiprocessing
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -141,7 +141,9 @@ def _render_task(folder: Path, wanted: SynthFolder, seeds: list[int]) -> int:
             last = folder / "counterfactuals" / f"{name}-{wanted.counterfactuals - 1}.mask.png"
         if last.is_file():
             continue
-        _save(render(seed, item.labels, wanted.size), folder / "images" / f"{name}.png", folder / "masks" / f"{name}.png")
+        _save(
+            render(seed, item.labels, wanted.size), folder / "images" / f"{name}.png", folder / "masks" / f"{name}.png"
+        )
         for k, (attribute, value) in enumerate(wanted.edits(item)):
             after = render(seed, edited_labels(item.labels, {attribute: value}), wanted.size)
             stem = folder / "counterfactuals" / f"{name}-{k}"
@@ -189,7 +191,7 @@ def _write_metadata(folder: Path, wanted: SynthFolder) -> None:
     write_atomic(folder / "attributes.json", json.dumps(SCHEMA.to_dict(), indent=1) + "\n")
 
 
-def _write_csv(path: Path, rows: list[dict[str, object]]) -> None:
+def _write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()

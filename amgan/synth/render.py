@@ -16,7 +16,7 @@ from amgan.synth.collars import BEHIND, FRONT, Neck, neck
 from amgan.synth.draw import Mask, Points, curve, mirror, points, rectangle, ribbon, soften, stream, wave
 from amgan.synth.fastenings import FASTEN
 from amgan.synth.light import Camera, Light
-from amgan.synth.values import BARE, SCHEMA, check, draw_labels, edited_labels, possible_values
+from amgan.synth.values import BARE, check, draw_labels, edited_labels, possible_values
 
 RENDERER_VERSION = 1  # raised whenever a seed's pictures change
 SIZES = (32, 1024)
@@ -150,7 +150,9 @@ def _bare_back(canvas: Canvas, sleeve: str) -> None:
     body = canvas.body
     side, y = body.chest * 0.96, body.armpit_y - 0.008
     back = curve([(-side, y), (0, y - 0.012), (side, y)], 8)
-    canvas.paint("inside", [np.vstack([back, points((side, y + 0.05), (-side, y + 0.05))])], "trim", tone=0.66, folds=None)
+    canvas.paint(
+        "inside", [np.vstack([back, points((side, y + 0.05), (-side, y + 0.05))])], "trim", tone=0.66, folds=None
+    )
 
 
 def _torso(canvas: Canvas, seed: int, sleeve: str, opening: Neck) -> None:
@@ -179,7 +181,14 @@ def _torso(canvas: Canvas, seed: int, sleeve: str, opening: Neck) -> None:
     canvas.seam(shoulder + (0, 0.004), 0.84)
     if sleeve == "sleeveless":
         for side in (hole, mirror(hole)):
-            canvas.paint("torso", [ribbon(side - (np.sign(side[0, 0]) * 0.004, 0), 0.011)], "trim", tone=0.94, folds=None, edge=(0.005, 0.15))
+            canvas.paint(
+                "torso",
+                [ribbon(side - (np.sign(side[0, 0]) * 0.004, 0), 0.011)],
+                "trim",
+                tone=0.94,
+                folds=None,
+                edge=(0.005, 0.15),
+            )
         canvas.seam(hole - (0.012, 0), 0.8)
 
 
@@ -201,7 +210,7 @@ def _sleeves(canvas: Canvas, seed: int, sleeve: str) -> None:
     canvas.seam(hole, 0.7, 0.004)
 
 
-def _cuff(canvas: Canvas, cut, left: bool, share: float, flare: float, kind: int, rolled: bool) -> None:  # noqa: ANN001
+def _cuff(canvas: Canvas, cut, left: bool, share: float, flare: float, kind: int, rolled: bool) -> None:
     """How a sleeve ends: a hem, a rib, a cuff with a button, or rolled up."""
 
     def band(width: float, at: float = share) -> Points:
@@ -247,7 +256,11 @@ def _pockets(canvas: Canvas, seed: int, labels: Mapping[str, str]) -> None:
         x, y = body.chest * 0.5, body.armpit_y + 0.0
         for s in (1, -1) if both else (1,):
             shape = points(
-                (s * x - wide, y), (s * x + wide, y), (s * x + wide, y + 0.07), (s * x, y + 0.086), (s * x - wide, y + 0.07)
+                (s * x - wide, y),
+                (s * x + wide, y),
+                (s * x + wide, y + 0.07),
+                (s * x, y + 0.086),
+                (s * x - wide, y + 0.07),
             )
             canvas.paint("pocket", [shape], "torso", tone=1.0, lift=0.002, edge=(0.01, 0.08), within=inside)
             canvas.tone([ribbon(np.vstack([shape, shape[:1]]), 0.0042)], 0.68, inside)
@@ -260,7 +273,7 @@ def _photograph(canvas: Canvas, camera: Camera, size: int) -> Rendered:
     towards = canvas.light.towards
     x, y = camera.warp(inner)
     ground = soften(canvas.cover, 0.014)
-    move = np.float32([[1, 0, -towards[0] * 0.012 * inner], [0, 1, -towards[1] * 0.012 * inner]])
+    move = np.array([[1, 0, -towards[0] * 0.012 * inner], [0, 1, -towards[1] * 0.012 * inner]], np.float32)
     ground = cv2.warpAffine(ground, move, (inner, inner)).astype(np.float32) * (camera.shadow / 255)
     cover = canvas.cover.astype(np.float32)[..., None] / 255
     # What is not covered is background, and only that is shaded from the ground up.
@@ -279,17 +292,3 @@ def _photograph(canvas: Canvas, camera: Camera, size: int) -> Rendered:
         if seen.any():
             parts[name] = seen
     return Rendered(camera.develop(picture), mask, parts)
-
-
-__all__ = [
-    "RENDERER_VERSION",
-    "SCHEMA",
-    "Counterfactual",
-    "Item",
-    "Rendered",
-    "counterfactual",
-    "draw_item",
-    "possible_edits",
-    "render",
-    "true_region",
-]

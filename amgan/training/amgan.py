@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from amgan.attention import OUTLINE, cam_target, mask_target, needs_cam
+from amgan.attention import RECOLOURED, cam_target, mask_target, needs_cam, true_target
 from amgan.config import AmganConfig
 from amgan.crop import crop, edit_boxes
 from amgan.data.batches import BatchMaker, EditBatch
@@ -39,6 +39,7 @@ from amgan.training.loop import StatsFile, claim_run, console, interruptible, pr
 from amgan.training.snapshot import draw_sheet, validate
 from amgan.training.state import load_state, pack, pack_optimizer, save_state, unpack, unpack_optimizer
 from amgan.weights import load_classifier, load_generator, save_generator
+from amgan.weights.transfer import transfer_generator
 
 Losses = dict[str, Tensor]
 
@@ -178,15 +179,15 @@ class Amgan:
             losses["pair"] = c.pair * pair_loss(edited.image, batch.reference, batch.paired, weight)
         if c.detail > 0:
             losses["detail"] = c.detail * detail_loss(
-                edited.image, batch.source, batch.source_mask, self.same_outline(batch)
+                edited.image, batch.source, batch.source_mask, self.same_detail(batch)
             )
         total = torch.stack(list(losses.values())).sum()
         return total, {f"G/{k}": v.detach() for k, v in losses.items()} | {"G/alpha": edited.mask.detach().mean()}
 
-    def same_outline(self, batch: EditBatch) -> Tensor:
-        """Float (B,), 1 where no edited attribute moves the garment's outline."""
-        outline = torch.tensor([name in OUTLINE for name in self.schema.names], device=self.device)
-        return (~(batch.edited & outline).any(1)).float()
+    def same_detail(self, batch: EditBatch) -> Tensor:
+        """Float (B,), 1 where every edited attribute leaves folds and prints alone."""
+        changes = torch.tensor([name not in RECOLOURED for name in self.schema.names], device=self.device)
+        return (~(batch.edited & changes).any(1)).float()
 
     @torch.no_grad()
     def attention_target(self, batch: EditBatch, source_last: Tensor | None, reference_last: Tensor) -> Tensor:
@@ -199,9 +200,12 @@ class Amgan:
                 source_cam, reference_cam, batch.edited, self.config.image_size, self.config.attention != "source"
             )
         if self.config.attention == "masks":
-            return mask_target(self.schema, batch.source_mask, batch.reference_mask, batch.edited, cams)
-        assert cams is not None
-        return cams
+            target = mask_target(self.schema, batch.source_mask, batch.reference_mask, batch.edited, cams)
+        else:
+            assert cams is not None
+            target = cams
+        true = batch.true[:, None, None, None] > 0
+        return torch.where(true, true_target(batch.source, batch.reference), target)
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -309,15 +313,11 @@ def one_step(model: Amgan, batches: BatchMaker, step: int, steps: int) -> Losses
 def _start_from(model: Amgan, weights: str) -> None:
     """Copy what fits of other weights' editor into generator and average; the rest starts fresh."""
     other, _, _ = load_generator(weights)
-    own, copied = model.generator.state_dict(), 0
-    for name, value in other.state_dict().items():
-        if name in own and own[name].shape == value.shape:
-            own[name].copy_(value)
-            copied += 1
-    if copied < len(own) // 2:
+    copied, count = transfer_generator(model.generator, other), len(model.generator.state_dict())
+    if copied < count // 2:
         raise UserError(
-            f"Only {copied} of {len(own)} tensors of the editor of {weights} fit; "
+            f"Only {copied} of {count} tensors of the editor of {weights} fit; "
             "use the same channels, blocks, skips and context."
         )
     model.average.load_state_dict(model.generator.state_dict())
-    console.print(f"Warm start: {copied} of {len(own)} tensors from {weights}")
+    console.print(f"Warm start: {copied} of {count} tensors from {weights}")

@@ -14,11 +14,12 @@ from torch import Tensor
 from amgan.config import ClassifierConfig
 from amgan.data.augment import random_affine, to_float, warp
 from amgan.data.garments import Garments, balance_weights
-from amgan.errors import Interrupted
+from amgan.errors import Interrupted, UserError
 from amgan.networks.classifier import AttributeClassifier, classification_loss
 from amgan.training.loop import StatsFile, claim_run, console, interruptible, progress_bar, seed_step
 from amgan.training.state import load_state, pack, pack_optimizer, save_state, unpack, unpack_optimizer
-from amgan.weights import save_classifier
+from amgan.weights import load_classifier, save_classifier
+from amgan.weights.transfer import transfer_classifier
 
 
 def learning_rate(config: ClassifierConfig, step: int, steps: int) -> float:
@@ -57,11 +58,13 @@ def train_classifier(
     out: Path,
     device: torch.device,
     about: dict[str, Any],
+    warm_start: str | None = None,
 ) -> dict[str, float]:
     """Train, validate, and write ``out/ROLE/`` (the weights) and ``out/ROLE-run/`` (state, statistics).
 
     Args:
         about: goes into the weights' config.json (data, command …).
+        warm_start: weights whose classifier of this role it starts from, as far as it fits.
 
     Returns:
         The validation scores of the best snapshot, which is the one that is kept.
@@ -81,6 +84,8 @@ def train_classifier(
         unpack_optimizer("optimizer", optimizer, tensors)
         step, best, seconds = meta["step"], meta["best"], meta["seconds"]
         console.print(f"Resuming {role} at {step * config.batch / 1000:.1f} of {config.kimg:g} kimg")
+    elif warm_start is not None:
+        _start_from(network, role, warm_start)
 
     train = train.to(device)
     weights = balance_weights(train.labels.cpu(), config.balance)
@@ -111,6 +116,17 @@ def train_classifier(
     if interrupted and step < steps:
         raise Interrupted
     return best
+
+
+def _start_from(network: AttributeClassifier, role: str, weights: str) -> None:
+    other = load_classifier(weights, role)
+    copied, count = transfer_classifier(network, other), len(network.state_dict())
+    if copied < count // 2:
+        raise UserError(
+            f"Only {copied} of {count} tensors of the {role} of {weights} fit; use the same backbone "
+            f"({other.backbone_name})."
+        )
+    console.print(f"Warm start of the {role}: {copied} of {count} tensors from {weights}")
 
 
 def classifier_step(

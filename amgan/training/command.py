@@ -61,12 +61,12 @@ def train_command(
     val = load_garments(folder, folder.split("val"), size)
     about = {"data": data_hash(folder), "preset": preset_name}
 
-    def classifier(role: str, config: Any) -> None:
-        best = train_classifier(train, val, config, role, out, device, about)
+    def classifier(role: str, config: Any, start: str | None = None) -> None:
+        best = train_classifier(train, val, config, role, out, device, about, start)
         console.print(f"{role}: {json.dumps({k: round(v, 4) for k, v in best.items()})}, in {out / role}")
 
     if model == "classifier":
-        classifier(role, config)
+        classifier(role, config, warm_start)
         return
     for missing in ROLES:
         if not (out / missing / "config.json").is_file() or not _finished(out, missing):

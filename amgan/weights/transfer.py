@@ -1,0 +1,92 @@
+"""A head start from weights of another schema: what both schemas name is carried over, by attribute and value; the rest
+starts fresh."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from amgan.networks.classifier import AttributeClassifier
+from amgan.networks.generator import Generator
+from amgan.schema import AttributeSchema
+
+
+def shared_values(new: AttributeSchema, old: AttributeSchema) -> list[tuple[int, int]]:
+    """Pairs (index among the new schema's N values, among the old one's) of the values that both have."""
+
+    def position(schema: AttributeSchema) -> dict[tuple[str, str], int]:
+        names = [(a.name, v) for a in schema.attributes for v in a.values]
+        return {name: i for i, name in enumerate(names)}
+
+    there = position(old)
+    return [(i, there[name]) for name, i in position(new).items() if name in there]
+
+
+def shared_planes(new: AttributeSchema, old: AttributeSchema) -> list[tuple[int, int]]:
+    """Likewise for the N + M numbers of a condition (``make_condition``)."""
+    attributes = [
+        (new.n_values + i, old.n_values + old.names.index(name))
+        for i, name in enumerate(new.names)
+        if name in old.names
+    ]
+    return shared_values(new, old) + attributes
+
+
+@torch.no_grad()
+def transfer_generator(own: Generator, other: Generator) -> int:
+    """Copy what fits of another generator, mapping the planes of the condition; returns how many tensors were
+    filled."""
+    planes = shared_planes(own.schema, other.schema)
+    filled = 0
+    theirs = other.state_dict()
+    for name, tensor in own.state_dict().items():
+        source = theirs.get(name)
+        if source is None:
+            continue
+        if name == "stem.weight":
+            start = 3 * own.inner_stride**2  # picture first, then the planes
+            filled += _copy_columns(tensor, source, start, 3 * other.inner_stride**2, own, other, planes)
+        elif name.endswith("modulation.weight"):  # the planes first, then the context
+            filled += _copy_columns(tensor, source, 0, 0, own, other, planes)
+        elif tensor.shape == source.shape:
+            tensor.copy_(source)
+            filled += 1
+    return filled
+
+
+def _copy_columns(
+    tensor: Tensor, source: Tensor, start: int, their_start: int, own: Generator, other: Generator, planes: list
+) -> int:
+    """Copy dimension 1: what lies before and after the planes as it is, the planes by name. Returns 1, or 0 where the
+    shapes do not allow it."""
+    count, their_count = (g.schema.n_values + g.schema.n_attributes for g in (own, other))
+    after, their_after = tensor.shape[1] - start - count, source.shape[1] - their_start - their_count
+    same = tensor.shape[:1] + tensor.shape[2:] == source.shape[:1] + source.shape[2:]
+    if not same or start != their_start or after != their_after:
+        return 0
+    tensor[:, :start] = source[:, :start]
+    if after:
+        tensor[:, start + count :] = source[:, start + their_count :]
+    for mine, theirs in planes:
+        tensor[:, start + mine] = source[:, start + theirs]
+    return 1
+
+
+@torch.no_grad()
+def transfer_classifier(own: AttributeClassifier, other: AttributeClassifier) -> int:
+    """Copy the backbone where it fits, and the head's rows by name; returns how many tensors were filled."""
+    filled = 0
+    theirs = other.state_dict()
+    for name, tensor in own.state_dict().items():
+        source = theirs.get(name)
+        if source is None:
+            continue
+        if name.startswith("head."):
+            if tensor.shape[1:] == source.shape[1:]:
+                for mine, their in shared_values(own.schema, other.schema):
+                    tensor[mine] = source[their]
+                filled += 1
+        elif tensor.shape == source.shape:
+            tensor.copy_(source)
+            filled += 1
+    return filled
