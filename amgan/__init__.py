@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from amgan.errors import PhotoError, UserError
     from amgan.photos import CutOut, cut_out, read_image, read_mask
     from amgan.schema import AttributeSchema
+    from amgan.source_size import at_source_size, edit_cut_out
     from amgan.weights import load_classifier
 
 __all__ = [
@@ -24,7 +25,9 @@ __all__ = [
     "NoEdit",
     "PhotoError",
     "UserError",
+    "at_source_size",
     "cut_out",
+    "edit_cut_out",
     "load_classifier",
     "load_editor",
     "read_image",
@@ -36,6 +39,7 @@ _HOMES = {
     "amgan.errors": ("PhotoError", "UserError"),
     "amgan.photos": ("CutOut", "cut_out", "read_image", "read_mask"),
     "amgan.schema": ("AttributeSchema",),
+    "amgan.source_size": ("at_source_size", "edit_cut_out"),
     "amgan.weights": ("load_classifier",),
 }
 

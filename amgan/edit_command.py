@@ -15,6 +15,7 @@ from rich.progress import track
 from amgan.editor import Region, load_editor
 from amgan.errors import UserError
 from amgan.photos import cut_out, read_image, read_mask
+from amgan.source_size import check_size, edit_cut_out
 
 console = Console(stderr=True)
 
@@ -28,6 +29,7 @@ def edit_command(
     mask: Path | None,
     accept_cutout: bool,
     quiet: bool = False,
+    size: str = "model",
 ) -> dict[str, Any]:
     """See ``amgan edit --help``.
 
@@ -35,8 +37,9 @@ def edit_command(
         ``edited`` (photo to its pictures), ``refused`` (photo to the reason), ``edit`` and ``weights``.
 
     Raises:
-        UserError: the edit or the weights are not valid, or two photos would write the same files.
+        UserError: the edit, the size or the weights are not valid, or two photos would write the same files.
     """
+    side = check_size(size)
     editor = load_editor(weights)
     edit = editor.schema.parse_edit(settings)
     if mask is not None and len(photos) != 1:
@@ -54,7 +57,7 @@ def edit_command(
     refused: dict[str, str] = {}
     for photo in track(photos, "Editing", console=console, disable=quiet or len(photos) < 2):
         try:
-            cut = cut_out(read_image(photo), read_mask(mask) if mask else None, editor.image_size)
+            cut = cut_out(read_image(photo), read_mask(mask) if mask else None, editor.image_size, side == "source")
         except UserError as error:
             refused[str(photo)] = str(error)
             continue
@@ -64,13 +67,13 @@ def edit_command(
                 "Give its mask with --mask, or go on with --accept-cutout."
             )
             continue
-        image = torch.from_numpy(cut.image).permute(2, 0, 1)[None]
-        result = editor.edit(image, edit, _region(only_on))
+        result = edit_cut_out(editor, cut, edit, _region(only_on), side)
+        framed = cut.source or cut
         pictures = {
-            "input": cut.image,
+            "input": framed.image,
             "edited": result.image[0].permute(1, 2, 0).numpy(),
             "mask": (result.mask[0, 0].numpy() * 255 + 0.5).astype(np.uint8),
-            "garment": cut.mask,
+            "garment": framed.mask,
         }
         names = {k: out / f"{photo.stem}{'' if k == 'edited' else '.' + k}.png" for k in pictures}
         for k, pixels in pictures.items():

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from amgan.errors import PhotoError
-from amgan.photos.framing import Framed, Placement, frame, place, resample
+from amgan.photos.framing import Framed, Placement, frame, frame_at_source, place, resample
 from amgan.photos.judging import judge
 from amgan.photos.segment import WORKING_SIDE, background_mask, garment_mask
 
@@ -32,6 +32,7 @@ class CutOut:
         confidence: 0 to 1; how far the cut can be trusted.
         method: "given", "white" or "grabcut".
         problems: sentences for the user on what speaks against the cut, the gravest first.
+        source: the same view with the photo's own pixels, ``size`` to 2,048 a side; None unless asked for.
     """
 
     image: np.ndarray
@@ -40,6 +41,7 @@ class CutOut:
     confidence: float
     method: str
     problems: tuple[str, ...] = ()
+    source: Framed | None = None
 
     @property
     def trusted(self) -> bool:
@@ -47,7 +49,9 @@ class CutOut:
         return self.confidence >= TRUST
 
 
-def cut_out(image: Image.Image, mask: Image.Image | np.ndarray | None = None, size: int = 128) -> CutOut:
+def cut_out(
+    image: Image.Image, mask: Image.Image | np.ndarray | None = None, size: int = 128, keep_source: bool = False
+) -> CutOut:
     """Cut the garment out and frame it.
 
     A given mask is taken at its word; else a photo on a plain light background is separated by that background; else
@@ -57,6 +61,7 @@ def cut_out(image: Image.Image, mask: Image.Image | np.ndarray | None = None, si
         image: upright photo, as `read_image` returns it.
         mask: white on the garment, as a picture or uint8 (H, W); of any size, in the photo's proportions.
         size: side of the frame in pixels.
+        keep_source: also keep the frame with the photo's own pixels, up to 17 MB, for edits at source size.
 
     Raises:
         PhotoError: "empty-mask", "full-mask" or "other-mask" for a mask that cannot be this photo's; "too-narrow" for
@@ -70,18 +75,26 @@ def cut_out(image: Image.Image, mask: Image.Image | np.ndarray | None = None, si
             "too-narrow", f"The photo is a strip of {image.width} x {image.height} pixels; no garment fits in it."
         )
     if mask is not None:
-        method, found = "given", _given(mask, photo.shape[:2], rgb.shape[:2])
+        method, outline = "given", _given(mask, photo.shape[:2])
+        found = cv2.resize(outline, rgb.shape[1::-1], interpolation=cv2.INTER_NEAREST)
     else:
         plain = background_mask(small)
-        method, found = ("white", plain) if plain is not None else ("grabcut", garment_mask(small))
+        method, outline = ("white", plain) if plain is not None else ("grabcut", garment_mask(small))
         # Linear, then halved: the outline stays smooth where nearest would draw stairs.
-        found = _binary(cv2.resize(found, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR))
+        found = _binary(cv2.resize(outline, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR))
     seen = _binary(shrink(found, WORKING_SIDE))
     if not seen.any():
         raise PhotoError("no-garment", "No garment was found in the photo; it should lie in the middle, all in view.")
     confidence, problems = judge(small, seen, method)
-    framed = _untouched(rgb, found, size) if method == "white" and _on_white(rgb, found) else frame(rgb, found, size)
-    return CutOut(framed.image, framed.mask, _in_photo(framed.placement, photo, rgb), confidence, method, problems)
+    untouched = method == "white" and _on_white(rgb, found)
+    framed = _untouched(rgb, found, size) if untouched else frame(rgb, found, size)
+    placement = _in_photo(framed.placement, photo, rgb)
+    source = None
+    if keep_source:
+        source = Framed(framed.image, framed.mask, placement)
+        if placement.scale > 1:  # else the photo has fewer pixels than the frame
+            source = frame_at_source(photo, outline, placement, cut=not untouched)
+    return CutOut(framed.image, framed.mask, placement, confidence, method, problems, source)
 
 
 def shrink(picture: np.ndarray, side: int) -> np.ndarray:
@@ -98,8 +111,8 @@ def _binary(mask: np.ndarray) -> np.ndarray:
     return np.where(mask > 127, 255, 0).astype(np.uint8)
 
 
-def _given(mask: Image.Image | np.ndarray, photo_shape: tuple[int, ...], shape: tuple[int, ...]) -> np.ndarray:
-    """The caller's mask at the working photo's size, or why it cannot be a mask of it."""
+def _given(mask: Image.Image | np.ndarray, photo_shape: tuple[int, ...]) -> np.ndarray:
+    """The caller's mask, at its own size, or why it cannot be a mask of the photo."""
     mask = _binary(np.asarray(mask if isinstance(mask, np.ndarray) else mask.convert("L")))
     share = float(np.mean(mask > 0)) if mask.size else 0.0
     if share < 0.002:
@@ -113,7 +126,7 @@ def _given(mask: Image.Image | np.ndarray, photo_shape: tuple[int, ...], shape: 
             f"The mask is {width} x {height} pixels and the photo {photo_shape[1]} x {photo_shape[0]}; "
             "with other proportions it cannot be this photo's mask.",
         )
-    return cv2.resize(mask, (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST)
+    return mask
 
 
 def _on_white(rgb: np.ndarray, mask: np.ndarray) -> bool:

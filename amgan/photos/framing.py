@@ -17,6 +17,7 @@ from amgan.errors import PhotoError
 BODY_HEIGHT = 0.66  # collar to hem, as a share of the frame
 BODY_TOP = 0.15  # where the collar sits, likewise
 MARGIN = 0.02  # white that is kept at the sides
+LARGEST = 2048  # pixels a side of a frame with the photo's own pixels: more than a screen shows of one garment
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,17 @@ def frame(rgb: np.ndarray, mask: np.ndarray, size: int = 128) -> Framed:
         mask: garment mask, uint8 (H, W), 0 or 255.
         size: side of the frame in pixels.
     """
-    placement = place(mask, size)
+    return frame_at(rgb, mask, place(mask, size))
+
+
+def frame_at(rgb: np.ndarray, mask: np.ndarray, placement: Placement) -> Framed:
+    """Cut a garment out onto white and frame it where another lies: a true edit beside what it is an edit of.
+
+    Args:
+        rgb: photo, uint8 (H, W, 3).
+        mask: garment mask, uint8 (H, W), 0 or 255.
+        placement: of the other, in a photo of the same size.
+    """
     # Composite before resampling, with a soft edge half a frame pixel wide, so that no background bleeds in.
     soft = cv2.GaussianBlur(mask, (0, 0), max(0.5, 0.35 * placement.scale)).astype(np.float32)[..., None] / 255
     soft = np.minimum(soft * 2, 1) * (mask[..., None] > 127)
@@ -93,6 +104,55 @@ def frame(rgb: np.ndarray, mask: np.ndarray, size: int = 128) -> Framed:
     return Framed(
         np.clip(image + 0.5, 0, 255).astype(np.uint8), np.where(alpha > 127, 255, 0).astype(np.uint8), placement
     )
+
+
+def frame_at_source(rgb: np.ndarray, mask: np.ndarray, placement: Placement, cut: bool = True) -> Framed:
+    """What `placement` frames, with the photo's own pixels: not resampled, so the frame moves by up to half of one.
+
+    Args:
+        rgb: the whole photo, uint8 (H, W, 3).
+        mask: of the garment, uint8 (h, w) in the photo's proportions, 0 or 255.
+        placement: with a scale above 1; below, the photo has fewer pixels than the frame.
+        cut: put the garment on white; a shot on white needs no cutting.
+
+    Returns:
+        A frame of ``round(size * scale)`` pixels a side; of 2,048 at most, to which larger photos are shrunk.
+    """
+    ratio = min(1.0, LARGEST / (placement.size * placement.scale))
+    side = round(placement.size * placement.scale * ratio)
+    whole = rgb.shape[:2]
+    if ratio < 1:
+        shape = (max(1, round(whole[1] * ratio)), max(1, round(whole[0] * ratio)))
+        rgb = cv2.resize(rgb, shape, interpolation=cv2.INTER_AREA)
+    left, top = (round(o * ratio) for o in placement.offset)
+    image = np.full((side, side, 3), 255, np.uint8)
+    rows, columns = (slice(max(0, o), max(0, o + side)) for o in (top, left))  # a slice may end beyond the photo
+    shown = rgb[rows, columns]
+    y, x = rows.start - top, columns.start - left
+    image[y : y + shown.shape[0], x : x + shown.shape[1]] = shown
+    placement = Placement(1 / ratio, (left / ratio, top / ratio), side)
+    soft = _soft_outline(mask, whole, placement)
+    if cut:
+        image = (image * soft[..., None] + 255 * (1 - soft[..., None]) + 0.5).astype(np.uint8)
+    return Framed(image, np.where(soft > 0, 255, 0).astype(np.uint8), placement)
+
+
+def _soft_outline(mask: np.ndarray, shape: tuple[int, ...], placement: Placement) -> np.ndarray:
+    """A mask of a photo (H, W), framed: float32 (size, size) in [0, 1]. Its outline shows none of the mask's pixels.
+
+    It is smoothed over the mask's pixels, then made steep again: a pixel or so from white to garment, inside the
+    outline, so that no background shows.
+    """
+    share = np.array([[mask.shape[1] / shape[1]], [mask.shape[0] / shape[0]]])  # mask pixels for one of the photo
+    step = float(share.mean()) * placement.scale  # mask pixels for one of the frame
+    sigma = 1.2 * max(1.0, step)
+    smooth = cv2.GaussianBlur(mask.astype(np.float32) / 255, (0, 0), sigma)
+    matrix = placement.matrix() * share
+    matrix[:, 2:] += (share - 1) / 2
+    smooth = cv2.warpAffine(
+        smooth, matrix, (placement.size, placement.size), flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    )
+    return np.clip((smooth - 0.5) * np.float32(np.sqrt(2 * np.pi) * sigma / step), 0, 1)
 
 
 def resample(source: np.ndarray, placement: Placement, fill: float) -> np.ndarray:

@@ -1,0 +1,110 @@
+"""Joint upsampling: what was made of a small picture, carried to the large one by the large one's own pixels.
+
+Around every pixel of the small pair a colour transform A x + b is fitted to what became of x, as in the guided filter
+(He, Sun and Tang, 2013, equations 5 and 6, with a colour guide). The transform is smooth where the picture is sharp, so
+it is A and b that are enlarged, and applied to the large picture (fast guided filter, He and Sun, 2015; before them
+joint bilateral upsampling, Kopf et al., 2007): weave, print and edges come out as sharp as they are in the photo. What
+A x + b leaves over is enlarged smoothly and added. Where the small picture was painted anew, that is all of it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+RIDGE = 1e-3  # colour variance, of [0, 1]^2, below which a window says little about A and the wider window counts
+DOUBT = 3e-4  # variance of the target that is too small to doubt A by
+BINOMIAL = np.array([0.25, 0.5, 0.25], np.float32)  # takes out what flickers from pixel to pixel: generators' chequers
+LIVE = 0.1  # a weight from which a pixel's remainder is taken as it is
+
+
+class Transform(NamedTuple):
+    """Per pixel, target = sum_i gain_i x_i + offset: ``gain`` float32 (h, w, 3, C), ``offset`` float32 (h, w, C)."""
+
+    gain: np.ndarray
+    offset: np.ndarray
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        return np.einsum("hwi,hwic->hwc", x, self.gain) + self.offset
+
+
+def joint_upsample(
+    small: np.ndarray, target: np.ndarray, large: np.ndarray, weight: np.ndarray, radii: tuple[int, ...]
+) -> np.ndarray:
+    """What `target` is to `small`, for `large`.
+
+    Args:
+        small: guide, float32 (h, w, 3) in [0, 1].
+        target: float32 (h, w, C) in [0, 1].
+        large: guide at the wanted size, float32 (H, W, 3) in [0, 1]; the same view as `small`.
+        weight: float32 (h, w), 0 to 1; how much each pixel of `target` matters.
+        radii: of the windows that transforms are fitted in, in pixels of `small`, from wide to narrow.
+
+    Returns:
+        float32 (H, W, C) in [0, 1].
+    """
+    weight = np.maximum(weight, 1e-3)
+    transform = fit(small, target, weight, radii)
+    remainder = target - transform(small)
+    # A pixel without weight says nothing, and must not bleed into its neighbours when enlarged.
+    mean = _box(remainder * weight[..., None], 2) / _box(weight, 2)[..., None]
+    remainder = mean + (remainder - mean) * np.minimum(weight / LIVE, 1)[..., None]
+    remainder = cv2.sepFilter2D(remainder, -1, BINOMIAL, BINOMIAL).reshape(target.shape)
+    size = large.shape[1::-1]
+    channels = []
+    for c in range(target.shape[2]):  # one at a time: four planes at full size are in memory, not twelve
+        gain = cv2.resize(np.ascontiguousarray(transform.gain[..., c]), size, interpolation=cv2.INTER_LINEAR)
+        rest = cv2.resize(transform.offset[..., c], size, interpolation=cv2.INTER_LINEAR)
+        rest += cv2.resize(np.ascontiguousarray(remainder[..., c]), size, interpolation=cv2.INTER_CUBIC)
+        gain *= large
+        rest += cv2.transform(gain, np.ones((1, 3), np.float32))
+        channels.append(rest)
+    return np.clip(cv2.merge(channels).reshape(*large.shape[:2], -1), 0, 1)
+
+
+def fit(x: np.ndarray, target: np.ndarray, weight: np.ndarray, radii: tuple[int, ...]) -> Transform:
+    """The transform around each pixel.
+
+    Wide windows see enough folds to tell how strongly shading comes through; narrow ones see that sleeve and torso
+    differ. So each window's A is drawn (ridge regression) to that of the window around it, and the widest's to none.
+    """
+    gain = np.zeros((*x.shape[:2], 3, target.shape[2]), np.float32)
+    offset = np.zeros(target.shape, np.float32)
+    for radius in radii:
+        gain, offset = _fit(x, target, weight, radius, gain)
+    return Transform(gain, offset)
+
+
+def _fit(
+    x: np.ndarray, t: np.ndarray, weight: np.ndarray, radius: int, prior: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    w = weight[..., None]
+    n = _box(weight, radius)[..., None]
+
+    def mean(a: np.ndarray) -> np.ndarray:
+        """Of (h, w, ...) over the window, by weight."""
+        flat = a.reshape(*a.shape[:2], -1)
+        return (_box(flat * w, radius).reshape(flat.shape) / n).reshape(a.shape)
+
+    mx, mt = mean(x), mean(t)
+    xx = mean(x[..., :, None] * x[..., None, :]) - mx[..., :, None] * mx[..., None, :]  # (h, w, 3, 3)
+    xt = mean(x[..., :, None] * t[..., None, :]) - mx[..., :, None] * mt[..., None, :]  # (h, w, 3, C)
+    tt = np.maximum(mean(t * t) - mt * mt, 0).sum(2)  # (h, w)
+    gain = np.linalg.solve(xx + RIDGE * np.eye(3, dtype=np.float32), xt + RIDGE * prior)
+    # Where A x + b does not explain the target, the photo's detail has no business in it: A fades, smoothly. By the
+    # line above, A'(xx)A is A'(xt + ridge (prior - A)), which leaves this of the target's variance:
+    left = tt - (gain * (xt - RIDGE * (prior - gain))).sum((2, 3))
+    gain *= np.clip(1 - left / (tt + DOUBT), 0, 1)[..., None, None]
+    offset = mt - np.einsum("hwi,hwic->hwc", mx, gain)
+    # Every pixel lies in many windows; their transforms are averaged (equation 6), by how much each had to go by.
+    around = _box(n[..., 0], radius)[..., None]
+    gain = (_box((gain.reshape(*n.shape[:2], -1)) * n, radius) / around).reshape(gain.shape)
+    return gain, _box(offset * n, radius).reshape(offset.shape) / around
+
+
+def _box(a: np.ndarray, radius: int) -> np.ndarray:
+    """Mean over (2 radius + 1)^2 pixels, of (h, w) or (h, w, C)."""
+    side = 2 * min(radius, min(a.shape[:2]) // 2 - 1) + 1
+    return cv2.blur(a, (side, side), borderType=cv2.BORDER_REFLECT).reshape(a.shape)
