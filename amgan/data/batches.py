@@ -128,7 +128,7 @@ class BatchMaker:
         truth = None
         if g.truths is not None and paired.any():
             truth = self._draw_truths(index[paired], generator)
-            wanted, edited = self._as_truths(paired, truth, labels, wanted, edited)
+            wanted, edited = self._as_truths(paired, truth, wanted, edited)
         same = paired & (chance[:, 1] < IDENTITY)
         # Back to a value that names no appearance (multi) there is no way.
         nameless = torch.zeros(b, dtype=torch.bool, device=device)
@@ -185,16 +185,13 @@ class BatchMaker:
         chance = torch.rand(len(index), generator=generator).to(index.device)
         return self.first_truth[index] + (chance * self.truth_count[index]).long()
 
-    def _as_truths(
-        self, paired: Tensor, truth: Tensor, labels: Tensor, wanted: Tensor, edited: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _as_truths(self, paired: Tensor, truth: Tensor, wanted: Tensor, edited: Tensor) -> tuple[Tensor, Tensor]:
         """``wanted`` and ``edited`` with the pairs' rows replaced by what their true edits changed."""
         truths = self.garments.truths
         assert truths is not None
         rows = paired.nonzero()[:, 0]
         wanted, edited = wanted.clone(), edited.clone()
-        wanted[rows], edited[rows] = labels[rows], False
-        wanted[rows, truths.attribute[truth]] = truths.value[truth]
+        wanted[rows], edited[rows] = truths.labels[truth], False
         edited[rows, truths.attribute[truth]] = True
         return wanted, edited
 

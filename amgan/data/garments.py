@@ -43,6 +43,19 @@ class Garments:
     def __len__(self) -> int:
         return len(self.item_ids)
 
+    def with_truths(self) -> Garments:
+        """The true edits as garments of their own: a classifier learns from either."""
+        t = self.truths
+        if t is None:
+            return self
+        return Garments(
+            self.schema,
+            torch.cat([self.images, t.images]),
+            torch.cat([self.masks, t.masks]),
+            torch.cat([self.labels, t.labels]),
+            (*self.item_ids, *(f"{self.item_ids[int(i)]}#{k}" for k, i in enumerate(t.of))),
+        )
+
     def to(self, device: torch.device) -> Garments:
         return Garments(
             self.schema,
@@ -94,8 +107,12 @@ def load_garments(folder: ImageFolder, records: Sequence[Record], size: int, pro
     listed = [(i, t) for i, (r, _) in enumerate(kept) for t in true_edits.get(r.file_name, ())]
     if listed:
         of, edits = torch.tensor([i for i, _ in listed]), [t for _, t in listed]
-        changed = torch.tensor([(t.attribute, t.value) for t in edits])
-        truths = Truths(*_stacked([c for _, x in kept for c in x[1]]), of, changed[:, 0], changed[:, 1])
+        truths = Truths(
+            *_stacked([c for _, x in kept for c in x[1]]),
+            of,
+            torch.tensor([t.attribute for t in edits]),
+            torch.from_numpy(np.stack([t.labels for t in edits])),
+        )
     return Garments(
         folder.schema,
         images,

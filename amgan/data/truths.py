@@ -1,7 +1,8 @@
 """True edits: pictures of the same garment with one attribute changed, where a data set has them.
 
 ``counterfactuals.csv`` beside the metadata lists them: ``file_name``, ``mask_file_name``, ``of`` (the garment's own
-``file_name``), ``attribute``, ``value``. ``amgan synth --counterfactuals`` writes such folders.
+``file_name``), ``attribute`` (the one that was edited), and the labels after the edit, a column per attribute. ``amgan
+synth --counterfactuals`` writes such folders.
 """
 
 from __future__ import annotations
@@ -9,23 +10,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from amgan.data.imagefolder import ImageFolder, metadata_rows
 from amgan.errors import UserError
+from amgan.schema import UNKNOWN
 
 FILE = "counterfactuals.csv"
 
 
 @dataclass(frozen=True)
 class TruthRecord:
-    """One true edit on disk; ``attribute`` and ``value`` are indices into the schema."""
+    """One true edit on disk: labels after it, int64 (M,), and the index of the attribute that was edited."""
 
     file_name: str
     mask_file_name: str
     attribute: int
-    value: int
+    labels: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -36,20 +39,21 @@ class Truths:
         images: uint8 (k, 3, S, S), on white.
         masks: bool (k, 1, S, S).
         of: int64 (k,), index of the garment.
-        attribute, value: int64 (k,), what was changed, and to what.
+        attribute: int64 (k,), which was edited.
+        labels: int64 (k, M), after the edit.
     """
 
     images: Tensor
     masks: Tensor
     of: Tensor
     attribute: Tensor
-    value: Tensor
+    labels: Tensor
 
     def __len__(self) -> int:
         return len(self.of)
 
     def to(self, device: torch.device) -> Truths:
-        return Truths(*(t.to(device) for t in (self.images, self.masks, self.of, self.attribute, self.value)))
+        return Truths(*(t.to(device) for t in (self.images, self.masks, self.of, self.attribute, self.labels)))
 
 
 def read_truths(folder: ImageFolder) -> dict[str, list[TruthRecord]]:
@@ -64,7 +68,7 @@ def read_truths(folder: ImageFolder) -> dict[str, list[TruthRecord]]:
     names = {r.file_name for r in folder.records}
     out: dict[str, list[TruthRecord]] = {}
     for line, row in enumerate(metadata_rows(path), start=2):
-        missing = [k for k in ("file_name", "mask_file_name", "of", "attribute", "value") if not row.get(k)]
+        missing = [k for k in ("file_name", "mask_file_name", "of", "attribute") if not row.get(k)]
         if missing:
             raise UserError(f"{path}, line {line}: {', '.join(missing)} is missing or empty.")
         if row["of"] not in names:
@@ -73,11 +77,10 @@ def read_truths(folder: ImageFolder) -> dict[str, list[TruthRecord]]:
             if Path(name).is_absolute() or ".." in Path(name).parts:
                 raise UserError(f"{path}, line {line}: {name!r} leaves the folder; file names are relative to it.")
         try:
-            attribute = folder.schema.index(row["attribute"])
-            value = folder.schema.attributes[attribute].values.index(
-                folder.schema.resolve_value(row["attribute"], row["value"])
-            )
+            attribute, labels = folder.schema.index(row["attribute"]), folder.schema.encode(row)
         except UserError as error:
             raise UserError(f"{path}, line {line}: {error}") from None
-        out.setdefault(row["of"], []).append(TruthRecord(row["file_name"], row["mask_file_name"], attribute, value))
+        if labels[attribute] == UNKNOWN:
+            raise UserError(f"{path}, line {line}: the {row['attribute']} was edited, but its cell is empty.")
+        out.setdefault(row["of"], []).append(TruthRecord(row["file_name"], row["mask_file_name"], attribute, labels))
     return out

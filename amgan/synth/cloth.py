@@ -209,10 +209,10 @@ def camouflage(canvas: np.ndarray, palette: Palette, g: np.random.Generator) -> 
 
 def colour_gradient(canvas: np.ndarray, palette: Palette, g: np.random.Generator) -> None:
     _, y = _grid(len(canvas))
-    low, high = 0.22, g.uniform(0.6, 0.75)
+    low, high = 0.3, g.uniform(0.75, 0.9)  # more than half stays of the cloth's own colour
     light = _lightness(palette.base) > 150
     goal = palette.others[1] if g.random() < 0.5 else shade(palette.base, -0.85 if light else 0.85)
-    _mix(canvas, smoothstep(y if g.random() < 0.8 else 0.9 - y, low, high) * 0.95, goal)
+    _mix(canvas, smoothstep(y if g.random() < 0.8 else 0.6 - y, low, high) * 0.95, goal)
 
 
 def colourful(canvas: np.ndarray, palette: Palette, g: np.random.Generator) -> None:
@@ -402,7 +402,7 @@ def make_cloth(seed: int, colour: str, pattern: str, size: int) -> Cloth:
     if pattern in ("print", "photo"):
         picture, cover = (draw_print if pattern == "print" else draw_photo)(size, palette, motif)
         torso = np.where(cover[..., None] > 0, _blend(torso, picture, cover), torso)
-    contrast = palette.others[0] if ringer and pattern in ("plain", "print", "striped") else None
+    contrast = palette.others[0] if ringer else None
     if contrast is not None:
         trim = plain(contrast)
     elif pattern in (

@@ -136,23 +136,21 @@ def _render_task(folder: Path, wanted: SynthFolder, seeds: list[int]) -> int:
     cv2.setNumThreads(1)  # the processes are the parallelism
     for seed in seeds:
         item, name = draw_item(seed), item_name(seed)
-        last = folder / "masks" / f"{name}.png"
-        if wanted.counterfactuals:
-            last = folder / "counterfactuals" / f"{name}-{wanted.counterfactuals - 1}.mask.png"
-        if last.is_file():
+        stems = [folder / "counterfactuals" / f"{name}-{k}" for k in range(wanted.counterfactuals)]
+        files = [
+            (folder / "images" / f"{name}.png", folder / "masks" / f"{name}.png"),
+            *((s.with_suffix(".png"), s.with_suffix(".mask.png")) for s in stems),
+        ]
+        if all(path.is_file() for pair in files for path in pair):
             continue
-        _save(
-            render(seed, item.labels, wanted.size), folder / "images" / f"{name}.png", folder / "masks" / f"{name}.png"
-        )
-        for k, (attribute, value) in enumerate(wanted.edits(item)):
-            after = render(seed, edited_labels(item.labels, {attribute: value}), wanted.size)
-            stem = folder / "counterfactuals" / f"{name}-{k}"
-            _save(after, stem.with_suffix(".png"), stem.with_suffix(".mask.png"))
+        _save(render(seed, item.labels, wanted.size), *files[0])
+        for (attribute, value), paths in zip(wanted.edits(item), files[1:], strict=True):
+            _save(render(seed, edited_labels(item.labels, {attribute: value}), wanted.size), *paths)
     return len(seeds)
 
 
 def _save(rendered: Rendered, image: Path, mask: Path) -> None:
-    """The mask last: where it is, the picture is whole."""
+    """Each file whole or not at all."""
     for path, picture in ((image, rendered.image[..., ::-1]), (mask, rendered.mask)):
         encoded = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1]
         scratch = path.with_name(f".{path.name}.part")
@@ -182,7 +180,7 @@ def _write_metadata(folder: Path, wanted: SynthFolder) -> None:
                     "mask_file_name": f"counterfactuals/{item_name(i.seed)}-{k}.mask.png",
                     "of": f"images/{item_name(i.seed)}.png",
                     "attribute": attribute,
-                    "value": value,
+                    **{n: edited_labels(i.labels, {attribute: value}).get(n, "") for n in SCHEMA.names},
                 }
                 for i in items
                 for k, (attribute, value) in enumerate(wanted.edits(i))

@@ -18,7 +18,7 @@ from amgan.synth.fastenings import FASTEN
 from amgan.synth.light import Camera, Light
 from amgan.synth.values import BARE, check, draw_labels, edited_labels, possible_values
 
-RENDERER_VERSION = 1  # raised whenever a seed's pictures change
+RENDERER_VERSION = 2  # raised whenever a seed's pictures change
 SIZES = (32, 1024)
 CHANGED = 10  # of 255: a true region is where any channel differs by more
 
@@ -133,7 +133,7 @@ def _paint(canvas: Canvas, seed: int, labels: Mapping[str, str]) -> None:
     _torso(canvas, seed, sleeve, opening)
     if over:
         _sleeves(canvas, seed, sleeve)
-    _pockets(canvas, seed, labels)
+    _pockets(canvas, seed, sleeve)
     if labels["fastening"] in FASTEN:
         FASTEN[labels["fastening"]](canvas, top, front_draws, collar == "polo")
     if sleeve in BARE:
@@ -238,33 +238,28 @@ def _edge(band: Points) -> Points:
     return ribbon(np.vstack([band[0], band[-1]]) if half else band, 0.0038)
 
 
-def _pockets(canvas: Canvas, seed: int, labels: Mapping[str, str]) -> None:
-    """A chest pocket or two on shirts, a kangaroo pocket on hooded ones, sometimes; never where a print is."""
+def _pockets(canvas: Canvas, seed: int, sleeve: str) -> None:
+    """A chest pocket or two, or a kangaroo pocket, on some garments: by the seed alone, so that no edit adds or takes
+    one."""
     g = stream(seed, "pockets")
     chance, both, wide = g.random(), g.random() < 0.4, g.uniform(0.032, 0.04)
-    body, collar = canvas.body, labels.get("collar")
-    inside = canvas.mask(body.torso(labels["sleeve"], points((-body.neck, 0), (body.neck, 0))))
-    if labels["sleeve"] in BARE or labels["pattern"] in ("print", "photo") or labels["fastening"] in ("front", "belt"):
-        return
-    if collar == "hood" and chance < 0.7:
+    body = canvas.body
+    inside = canvas.mask(body.torso(sleeve, points((-body.neck, 0), (body.neck, 0))))
+    if chance < 0.1:
         y, low = body.hem_y - 0.2, body.hem_y - 0.045
         half, slant = body.hem * 0.62, body.hem * 0.34
         pocket = points((-slant, y), (slant, y), (half, low - 0.05), (half, low), (-half, low), (-half, low - 0.05))
         canvas.paint("pocket", [pocket], "torso", tone=1.01, lift=0.003, edge=(0.012, 0.12), within=inside)
         canvas.tone([ribbon(np.vstack([pocket, pocket[:1]]), 0.0042)], 0.7, inside)
-    elif collar in ("shirt", "cutaway", "lapel", "mandarin", "round") and chance < 0.35:
-        x, y = body.chest * 0.5, body.armpit_y + 0.0
-        for s in (1, -1) if both else (1,):
-            shape = points(
-                (s * x - wide, y),
-                (s * x + wide, y),
-                (s * x + wide, y + 0.07),
-                (s * x, y + 0.086),
-                (s * x - wide, y + 0.07),
-            )
-            canvas.paint("pocket", [shape], "torso", tone=1.0, lift=0.002, edge=(0.01, 0.08), within=inside)
-            canvas.tone([ribbon(np.vstack([shape, shape[:1]]), 0.0042)], 0.68, inside)
-            canvas.tone([rectangle(s * x - wide, y + 0.012, s * x + wide, y + 0.016)], 0.8, inside)
+    elif chance < 0.3:
+        x, y = body.chest * 0.5, body.armpit_y
+        for left in (False, True) if both else (False,):
+            pocket = points((x - wide, y), (x + wide, y), (x + wide, y + 0.07), (x, y + 0.086), (x - wide, y + 0.07))
+            hem = rectangle(x - wide, y + 0.012, x + wide, y + 0.016)
+            pocket, hem = (mirror(pocket), mirror(hem)) if left else (pocket, hem)
+            canvas.paint("pocket", [pocket], "torso", lift=0.002, edge=(0.01, 0.08), within=inside)
+            canvas.tone([ribbon(np.vstack([pocket, pocket[:1]]), 0.0042)], 0.68, inside)
+            canvas.tone([hem], 0.8, inside)
 
 
 def _photograph(canvas: Canvas, camera: Camera, size: int) -> Rendered:

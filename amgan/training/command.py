@@ -62,7 +62,7 @@ def train_command(
     about = {"data": data_hash(folder), "preset": preset_name}
 
     def classifier(role: str, config: Any, start: str | None = None) -> None:
-        best = train_classifier(train, val, config, role, out, device, about, start)
+        best = train_classifier(train.with_truths(), val, config, role, out, device, about, start)
         console.print(f"{role}: {json.dumps({k: round(v, 4) for k, v in best.items()})}, in {out / role}")
 
     if model == "classifier":
