@@ -85,7 +85,8 @@ def true_region(before: Rendered, after: Rendered) -> np.ndarray:
     region = np.where(differs & garment, 255, 0).astype(np.uint8)
     # Holes and crumbs of a pixel are where old and new happen to agree.
     box = np.ones((3, 3), np.uint8)
-    return cv2.morphologyEx(cv2.morphologyEx(region, cv2.MORPH_CLOSE, box), cv2.MORPH_OPEN, box)
+    region = cv2.morphologyEx(cv2.morphologyEx(region, cv2.MORPH_CLOSE, box), cv2.MORPH_OPEN, box)
+    return np.where(garment, region, 0).astype(np.uint8)
 
 
 def render(seed: int, labels: Mapping[str, str], size: int = 128) -> Rendered:
@@ -281,6 +282,8 @@ def _photograph(canvas: Canvas, camera: Camera, size: int) -> Rendered:
         garment = cv2.resize(garment, (size, size), interpolation=cv2.INTER_AREA)
         part = part[::2, ::2]
     mask = np.where(garment > 127, 255, 0).astype(np.uint8)
+    # A pixel at the soft edge belongs to the part beside it.
+    part = np.where(part > 0, part, cv2.dilate(part, np.ones((5, 5), np.uint8)))
     parts = {}
     for i, name in enumerate(PARTS):
         seen: Mask = np.where((part == i + 1) & (mask > 0), 255, 0).astype(np.uint8)
