@@ -19,6 +19,8 @@ Examples:
 
     evaluate-retrieval FOLDER --weights RUN --split val --limit 100 --out out/quick --json
 
+    amgan synth --count 2000 --split test --out SYNTH && evaluate-retrieval SYNTH --weights RUN --out out/exact
+
     evaluate-retrieval FOLDER --weights photos --embedder ViT-B-32:laion2b_s34b_b79k --out out/report
 """
 
@@ -60,19 +62,20 @@ def evaluate(
         bool, typer.Option("--json", help="Print the report as one JSON object and nothing else.")
     ] = False,
 ) -> None:
-    """Edit every photo of a split to every other value, score the edits, search with them, and write a report."""
-    from retrieval.evaluation.edits import first_by_hash, subset
+    """Edit every photo of a split to every other value, score the edits, search with them, and write a report.
+
+    Of a folder that `amgan synth` made, each garment is edited once, and the edit is compared with the true picture and
+    has to find the one true garment among its siblings.
+    """
     from retrieval.evaluation.protocol import Settings, measure
     from retrieval.evaluation.report import compose_summary, to_json, write_report
-    from retrieval.evaluation.sheet import make_sheet, sheet_edits
+    from retrieval.evaluation.sheet import example_sheet
 
     fused = QueryWeights(weight_image, weight_wanted)
     settings = Settings(split, limit, measure_with, tuple(embedder or ()), fused, batch, rounds)
     with redirect_stdout(sys.stderr):  # progress and remarks; standard output is for the result
         measured = measure(folder, weights, settings)
-        first = subset(measured.items, first_by_hash(measured.items.item_ids, sheet))
-        page = make_sheet(measured.editor, first, sheet_edits(first.schema, 8))
-        written = write_report(out, measured.report, page)
+        written = write_report(out, measured.report, example_sheet(measured, sheet))
     if json_:
         print(to_json(measured.report), end="")
     else:

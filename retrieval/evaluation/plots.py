@@ -25,6 +25,8 @@ LOOKS = {
     "filter": ("#000000", "-.", "v"),
     "chance": ("#999999", ":", ""),
     "given labels": ("#999999", "-", "*"),
+    "truth + wanted": ("#444444", "-", "D"),
+    "truth": ("#444444", "--", "D"),
 }
 
 
@@ -35,8 +37,8 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def top_k_curves(retrieval: dict[str, Any]) -> bytes:
-    """Hit rate against k, one panel per embedder, 95 % intervals on the edited rows."""
+def top_k_curves(retrieval: dict[str, Any], what: str) -> bytes:
+    """Hit rate against k of ``what`` counts as a hit, one panel per embedder, 95 % intervals on the edited rows."""
     figure, axes = plt.subplots(
         1, len(retrieval), figsize=(5.2 * len(retrieval) + 2.6, 4.6), sharey=True, squeeze=False
     )
@@ -56,7 +58,7 @@ def top_k_curves(retrieval: dict[str, Any]) -> bytes:
         axis.set_title(f"{name}'s features" if name in ("teacher", "judge") else name)
         axis.grid(alpha=0.3)
         axis.set_ylim(0, 1.02)
-    axes[0][0].set_ylabel("queries with a right garment in the top k")
+    axes[0][0].set_ylabel(f"queries with {what} in the top k")
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="center right", frameon=False, fontsize=9)
     figure.tight_layout(rect=(0, 0, 1 - 2.45 / figure.get_figwidth(), 1))

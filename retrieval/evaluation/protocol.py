@@ -19,9 +19,10 @@ from amgan.data.imagefolder import ImageFolder, Record, read_imagefolder
 from amgan.editor import Editor, load_editor
 from amgan.errors import UserError
 from amgan.schema import UNKNOWN
+from amgan.synth.folder import read_synth
 from amgan.weights import load_classifier, weights_card
 from retrieval.embedders import load_embedder
-from retrieval.evaluation import metrics, realism, topk
+from retrieval.evaluation import exact, metrics, realism, topk
 from retrieval.evaluation.colour import MULTI, PALETTE_NAMES
 from retrieval.evaluation.edits import (
     COLOR,
@@ -35,11 +36,13 @@ from retrieval.evaluation.edits import (
     predicted_labels,
     score_no_edit,
 )
-from retrieval.evaluation.summary import classifier_accuracy, summarise
+from retrieval.evaluation.exact import Truths
+from retrieval.evaluation.summary import classifier_accuracy, overall, summarise
 from retrieval.query import QueryWeights
 
 ALL = "all"
-REPORT_VERSION = 1
+REPORT_VERSION = 2
+REFERENCES = 2000  # photos that prototypes are made from at most
 LIBRARIES = ("amgan", "torch", "torchvision", "numpy", "opencv-python-headless", "pillow")
 
 
@@ -74,10 +77,12 @@ class Measured:
     report: dict[str, Any]
     items: Garments
     editor: Editor
+    truths: Truths | None = None
 
 
 def measure(folder: str | Path, weights: str, settings: Settings) -> Measured:
-    """Measure weights on one split of a labelled folder. Raises UserError."""
+    """Measure weights on one split of a labelled folder; of synthetic garments, by the exact protocol. Raises
+    UserError."""
     started = time.time()
     sticks = settings.measure_with or weights
     editor, teacher, judge = load_editor(weights), load_classifier(sticks, "teacher"), load_classifier(sticks, "judge")
@@ -86,6 +91,7 @@ def measure(folder: str | Path, weights: str, settings: Settings) -> Measured:
     networks: dict[str, Network] = {"teacher": teacher.predict_and_embed, "judge": judge.predict_and_embed}
     for name in settings.embedders:
         networks[name] = _beside(name, teacher.predict_and_embed)
+    made = read_synth(Path(folder))
     data = read_imagefolder(folder, None if (Path(folder) / "attributes.json").is_file() else editor.schema)
     editor.schema.require_same(data.schema, f"the weights {weights}", f"the folder {folder}")
     split = ALL if not any(r.split for r in data.records) else settings.split
@@ -100,17 +106,27 @@ def measure(folder: str | Path, weights: str, settings: Settings) -> Measured:
         return result
 
     labels = items.labels.cpu().numpy()
-    plan = plan_edits(items.schema, labels)
+    cases = exact.kept_cases(items, records, made.size) if made else []
+    plan = exact.plan_cases(items, cases) if cases else plan_edits(items.schema, labels)
     if not len(plan):
         raise UserError(f"No photo of split {split!r} in {folder} has a known label, so there is nothing to edit.")
     unedited = timed("look at the photos", lambda: look(items, networks))
+    truths = timed("render truths and siblings", lambda: exact.see_truths(cases, items, networks)) if cases else None
+    also = exact.against(truths, judge) if truths else None
     scores = timed(
         "edit and measure",
-        lambda: measure_edits(editor, items, plan, networks, unedited, settings.batch, progress=True),
+        lambda: measure_edits(editor, items, plan, networks, unedited, settings.batch, progress=True, also=also),
     )
+    answers = {"edited": scores, "no edit": score_no_edit(items, plan, unedited)}
+    if truths and also:
+        answers["no edit"].columns.update(exact.unedited_columns(items, also, settings.batch))
+        answers["truth"] = timed(
+            "measure truths", lambda: exact.measure_truths(items, plan, truths, networks, unedited)
+        )
     reference = timed("embed reference photos", lambda: _reference(data, settings, editor.image_size, networks))
-    retrieval = timed("search", lambda: _retrieval(scores, unedited, labels, reference, settings))
-    before = unedited.features["judge"]
+    retrieval = timed("search", lambda: _retrieval(answers, unedited, labels, reference, truths, settings))
+    judged = {name: s.features["judge"] for name, s in answers.items() if s.features}
+    judged["no edit"] = unedited.features["judge"][plan.photo]
     report = {
         "version": REPORT_VERSION,
         "weights": {
@@ -124,6 +140,7 @@ def measure(folder: str | Path, weights: str, settings: Settings) -> Measured:
         "data": {
             "folder": Path(folder).resolve().name,
             "split": split,
+            "protocol": "labels" if truths is None else "exact",
             "photos": len(items),
             "left_out": len(records) - len(items),
             "sha256": dataset_hash(data.root, records),
@@ -137,13 +154,9 @@ def measure(folder: str | Path, weights: str, settings: Settings) -> Measured:
             "bootstrap_rounds": settings.rounds,
             "image_size": editor.image_size,
         },
-        "edits": {
-            "edited": summarise(scores, settings.rounds),
-            "no edit": summarise(score_no_edit(items, plan, unedited), settings.rounds),
-        },
-        "realism": realism.kernel_distances(
-            plan, labels, {"edited": scores.features["judge"], "no edit": before[plan.photo]}, before
-        ),
+        "edits": {name: summarise(s, settings.rounds) for name, s in answers.items()},
+        "overall": {name: overall(s, settings.rounds) for name, s in answers.items()},
+        "realism": realism.kernel_distances(plan, labels, judged, unedited.features["judge"]),
         "measuring_sticks": {
             **{
                 n: classifier_accuracy(items, predicted_labels(items.schema, unedited.predictions[n]))
@@ -155,7 +168,7 @@ def measure(folder: str | Path, weights: str, settings: Settings) -> Measured:
         "libraries": _versions(),
         "times": {"started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)), "seconds": times},
     }
-    return Measured(report, items, editor)
+    return Measured(report, items, editor, truths)
 
 
 def chosen_records(data: ImageFolder, split: str, limit: int | None) -> list[Record]:
@@ -215,8 +228,10 @@ class _Reference:
 
 
 def _reference(data: ImageFolder, settings: Settings, size: int, networks: dict[str, Network]) -> _Reference:
-    """Photos of the training split (not the measured one), whose mean features are the prototypes."""
+    """Photos of the training split (not the measured one), the first by SHA-256, whose mean features are the
+    prototypes."""
     records = [r for r in data.records if r.split == "train" and settings.split not in ("train", ALL)]
+    records = [records[i] for i in first_by_hash(tuple(r.item_id for r in records), REFERENCES)]
     if not records:
         return _Reference(
             np.zeros((0, data.schema.n_attributes), np.int64), {n: np.zeros((0, 1), np.float32) for n in networks}
@@ -230,24 +245,30 @@ def _reference(data: ImageFolder, settings: Settings, size: int, networks: dict[
 
 
 def _retrieval(
-    scores: EditScores, unedited: Unedited, labels: np.ndarray, reference: _Reference, settings: Settings
+    answers: dict[str, EditScores],
+    unedited: Unedited,
+    labels: np.ndarray,
+    reference: _Reference,
+    truths: Truths | None,
+    settings: Settings,
 ) -> dict[str, Any]:
-    return {
-        name: topk.evaluate(
-            scores.plan,
-            topk.Seen(
-                scores.features[name],
-                unedited.features[name],
-                unedited.predictions[name],
-                reference.features[name],
-                reference.labels,
-            ),
-            labels,
-            settings.weights,
-            settings.rounds,
+    scores, out = answers["edited"], {}
+    for name, features in scores.features.items():
+        seen = topk.Seen(
+            features,
+            unedited.features[name],
+            unedited.predictions[name],
+            reference.features[name],
+            reference.labels,
+            truth=answers["truth"].features[name] if truths else None,
         )
-        for name in scores.features
-    }
+        if truths:
+            out[name] = topk.evaluate_one(
+                scores.plan, seen, labels, truths.galleries[name], truths.places, settings.weights, settings.rounds
+            )
+        else:
+            out[name] = topk.evaluate(scores.plan, seen, labels, settings.weights, settings.rounds)
+    return out
 
 
 def _card(weights: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Photos are the first by the SHA-256 of their id and edits are the same for all, 
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from amgan.data.garments import Garments
 from amgan.schema import AttributeSchema, Edit
-from retrieval.evaluation.edits import COLOR, NOT_WANTED, SLEEVE
+from retrieval.evaluation.edits import COLOR, NOT_WANTED, SLEEVE, first_by_hash, subset
 
 if TYPE_CHECKING:
     from amgan.editor import Editor
+    from retrieval.evaluation.exact import Truths
+    from retrieval.evaluation.protocol import Measured
 
 GAP, LABEL = 4, 26
 COLOURS_FIRST = ("red", "blue", "green", "black", "white", "yellow")
@@ -78,6 +81,38 @@ def make_sheet(
                     fill="gray",
                     font=font,
                 )
+    return page
+
+
+def example_sheet(measured: Measured, photos: int) -> Image.Image:
+    """The sheet of a report: the first photos by the SHA-256 of their id."""
+    rows = first_by_hash(measured.items.item_ids, photos)
+    if measured.truths is not None:
+        return make_true_sheet(measured.editor, measured.items, measured.truths, rows)
+    first = subset(measured.items, rows)
+    return make_sheet(measured.editor, first, sheet_edits(first.schema, 8))
+
+
+def make_true_sheet(editor: Editor, items: Garments, truths: Truths, rows: Sequence[int]) -> Image.Image:
+    """One row per case: the source, its edit, the true picture, the editor's alpha, the true region."""
+    tile, left = int(items.images.shape[-1]), LABEL * 8
+    heads = ("source", "edited", "true", "alpha", "true region")
+    page = Image.new("RGB", (left + len(heads) * (tile + GAP), LABEL + len(rows) * (tile + GAP)), "white")
+    draw, font = ImageDraw.Draw(page), ImageFont.load_default(13)
+    for c, head in enumerate(heads):
+        draw.text((left + c * (tile + GAP) + 4, 5), head, fill="black", font=font)
+    result = editor.edit(items.images[list(rows)], [truths.cases[r].edit for r in rows])
+    alphas = (result.mask[:, 0].float().cpu().numpy() * 255).round().astype(np.uint8)
+    for n, r in enumerate(rows):
+        y, case = LABEL + n * (tile + GAP), truths.cases[r]
+        ((attribute, value),) = case.edit.items()
+        change = f"{attribute}: {case.item.labels[attribute]} → {value}"
+        for i, line in enumerate([f"seed {case.item.seed}", *textwrap.wrap(change, 28)]):
+            draw.text((4, y + 4 + 16 * i), line, fill="black" if i else "gray", font=font)
+        colours = (items.images[r], result.image[n], truths.images[r])
+        pictures = [p.cpu().numpy().transpose(1, 2, 0) for p in colours]
+        for c, picture in enumerate([*pictures, alphas[n], truths.regions[r].astype(np.uint8) * 255]):
+            page.paste(_picture(picture, tile), (left + c * (tile + GAP), y))
     return page
 
 

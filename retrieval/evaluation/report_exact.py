@@ -1,0 +1,98 @@
+"""The parts of a report that only synthetic garments have: against the true picture, and the one true garment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from retrieval.evaluation.blocks import Block, Heading, Table, Text, number, with_interval
+from retrieval.evaluation.exact import COLUMNS
+from retrieval.evaluation.topk import KINDS, KS, row_name
+
+SHOWN = {
+    "region_iou": "mask IoU with the true region",
+    "mae_inside": "absolute difference inside",
+    "mae_outside": "absolute difference outside",
+    "ssim_inside": "SSIM inside",
+    "ssim_outside": "SSIM outside",
+    "perceptual_inside": "perceptual distance inside",
+    "perceptual_outside": "perceptual distance outside",
+    "sharpness_true": "sharpness inside, over the truth",
+}
+QUERY, CEILING = "edited + wanted", "truth + wanted"
+
+
+def summary_tables(report: Mapping[str, Any]) -> list[Block]:
+    """What an editor is judged by first, beside what no edit and the truth reach."""
+    overall = report["overall"]
+    rows = [
+        [name, *(with_interval(overall[kind].get(column)) for kind in ("edited", "no edit", "truth"))]
+        for name, column in (("the judge sees the wanted value", "accepted"), (SHOWN["region_iou"], "region_iou"))
+    ]
+    for embedder, table in report["retrieval"].items():
+        hits = [table["rows"][r]["hit"]["10"] for r in (QUERY, "unedited", CEILING)]
+        rows.append([f"the true garment in the top 10, {embedder}'s features", *map(with_interval, hits)])
+    return [
+        Heading("In short"),
+        Text(
+            "Means over the attributes of the means over their wanted values. The truth is the true picture in the "
+            "edit's place: the ceiling. Top 10: the edited picture, or the true one, fused with the wanted attributes; "
+            "under “no edit” the photo as it is."
+        ),
+        Table(["", "edited", "no edit", "truth"], rows),
+    ]
+
+
+def true_picture_tables(report: Mapping[str, Any]) -> list[Block]:
+    """Edits against the renderer's answer."""
+    overall, edited = report["overall"], report["edits"]["edited"]
+    rows = [[SHOWN[c], *(with_interval(overall[k].get(c)) for k in ("edited", "no edit"))] for c in COLUMNS]
+    blocks: list[Block] = [
+        Heading("Against the true picture"),
+        Text(
+            "The true picture is the same seed rendered with the wanted value, put into the frame of the source; the "
+            "true region is where the two renders differ, and edits are compared with the truth inside and outside of "
+            "it. “No edit” compares the source itself."
+        ),
+        Table(["mean over attributes", "edited", "no edit"], rows),
+        Table(
+            ["edited", *edited],
+            [[SHOWN[c], *(with_interval(t["macro"].get(c)) for t in edited.values())] for c in COLUMNS],
+            "By attribute",
+        ),
+    ]
+    for a, t in edited.items():
+        lines = [[v, str(x["edits"]), *(number(x.get(c)) for c in COLUMNS)] for v, x in t["values"].items()]
+        blocks.append(Table([f"{a}, wanted", "edits", *(SHOWN[c] for c in COLUMNS)], lines))
+    return blocks
+
+
+def one_garment_text(table: Mapping[str, Any]) -> Text:
+    per_seed = table["gallery"] // table["queries"]
+    return Text(
+        f"One garment of the gallery is right: the true picture of the edit. The gallery holds {table['gallery']:,} "
+        f"pictures: for each of {table['queries']:,} garments the source, the truth, and {per_seed - 2} siblings, "
+        "other true edits of the same garment by one or two attributes. Each is framed by its own mask, as a catalogue "
+        "would; an edit, and the truth as a query, are in the frame of the source. The source stays in the gallery and "
+        "is a wrong answer; ties count against the truth. Exact search."
+    )
+
+
+def one_garment_tables(table: Mapping[str, Any]) -> list[Block]:
+    """One embedder's retrieval: overall, by attribute, and what comes first."""
+    rows = table["rows"]
+    attributes = list(rows["edited"]["attributes"])
+    whole = [
+        [row_name(r), *(with_interval(e["hit"][str(k)]) for k in KS), f"{e['median_rank']:,.0f}"]
+        for r, e in rows.items()
+    ]
+    parts = [
+        [row_name(r), *(number(e["attributes"][a]["hit"][str(k)]["mean"]) for a in attributes for k in (1, 10))]
+        for r, e in rows.items()
+    ]
+    first = [[row_name(r), *(number(e["first"][k]) for k in KINDS)] for r, e in rows.items() if "first" in e]
+    return [
+        Table(["query", *(f"top-{k}" for k in KS), "median rank"], whole, "The true garment in the top k"),
+        Table(["query", *(f"{a} top-{k}" for a in attributes for k in (1, 10))], parts, "By edited attribute"),
+        Table(["query", *KINDS], first, "What comes first, share of the queries"),
+    ]

@@ -1,0 +1,211 @@
+"""The tables of a report: how good the edits are, how real, what they find, and how good the measuring sticks are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from retrieval.evaluation import realism
+from retrieval.evaluation.blocks import Block, Heading, Picture, Points, Table, Text, number, with_interval
+from retrieval.evaluation.edits import COLUMNS
+from retrieval.evaluation.report_exact import one_garment_tables, one_garment_text
+from retrieval.evaluation.topk import KS, ROWS, TRUE_ROWS, row_name
+
+SHOWN = {
+    "accepted": "accepted by the judge",
+    "kept": "kept attributes (given labels)",
+    "kept_own": "kept attributes (judge's own)",
+    "colour_pixels": "colour from pixels",
+    "colour_kept_pixels": "colour kept, from pixels",
+    "stray": "stray paint",
+    "mask_iou": "mask IoU with the garment",
+    "change_outside": "change outside",
+    "change_inside": "change inside",
+    "detail_kept": "detail kept",
+    "sharpness": "sharpness, over real items",
+    "sharpness_own": "sharpness, over the photo",
+    "mask_area": "mask, share of the frame",
+}
+
+
+def is_exact(report: Mapping[str, Any]) -> bool:
+    return report["data"]["protocol"] == "exact"
+
+
+def edit_tables(report: Mapping[str, Any], pictures: set[str]) -> list[Block]:
+    edited = report["edits"]["edited"]
+    names = list(edited)
+    blocks: list[Block] = [Heading("How good the edits are")]
+    blocks += _edit_means(report) if is_exact(report) else _edit_means_of_photos(report)
+    for a in names:
+        values = edited[a]["values"]
+        shown = [c for c in COLUMNS if c in edited[a]["macro"]]
+        rows = [[v, str(x["edits"]), *(number(x.get(c)) for c in shown)] for v, x in values.items()]
+        blocks.append(Table([f"{a}, wanted", "edits", *(SHOWN[c] for c in shown)], rows))
+    if "values.png" in pictures:
+        blocks.append(Picture("values.png", "Edits accepted by the judge and colour from pixels, per wanted value"))
+    return blocks
+
+
+def _edit_means(report: Mapping[str, Any]) -> list[Block]:
+    """One edit of each garment: means over attributes of every kind of answer, and of the edits by attribute."""
+    kinds, edited = report["overall"], report["edits"]["edited"]
+    shown = [c for c in COLUMNS if c in kinds["edited"]]
+    counts = ", ".join(f"{a} {t['edits']:,}" for a, t in edited.items())
+    return [
+        Text(
+            f"One edit of each garment, drawn by its seed, uniform over attributes ({counts}), then over the values "
+            "that the garment can be given. Means are macro-averaged over the wanted values, then over attributes. The "
+            "truth is measured as if an editor had returned the true picture and region."
+        ),
+        Table(
+            ["mean over attributes", *kinds],
+            [[SHOWN[c], *(with_interval(k.get(c)) for k in kinds.values())] for c in shown],
+        ),
+        Table(
+            ["edited", *edited],
+            [[SHOWN[c], *(with_interval(t["macro"].get(c)) for t in edited.values())] for c in shown],
+            "By attribute",
+        ),
+    ]
+
+
+def _edit_means_of_photos(report: Mapping[str, Any]) -> list[Block]:
+    """Every edit of every photo: means by attribute, edited and not."""
+    edited, plain = report["edits"]["edited"], report["edits"]["no edit"]
+    headers = ["measure", *(f"{a}: {kind}" for a in edited for kind in ("edited", "no edit"))]
+    rows = [
+        [SHOWN[c], *(with_interval(t[a]["macro"].get(c)) for a in edited for t in (edited, plain))]
+        for c in COLUMNS
+        if any(c in t["macro"] for t in edited.values())
+    ]
+    counts = "; ".join(
+        f"{a}: {t['edits']:,} edits of {t['photos']} photos, {t['unknown']} photos left out "
+        f"because their {a} is unknown"
+        for a, t in edited.items()
+    )
+    return [
+        Text(
+            f"Every value but the current one and “multi” ({counts}). Means are macro-averaged over the wanted values."
+        ),
+        Table(headers, rows),
+    ]
+
+
+def realism_tables(report: Mapping[str, Any]) -> list[Block]:
+    entries = [
+        (f"{a}, {v}", e)
+        for a, t in report["realism"].items()
+        for v, e in (("mean over values", t["macro"]), *t["values"].items())
+    ]
+    names = [row for row in realism.ROWS if any(row in e for _, e in entries)]
+    rows = [
+        [name, str(e["edits"]), str(e["real"]), str(e.get("subset", "–")), *(_with_spread(e.get(row)) for row in names)]
+        for name, e in entries
+    ]
+    return [
+        Heading("Do the edits look real"),
+        Text(
+            "Kernel distance (KID, Binkowski et al. 2018) on the judge's features: the unbiased squared MMD between "
+            "the edits to a value and the split's real items that have it, mean ± standard deviation over "
+            f"{realism.SUBSETS} random subsets. 0 is no difference, below 0 is chance; real items against real items "
+            "say how large chance is with sets of that size. Features are of unit length and the kernel is (cosine + "
+            "1)³, so figures compare with others of the same judge only. Values with fewer than "
+            f"{2 * realism.SMALLEST} real items, or half as many edits, have none."
+        ),
+        Table(["wanted", "edits", "real items", "in a subset", *names], rows),
+        Points(tuple(f"{row}: {realism.ROWS[row]}." for row in names)),
+    ]
+
+
+def _with_spread(entry: Mapping[str, float] | None) -> str:
+    return "–" if entry is None else f"{number(entry['mean'], 4)} ± {number(entry['spread'], 4)}"
+
+
+def retrieval_tables(report: Mapping[str, Any], pictures: set[str]) -> list[Block]:
+    tables = report["retrieval"]
+    first = next(iter(tables.values()))
+    exact = is_exact(report)
+    blocks: list[Block] = [
+        Heading("Do they find the true garment" if exact else "Do they find the right garments"),
+        one_garment_text(first) if exact else _right_garments_text(first),
+    ]
+    if "topk.png" in pictures:
+        blocks.append(Picture("topk.png", "Top-k retrieval, per embedder"))
+    for name, table in tables.items():
+        if not table["queries"]:
+            continue
+        title = {
+            "teacher": "the teacher's features (the generator was trained against them)",
+            "judge": "the judge's features (no generator was trained against them)",
+        }
+        blocks.append(Heading(f"With {title.get(name, name)}", 3))
+        if exact:
+            blocks += one_garment_tables(table)
+            continue
+        rows = [
+            [row_name(r), *(with_interval(e["hit"][str(k)]) for k in KS), number(e["precision"]["10"]["mean"])]
+            for r, e in table["rows"].items()
+        ]
+        blocks.append(Table(["query", *(f"top-{k}" for k in KS), "precision@10"], rows, "A right garment in the top k"))
+        attributes = list(table["rows"]["edited"]["attributes"])
+        rows = [
+            [row_name(r), *(number(e["attributes"][a]["hit"][str(k)]["mean"]) for a in attributes for k in (1, 10, 30))]
+            for r, e in table["rows"].items()
+        ]
+        blocks.append(
+            Table(["query", *(f"{a} top-{k}" for a in attributes for k in (1, 10, 30))], rows, "By edited attribute")
+        )
+    meanings = ROWS | TRUE_ROWS if exact else ROWS
+    blocks.append(Points(tuple(f"{row_name(row)}: {meaning}." for row, meaning in meanings.items())))
+    return blocks
+
+
+def _right_garments_text(first: Mapping[str, Any]) -> Text:
+    return Text(
+        f"Gallery: the split without the query's own photo ({first['gallery']} photos). Right: given labels hold "
+        "the wanted value and every other known label of the query's photo; an unknown label in the gallery is "
+        f"never a match, an unknown one of the query is not required. {first['queries']:,} queries with "
+        f"{number(first.get('right_items_mean'), 1)} right garments each on average; {first['left_out']:,} more "
+        "have no right garment in the gallery and are left out. Exact search."
+    )
+
+
+def stick_tables(report: Mapping[str, Any], pictures: set[str]) -> list[Block]:
+    sticks, rows = report["measuring_sticks"], []
+    for network in ("judge", "teacher"):
+        for attribute, e in sticks[network].items():
+            rows.append(
+                [f"{network}: {attribute}", str(e["photos"]), number(e["accuracy"]), number(e["balanced_accuracy"])]
+            )
+    pixels = sticks.get("colour from pixels")
+    if pixels:
+        rows.append(
+            [
+                "colour from pixels",
+                str(pixels["photos"]),
+                number(pixels["accuracy"]),
+                number(pixels["balanced_accuracy"]),
+            ]
+        )
+    blocks: list[Block] = [
+        Heading("How good the measuring sticks are"),
+        Text(
+            "Agreement with the given labels on the real, unedited photos of the split. No score above can be trusted "
+            "further than these."
+            + (
+                f" Colour from pixels agrees with {number(pixels['accuracy_without_multi'])} of the labels other than "
+                "“multi”."
+                if pixels
+                else ""
+            )
+        ),
+        Table(["stick", "photos", "accuracy", "balanced accuracy"], rows),
+    ]
+    if "confusion.png" in pictures:
+        blocks.append(
+            Picture(
+                "confusion.png", "Given labels (rows) against what was seen (columns), counts; accuracy in brackets"
+            )
+        )
+    return blocks
