@@ -82,7 +82,7 @@ def search(
         searcher = open_catalogue(store, collection, weights=weights, catalogue=catalogue)
     try:
         edit = searcher.schema.parse_edit(set_) if set_ else {}
-        cutout = searcher.cut_out(image, read_mask(mask) if mask else None)
+        cutout = searcher.cut_out(image, read_mask(mask) if mask else None, keep_source=out is not None)
         if not cutout.trusted and not accept_cutout:
             raise UserError(
                 f"It is not certain that the garment was cut out of {photo} correctly. {' '.join(cutout.problems)} "

@@ -74,7 +74,8 @@ class SearchResult:
         only_on: the part that a colour edit was kept to, None for the whole garment.
         cutout: the query's garment on white.
         predicted: the unedited garment's attributes, as the teacher sees them.
-        edited: the edited picture, with its mask (``EditResult`` of one picture).
+        edited: the edited picture, with its mask (``EditResult`` of one picture), at the size that the search saw;
+            ``at_source_size(result.edited, result.cutout)`` is the one to show.
         hits, unedited_hits: what the edited picture finds, and what the unedited one would.
     """
 
@@ -110,9 +111,12 @@ class Searcher:
         self.store, self.representation, self.editor, self.root = store, representation, editor, root
         self.schema = representation.schema
 
-    def cut_out(self, photo: Image.Image, mask: Image.Image | np.ndarray | None = None) -> CutOut:
-        """The garment of a photo on white, in the frame that the editor takes. Look at its ``trusted``."""
-        return cut_out(photo, mask, size=self.editor.image_size)
+    def cut_out(
+        self, photo: Image.Image, mask: Image.Image | np.ndarray | None = None, keep_source: bool = False
+    ) -> CutOut:
+        """The garment of a photo on white, in the frame that the editor takes. Look at its ``trusted``. With
+        ``keep_source`` its edits can be shown at the photo's own size."""
+        return cut_out(photo, mask, self.editor.image_size, keep_source)
 
     def find_similar(
         self,
@@ -143,7 +147,7 @@ class Searcher:
         if isinstance(photo, CutOut):
             cutout = photo
         else:
-            cutout = self.cut_out(photo)
+            cutout = self.cut_out(photo, keep_source=True)
             if not cutout.trusted:
                 raise UncertainCutOut(cutout)
         image = torch.from_numpy(np.ascontiguousarray(cutout.image)).permute(2, 0, 1)[None]  # (1, 3, H, W)
@@ -180,13 +184,13 @@ class Searcher:
             raise UserError(f"The catalogue has no item {id!r}; it may have been indexed again since.")
         return payloads[id]
 
-    def item_cutout(self, payload: Payload) -> CutOut:
+    def item_cutout(self, payload: Payload, keep_source: bool = False) -> CutOut:
         """A catalogue item's garment, cut out as for the index. Raises UserError when its photo is not to be had."""
         if self.root is None:
             raise UserError("Where the catalogue's photos lie is not known; name their folder (--catalogue FOLDER).")
         mask_name = payload.get("mask_file_name")
         mask = read_mask(self.root / mask_name) if mask_name else None
-        return self.cut_out(read_image(self.root / payload["file_name"]), mask)
+        return self.cut_out(read_image(self.root / payload["file_name"]), mask, keep_source)
 
     def file_of(self, payload: Payload) -> Path | None:
         """Where a catalogue item's photo lies, as far as is known."""

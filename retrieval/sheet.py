@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from amgan.errors import PhotoError, UserError
 from amgan.photos import read_image
+from amgan.source_size import at_source_size
 from retrieval.search import Found, SearchResult
 
 INK, QUIET, LINE, PAPER = (28, 30, 34), (112, 117, 125), (222, 225, 229), (255, 255, 255)
@@ -76,13 +77,13 @@ def _sections(result: SearchResult) -> list[tuple[str, Sequence[Found]]]:
 
 def _query_row(sheet: Image.Image, draw: ImageDraw.ImageDraw, result: SearchResult, y: int) -> int:
     """The three pictures of the query; returns the y below them."""
-    pictures = [("Query", Image.fromarray(result.cutout.image), ", ".join(result.predicted.values()))]
+    shown = (result.cutout.source or result.cutout).image
+    pictures = [("Query", Image.fromarray(shown), ", ".join(result.predicted.values()))]
     if result.edit:
-        mask = result.edited.mask[0, 0].float().cpu().numpy()
-        pictures.append(("Edit", tensor_picture(result.edited.image[0].cpu().numpy()), ", ".join(result.edit.values())))
-        pictures.append(
-            ("Where it was edited", mask_overlay(result.cutout.image, mask), f"{mask.mean():.0%} of the frame")
-        )
+        edited = at_source_size(result.edited, result.cutout) if result.cutout.source else result.edited
+        mask = edited.mask[0, 0].float().cpu().numpy()
+        pictures.append(("Edit", tensor_picture(edited.image[0].cpu().numpy()), ", ".join(result.edit.values())))
+        pictures.append(("Where it was edited", mask_overlay(shown, mask), f"{mask.mean():.0%} of the frame"))
     for i, (title, picture, note) in enumerate(pictures):
         x = MARGIN + i * (QUERY + GAP)
         sheet.paste(picture.resize((QUERY, QUERY), Image.Resampling.LANCZOS), (x, y))

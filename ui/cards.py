@@ -12,6 +12,8 @@ from retrieval.search import Found
 from retrieval.stores.base import point_id
 from ui.resources import data_address, thumbnail
 
+QUERY = 768  # pixels, for screens that have two of them to the page's one
+
 
 def hit_cards(hits: Sequence[Found], edit: Mapping[str, str]) -> str:
     """The hits as a grid of links, each of which makes that garment the next one to edit."""
@@ -51,7 +53,7 @@ def tile(file: str | None, file_name: str) -> str:
 
 def query_picture(picture: Image.Image, title: str, note: str) -> str:
     """One of the query's pictures with its caption, brought to one size here: browsers enlarge less smoothly."""
-    scale = 384 / max(picture.size)
+    scale = QUERY / max(picture.size)
     size = (max(1, round(scale * picture.width)), max(1, round(scale * picture.height)))
     picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3)
     caption = f"<b>{escape(title)}</b><span>{escape(note)}</span>"

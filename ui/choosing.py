@@ -34,6 +34,11 @@ class Query:
     cutout: CutOut
     exclude: tuple[str, ...]
 
+    @property
+    def picture(self) -> Image.Image:
+        """The garment as it is shown: at the photo's own size."""
+        return Image.fromarray((self.cutout.source or self.cutout).image)
+
 
 def chosen(searcher: Searcher) -> Query | None:
     """The garment of this session, None when one has yet to be chosen. Raises UserError when it is gone."""
@@ -127,7 +132,7 @@ def _confirm(picture: Image.Image, query: Query) -> None:
     """Show the cut-out; a doubtful one is only used when the user says so."""
     with st.container(horizontal=True, gap="medium"):
         st.html(cards.query_picture(picture, "Your photo", query.name), width=320)
-        st.html(cards.query_picture(Image.fromarray(query.cutout.image), "What will be edited", "cut out"), width=320)
+        st.html(cards.query_picture(query.picture, "What will be edited", "cut out"), width=320)
     label = "Edit this garment"
     if not query.cutout.trusted:
         st.warning(

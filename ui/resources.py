@@ -6,22 +6,25 @@ import base64
 import io
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import streamlit as st
 from PIL import Image
 
-from amgan.editor import Region
+from amgan.editor import EditResult, Region
 from amgan.errors import PhotoError
 from amgan.photos import CutOut, read_image, read_mask
+from amgan.source_size import at_source_size
 from retrieval.catalogue import open_catalogue
 from retrieval.query import QueryWeights
 from retrieval.search import Searcher, SearchResult
+from retrieval.sheet import mask_overlay, tensor_picture
 from retrieval.stores import connect
 from ui.settings import Settings
 
 BROWSABLE = 20_000  # garments that the picker lists; searching covers all of them
+LARGE = 20  # of what may take 17 MB each
 
 
 @dataclass(frozen=True)
@@ -79,17 +82,17 @@ def png(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-@st.cache_data(max_entries=100, show_spinner="Cutting the garment out …")
+@st.cache_data(max_entries=LARGE, show_spinner="Cutting the garment out …")
 def uploaded_cutout(_searcher: Searcher, name: str, photo: bytes, mask: bytes | None) -> tuple[Image.Image, CutOut]:
     """An uploaded photo and its garment. Raises PhotoError."""
     picture = read_image(photo, name=name)
-    return picture, _searcher.cut_out(picture, read_mask(mask, name="the mask") if mask else None)
+    return picture, _searcher.cut_out(picture, read_mask(mask, name="the mask") if mask else None, keep_source=True)
 
 
-@st.cache_data(max_entries=100, show_spinner="Cutting the garment out …")
+@st.cache_data(max_entries=LARGE, show_spinner="Cutting the garment out …")
 def item_cutout(_searcher: Searcher, collection: str, id: str) -> CutOut:
     """A catalogue garment, cut out. Raises UserError."""
-    return _searcher.item_cutout(_searcher.item(id))
+    return _searcher.item_cutout(_searcher.item(id), keep_source=True)
 
 
 @st.cache_data(max_entries=100, show_spinner="Editing and searching …")
@@ -106,4 +109,15 @@ def results(
     exclude: tuple[str, ...],
 ) -> SearchResult:
     """One search; ``collection`` and ``garment`` stand for the catalogue and the cut-out in the cache's key."""
-    return _searcher.find_similar(_cutout, edit, k, filter, weights, only_on, exclude)
+    small = replace(_cutout, source=None)  # a hundred results are kept, and none needs megabytes of photo
+    return _searcher.find_similar(small, edit, k, filter, weights, only_on, exclude)
+
+
+@st.cache_data(max_entries=LARGE, show_spinner=False)
+def edited_pictures(
+    _cutout: CutOut, _edited: EditResult, collection: str, garment: str, edit: Mapping[str, str], only_on: Region | None
+) -> tuple[bytes, Image.Image]:
+    """An edit at the photo's own size, as a PNG, and where it was edited; keyed as ``results``."""
+    edited = at_source_size(_edited, _cutout)
+    shown = (_cutout.source or _cutout).image
+    return png(tensor_picture(edited.image[0].numpy())), mask_overlay(shown, edited.mask[0, 0].numpy())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
@@ -12,7 +13,6 @@ from amgan.editor import REGIONS, Region
 from amgan.schema import Attribute, Edit
 from retrieval.query import DEFAULT_WEIGHTS, QueryWeights
 from retrieval.search import Searcher, SearchResult
-from retrieval.sheet import mask_overlay, tensor_picture
 from ui import cards, resources, style
 from ui.choosing import ANY, Query, choose_another
 
@@ -53,7 +53,7 @@ def show(searcher: Searcher, query: Query) -> None:
         query.exclude,
     )
     with right:
-        _pictures(query, result)
+        _pictures(searcher, query, result)
         _hits(result)
 
 
@@ -96,27 +96,27 @@ def _controls(searcher: Searcher) -> Wishes:
     return Wishes(edit, only_on, k, filter, QueryWeights(image, wanted))
 
 
-def _pictures(query: Query, result: SearchResult) -> None:
+def _pictures(searcher: Searcher, query: Query, result: SearchResult) -> None:
     yours, edited, where = st.columns(3)
-    image = Image.fromarray(result.cutout.image)
     seen = ", ".join(result.predicted.values())
-    yours.html(cards.query_picture(image, "Your garment", f"looks like: {seen}"))
+    yours.html(cards.query_picture(query.picture, "Your garment", f"looks like: {seen}"))
     if not query.cutout.trusted:
         yours.caption(":material/content_cut: The cut-out is not certain. " + " ".join(query.cutout.problems))
     if not result.edit:
         edited.info("Say what should change, and the edited garment appears here.", icon=":material/styler:")
         return
-    picture = tensor_picture(result.edited.image[0].numpy())
-    mask = result.edited.mask[0, 0].numpy()
+    picture, painted = resources.edited_pictures(
+        query.cutout, result.edited, searcher.store.name, query.key, result.edit, result.only_on
+    )
     words = ", ".join(f"{style.label(name).lower()}: {value}" for name, value in result.edit.items())
     words += f", only on the {result.only_on}" if result.only_on else ""
-    edited.html(cards.query_picture(picture, "The edit", words))
+    edited.html(cards.query_picture(Image.open(io.BytesIO(picture)), "The edit", words))
     name = f"{PurePath(query.name).stem}.{'.'.join(v.replace('/', '-') for v in result.edit.values())}.png"
     edited.download_button(
-        "Download the edit", resources.png(picture), name, "image/png", icon=":material/download:", on_click="ignore"
+        "Download the edit", picture, name, "image/png", icon=":material/download:", on_click="ignore"
     )
-    note = f"the network repainted {mask.mean():.0%} of the picture"
-    where.html(cards.query_picture(mask_overlay(result.cutout.image, mask), "Where it was edited", note))
+    note = f"the network repainted {result.edited.mask.mean():.0%} of the picture"
+    where.html(cards.query_picture(painted, "Where it was edited", note))
 
 
 def _hits(result: SearchResult) -> None:

@@ -46,7 +46,7 @@ CSS = """
 figure.query { margin: 0; }
 .stMainBlockContainer .st-key-controls h3 { padding-top: 0; }
 @media (min-width: 900px) { .st-key-controls { position: sticky; top: 4.5rem; } }
-figure.query img { width: 100%; max-width: 320px; border: 1px solid #dee1e5; border-radius: 8px; display: block; }
+figure.query img { width: 100%; max-width: 384px; border: 1px solid #dee1e5; border-radius: 8px; display: block; }
 figure.query figcaption { font-size: 14px; margin-top: 6px; }
 figure.query figcaption b { display: block; }
 figure.query figcaption span { color: #5b6068; }
