@@ -40,13 +40,16 @@ def train(
         str | None,
         typer.Option(help="Weights to start from: what both schemas name is carried over, by attribute and value."),
     ] = None,
+    extra: Annotated[
+        Path | None, typer.Option(help="A folder with true edits (amgan synth) that takes part of each batch of AMGAN.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the configuration and leave.")] = False,
 ) -> None:
     """Train AMGAN, or one of its classifiers. Classifiers that are missing are trained first."""
     from amgan.training.command import train_command
 
-    train_command(data, out, model, role, preset, set_ or [], attributes, warm_start, device, dry_run)
+    train_command(data, out, model, role, preset, set_ or [], attributes, warm_start, extra, device, dry_run)
 
 
 @app.command(epilog="Example:  amgan edit shirt.jpg --set sleeve=long --set color=red --out edited")

@@ -118,6 +118,7 @@ class AmganConfig:
     attention: Literal["source", "union", "masks"] = "union"  # target of alpha, see attention.py
     pairs: float = 0.0  # share of a batch that trains on constructed pairs, see data/pairs.py
     pair: float = 10.0  # weight of their pixel loss
+    extra: float = 0.3  # share of a batch from --extra garments, where there are any
     balanced: bool = False  # lift small attention targets in the attention and pair losses
     detail: float = 0.0  # weight of the detail kept where only the colour is edited
     several: float = 0.2  # share of items with more than one attribute edited

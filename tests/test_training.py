@@ -138,7 +138,7 @@ def test_a_damaged_state_is_passed_over(tmp_path, capsys):
 
 def test_classifiers_that_are_missing_are_trained_first(tmp_path):
     data = draw_catalogue(tmp_path / "data", 30)
-    train_command(data, tmp_path / "run", "amgan", "teacher", "tiny", [], None, None, "cpu", False)
+    train_command(data, tmp_path / "run", "amgan", "teacher", "tiny", [], None, None, None, "cpu", False)
     assert {p.name for p in (tmp_path / "run").iterdir()} == {
         "teacher",
         "teacher-run",

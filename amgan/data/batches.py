@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from amgan.attention import OUTLINE
@@ -93,13 +94,21 @@ class BatchMaker:
     Args:
         features: teacher's features of the garments, unit length, float (n, D).
         weights: float64 (n,), how often to draw each.
+        own: only the first so many garments serve as references and lend their sleeves; all when not given.
     """
 
-    def __init__(self, garments: Garments, features: Tensor, weights: Tensor, config: AmganConfig) -> None:
+    def __init__(
+        self,
+        garments: Garments,
+        features: Tensor,
+        weights: Tensor,
+        config: AmganConfig,
+        own: int | None = None,
+    ) -> None:
         self.garments = garments
         self.config = config
         self.schema = garments.schema
-        self.index = GarmentIndex.build(garments, features)
+        self.index = GarmentIndex.build(garments, features, own)
         self.weights = weights
         names = self.schema.names
         self.outline = [i for i, n in enumerate(names) if n in OUTLINE]
@@ -107,10 +116,10 @@ class BatchMaker:
         # Pairs can be constructed for edits of these alone.
         self.constructible = torch.zeros(len(names), dtype=torch.bool)
         self.constructible[self.outline + self.cloth] = True
-        self.truth_count = self.first_truth = None
-        if garments.truths is not None:  # they lie in the order of the garments
-            self.truth_count = torch.bincount(garments.truths.of, minlength=len(garments))
-            self.first_truth = self.truth_count.cumsum(0) - self.truth_count
+        # Where each garment's true edits lie: they are in the order of the garments.
+        of = garments.truths.of if garments.truths is not None else torch.zeros(0, dtype=torch.int64)
+        self.truth_count = torch.bincount(of, minlength=len(garments))
+        self.first_truth = self.truth_count.cumsum(0) - self.truth_count
 
     def draw(self, generator: torch.Generator) -> EditBatch:
         g, config = self.garments, self.config
@@ -120,15 +129,14 @@ class BatchMaker:
         labels = g.labels[index]
         wanted, edited = draw_edits(self.schema, labels, config.several, generator, config.outline_weight)
         chance = torch.rand(b, 3, generator=generator).to(device)
-        pairable = edited.any(1) & ~(edited & ~self.constructible.to(device)).any(1)
+        has_truth = self.truth_count[index] > 0
+        constructible = edited.any(1) & ~(edited & ~self.constructible.to(device)).any(1)
+        paired = (chance[:, 0] < config.pairs) & (has_truth | constructible)
+        true = paired & has_truth
+        truth = self._draw_truths(index[true], generator)
         if g.truths is not None:
-            assert self.truth_count is not None and self.first_truth is not None
-            pairable = self.truth_count[index] > 0
-        paired = (chance[:, 0] < config.pairs) & pairable
-        truth = None
-        if g.truths is not None and paired.any():
-            truth = self._draw_truths(index[paired], generator)
-            wanted, edited = self._as_truths(paired, truth, wanted, edited)
+            wanted = wanted.masked_scatter(true[:, None], g.truths.labels[truth])
+            edited = edited.masked_scatter(true[:, None], F.one_hot(g.truths.attribute[truth], edited.shape[1]).bool())
         same = paired & (chance[:, 1] < IDENTITY)
         # Back to a value that names no appearance (multi) there is no way.
         nameless = torch.zeros(b, dtype=torch.bool, device=device)
@@ -138,20 +146,17 @@ class BatchMaker:
 
         photos, masks = to_float(g.images[index]), g.masks[index].float()
         nearest = index.clone()
-        searched = ~paired if truth is not None else torch.ones_like(paired)
-        if searched.any():
-            nearest[searched] = assign_references(
-                self.index, g.labels, index[searched], wanted[searched], edited[searched], generator
+        if not true.all():
+            nearest[~true] = assign_references(
+                self.index, g.labels, index[~true], wanted[~true], edited[~true], generator
             )
         other, other_masks = to_float(g.images[nearest]), g.masks[nearest].float()
         if paired.any():
-            if g.truths is not None and truth is not None:
-                copies, copy_masks = photos.clone(), masks.clone()
-                copies[paired], copy_masks[paired] = to_float(g.truths.images[truth]), g.truths.masks[truth].float()
-            else:
-                copies, copy_masks = self._construct(
-                    index, photos, masks, wanted, edited & paired[:, None], nearest, generator
-                )
+            constructed = edited & (paired & ~true)[:, None]
+            copies, copy_masks = self._construct(index, photos, masks, wanted, constructed, nearest, generator)
+            if g.truths is not None:
+                copies = copies.index_copy(0, true.nonzero()[:, 0], to_float(g.truths.images[truth]))
+                copy_masks = copy_masks.index_copy(0, true.nonzero()[:, 0], g.truths.masks[truth].float())
             pick = (paired & ~same)[:, None, None, None]
             other, other_masks = torch.where(pick, copies, other), torch.where(pick, copy_masks, other_masks)
             pick = same[:, None, None, None]
@@ -176,24 +181,13 @@ class BatchMaker:
             paired=paired.float(),
             cycled=(~paired & ~nameless & edited.any(1)).float(),
             region=(edited.any(1) & ~same).float(),
-            true=paired.float() if truth is not None else torch.zeros_like(chance[:, 0]),
+            true=true.float(),
         )
 
     def _draw_truths(self, index: Tensor, generator: torch.Generator) -> Tensor:
         """For garments int64 (b,) one each of their true edits, int64 (b,)."""
-        assert self.truth_count is not None and self.first_truth is not None
         chance = torch.rand(len(index), generator=generator).to(index.device)
         return self.first_truth[index] + (chance * self.truth_count[index]).long()
-
-    def _as_truths(self, paired: Tensor, truth: Tensor, wanted: Tensor, edited: Tensor) -> tuple[Tensor, Tensor]:
-        """``wanted`` and ``edited`` with the pairs' rows replaced by what their true edits changed."""
-        truths = self.garments.truths
-        assert truths is not None
-        rows = paired.nonzero()[:, 0]
-        wanted, edited = wanted.clone(), edited.clone()
-        wanted[rows], edited[rows] = truths.labels[truth], False
-        edited[rows, truths.attribute[truth]] = True
-        return wanted, edited
 
     def _construct(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -54,6 +54,57 @@ class Garments:
             torch.cat([self.masks, t.masks]),
             torch.cat([self.labels, t.labels]),
             (*self.item_ids, *(f"{self.item_ids[int(i)]}#{k}" for k, i in enumerate(t.of))),
+        )
+
+    def with_schema(self, schema: AttributeSchema) -> Garments:
+        """The garments that have true edits within another schema, with the labels and edits that it knows.
+
+        Raises:
+            UserError: there are none.
+        """
+        t = self.truths
+        if t is None or not set(schema.names) <= set(self.schema.names):
+            raise UserError("Extra garments need true edits, and every attribute of the data they are added to.")
+        translate = [_translation(self.schema, schema, name) for name in schema.names]
+
+        def translated(labels: Tensor) -> Tensor:
+            columns = [t[labels[:, self.schema.names.index(n)]] for n, t in zip(schema.names, translate, strict=True)]
+            return torch.stack(columns, dim=1)
+
+        place = torch.tensor([schema.names.index(n) if n in schema.names else UNKNOWN for n in self.schema.names])
+        attribute, after = place[t.attribute], translated(t.labels)
+        kept = (attribute >= 0) & (after.gather(1, attribute.clamp(min=0)[:, None])[:, 0] >= 0)
+        if not kept.any():
+            raise UserError(f"None of the extra garments' true edits is within {schema.to_dict()}.")
+        chosen, of = t.of[kept].unique(return_inverse=True)
+        truths = Truths(t.images[kept], t.masks[kept], of, attribute[kept], after[kept])
+        return Garments(
+            schema,
+            self.images[chosen],
+            self.masks[chosen],
+            translated(self.labels[chosen]),
+            tuple(self.item_ids[int(i)] for i in chosen),
+            truths,
+        )
+
+    def joined(self, other: Garments) -> Garments:
+        """These and then others of the same schema."""
+        mine, theirs = self.truths, other.truths
+        if theirs is not None:
+            theirs = replace(theirs, of=theirs.of + len(self))
+        both = [t for t in (mine, theirs) if t is not None]
+        truths = None
+        if both:
+            truths = Truths(
+                *(torch.cat([getattr(t, f.name) for t in both]) for f in fields(Truths))  # in the order of garments
+            )
+        return Garments(
+            self.schema,
+            torch.cat([self.images, other.images]),
+            torch.cat([self.masks, other.masks]),
+            torch.cat([self.labels, other.labels]),
+            self.item_ids + other.item_ids,
+            truths,
         )
 
     def to(self, device: torch.device) -> Garments:
@@ -121,6 +172,13 @@ def load_garments(folder: ImageFolder, records: Sequence[Record], size: int, pro
         tuple(r.item_id for r, _ in kept),
         truths,
     )
+
+
+def _translation(old: AttributeSchema, new: AttributeSchema, name: str) -> Tensor:
+    """For each value of an attribute its index in the new schema, UNKNOWN where that has none; the last entry is for
+    unknown labels, whose index is -1."""
+    valid = new.values(name)
+    return torch.tensor([valid.index(v) if v in valid else UNKNOWN for v in old.values(name)] + [UNKNOWN])
 
 
 def _framed_alike(folder: ImageFolder, truth: TruthRecord, placement: Placement) -> Cut:

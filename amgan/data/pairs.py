@@ -51,20 +51,22 @@ class GarmentIndex:
         silhouettes: float32 (n, COARSE, COARSE), coverage in 0..1.
         colour: float32 (n, 6), median and spread of Lab under the mask.
         features: float32 (n, D), unit-length features of the teacher.
+        own: the first so many serve as references and partners.
     """
 
     silhouettes: Tensor
     colour: Tensor
     features: Tensor
+    own: int
 
     @classmethod
-    def build(cls, garments: Garments, features: Tensor) -> GarmentIndex:
+    def build(cls, garments: Garments, features: Tensor, own: int | None = None) -> GarmentIndex:
         silhouettes, colour = [], []
         for images, masks in zip(garments.images.split(64), garments.masks.split(64), strict=True):
             silhouettes.append(F.interpolate(masks.float(), size=(COARSE, COARSE), mode="area")[:, 0])
             half = F.interpolate(to_float(images), scale_factor=0.5, mode="area")
             colour.append(lab_statistics(half, masks[:, :, ::2, ::2].float()))
-        return cls(torch.cat(silhouettes), torch.cat(colour), features)
+        return cls(torch.cat(silhouettes), torch.cat(colour), features, own or len(garments))
 
     def torso_cost(self, shorter: Tensor, longer: Tensor) -> Tensor:
         """How badly garments fit as the same torso with shorter and longer sleeves.

@@ -29,14 +29,14 @@ def assign_references(
     Returns:
         int64 (B,).
     """
+    own = garments.own
+    labels, silhouettes, features = labels[:own], garments.silhouettes[:own], garments.features[:own]
     differs = (labels[None] != wanted[:, None]) & (wanted[:, None] >= 0)  # (B, n, M)
     cost = 100.0 * (differs & edited[:, None]).sum(2) + 10.0 * (differs & ~edited[:, None]).sum(2)
-    silhouettes = garments.silhouettes
-    torso = torch.minimum(
-        garments.torso_cost(silhouettes[index], silhouettes), garments.torso_cost(silhouettes, silhouettes[index]).T
-    )
-    cost = cost + (1 - garments.features[index] @ garments.features.T) + 10 * torso
-    cost[torch.arange(len(index)), index] = torch.inf
+    mine = garments.silhouettes[index]
+    torso = torch.minimum(garments.torso_cost(mine, silhouettes), garments.torso_cost(silhouettes, mine).T)
+    cost = cost + (1 - garments.features[index] @ features.T) + 10 * torso
+    cost[torch.arange(own, device=cost.device)[None] == index[:, None]] = torch.inf  # not the item itself
     nearest = cost.topk(min(NEAREST, cost.shape[1] - 1), largest=False)
     # Never trade a match of labels for variety.
     as_good = nearest.values < nearest.values[:, :1] + 5
@@ -56,7 +56,8 @@ def assign_partners(
         int64 (B,) partners, and bool (B,): whether the copy's sleeves grow.
     """
     grow = wanted > sleeves[index]
-    mine, all_ = garments.silhouettes[index], garments.silhouettes
+    sleeves = sleeves[: garments.own]
+    mine, all_ = garments.silhouettes[index], garments.silhouettes[: garments.own]
     cost = torch.where(grow[:, None], garments.torso_cost(mine, all_), garments.torso_cost(all_, mine).T)
     cost = cost + 100.0 * (sleeves[None] != wanted[:, None])
     nearest = cost.topk(min(8, cost.shape[1]), largest=False)

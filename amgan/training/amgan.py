@@ -230,11 +230,16 @@ def train_amgan(
     device: torch.device,
     about: dict[str, Any],
     warm_start: str | None = None,
+    extra: Garments | None = None,
 ) -> None:
     """Train and write ``out/editor/`` (the averaged generator), ``out/editor-run/`` (state, statistics, TensorBoard,
-    sheets)."""
+    sheets).
+
+    Args:
+        extra: garments of the same schema with true edits, drawn for a share ``config.extra`` of each batch.
+    """
     run = out / "editor-run"
-    claim_run(run, config, {k: about[k] for k in ("data", "preset")})
+    claim_run(run, config, {k: about[k] for k in ("data", "preset", "extra") if k in about})
     teacher, judge = load_classifier(out, "teacher"), load_classifier(out, "judge")
     teacher.schema.require_same(train.schema, "the teacher", "the data")
     model = Amgan(train.schema, config, teacher, device)
@@ -248,10 +253,7 @@ def train_amgan(
     elif warm_start is not None:
         _start_from(model, warm_start)
 
-    train = train.to(device)
-    batches = BatchMaker(
-        train, teacher.embed(train.images).to(device), balance_weights(train.labels.cpu(), config.balance), config
-    )
+    batches = _batch_maker(train, extra, teacher, config, device)
     started, stats, board = time.monotonic() - seconds, StatsFile(run), SummaryWriter(str(run / "tensorboard"))
     with interruptible() as interrupted, progress_bar() as bar:
         task = bar.add_task("Training AMGAN", total=steps, completed=step)
@@ -275,14 +277,27 @@ def train_amgan(
                 draw_sheet(model.average, val, run / "sheets" / f"{step:08d}.png")
                 if scores["score"] >= best:
                     best = scores["score"]
-                    extra = {**about, "kimg": kimg, "seconds": round(time.monotonic() - started), "validation": scores}
-                    save_generator(out, model.average, config, extra)
+                    facts = {**about, "kimg": kimg, "seconds": round(time.monotonic() - started), "validation": scores}
+                    save_generator(out, model.average, config, facts)
                 save_state(run, step, model.tensors(), {"best": best, "seconds": time.monotonic() - started})
                 bar.update(task, description="Training AMGAN")
     board.close()
     if interrupted and step < steps:
         raise Interrupted
     console.print(f"Done: {out / 'editor'}, best validation score {best:.3f}. Sheets in {run / 'sheets'}.")
+
+
+def _batch_maker(
+    train: Garments, extra: Garments | None, teacher: AttributeClassifier, config: AmganConfig, device: torch.device
+) -> BatchMaker:
+    own, weights = len(train), balance_weights(train.labels, config.balance)
+    if extra is not None:
+        weights = torch.cat(
+            [(1 - config.extra) * weights, config.extra * balance_weights(extra.labels, config.balance)]
+        )
+        train = train.joined(extra)
+    train = train.to(device)
+    return BatchMaker(train, teacher.embed(train.images).to(device), weights, config, own)
 
 
 def one_step(model: Amgan, batches: BatchMaker, step: int, steps: int) -> Losses:

@@ -41,6 +41,7 @@ def train_command(
     settings: list[str],
     attributes: Path | None,
     warm_start: str | None,
+    extra: Path | None,
     device_name: str,
     dry_run: bool,
 ) -> None:
@@ -60,6 +61,14 @@ def train_command(
     train = load_garments(folder, folder.split("train"), size)
     val = load_garments(folder, folder.split("val"), size)
     about = {"data": data_hash(folder), "preset": preset_name}
+    added = None
+    if extra is not None:
+        if model != "amgan":
+            raise UserError("--extra is for the training of AMGAN; a classifier learns from its own data alone.")
+        more = read_imagefolder(extra)
+        added = load_garments(more, more.split("train"), size).with_schema(folder.schema)
+        about["extra"] = data_hash(more)
+        console.print(f"{len(added.truths or ()):,} true edits from {extra}")
 
     def classifier(role: str, config: Any, start: str | None = None) -> None:
         best = train_classifier(train.with_truths(), val, config, role, out, device, about, start)
@@ -73,7 +82,7 @@ def train_command(
             console.print(f"No finished {missing} in {out}: it is trained first.")
             classifier(missing, getattr(chosen, missing))
     train_amgan_into(
-        out, train, val, config, device, {**about, "command": shlex.join(["amgan", *sys.argv[1:]])}, warm_start
+        out, train, val, config, device, {**about, "command": shlex.join(["amgan", *sys.argv[1:]])}, warm_start, added
     )
 
 
@@ -88,8 +97,15 @@ def _finished(out: Path, role: str) -> bool:
 
 
 def train_amgan_into(
-    out: Path, train: Garments, val: Garments, config: Any, device: Any, about: dict[str, Any], warm_start: str | None
+    out: Path,
+    train: Garments,
+    val: Garments,
+    config: Any,
+    device: Any,
+    about: dict[str, Any],
+    warm_start: str | None,
+    extra: Garments | None = None,
 ) -> None:
     from amgan.training.amgan import train_amgan
 
-    train_amgan(train, val, config, out, device, about, warm_start)
+    train_amgan(train, val, config, out, device, about, warm_start, extra)
