@@ -1,5 +1,6 @@
 # Two commands on a bare machine with Python 3.11 or newer:
-#   make demo CATALOGUE=folder     index a catalogue, edit a garment, find the matching ones, open the page
+#   make demo                      draw a catalogue, edit a garment, find the matching ones, open the page
+#   make demo CATALOGUE=folder     the same with a folder of photos
 #   make test                      run the tests
 # The environment (.venv) is made on first use, and again when pyproject.toml or constraints.txt change.
 
@@ -24,16 +25,16 @@ setup: $(READY)  ## make .venv with everything in it
 $(READY): pyproject.toml constraints.txt
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh scripts/set_up.sh
 
-demo:  ## CATALOGUE=folder: index, edit, search, save a picture, open the page (DEMO_UI=0: no page)
-	@test -d "$(CATALOGUE)" || { \
-		echo "Name a folder with photos of one garment each: make demo CATALOGUE=folder (now: '$(CATALOGUE)')." >&2; exit 2; }
+demo:  ## index, edit, search, save a picture, open the page (DEMO_UI=0: no page); CATALOGUE=folder: your photos
+	@test -z "$(CATALOGUE)" || test -d "$(CATALOGUE)" || { \
+		echo "There is no folder $(CATALOGUE). Name one with photos of one garment each, or none: make demo" >&2; exit 2; }
 	@$(MAKE) --no-print-directory setup
-	@$(BIN)/python scripts/demo.py --catalogue "$(CATALOGUE)" --out "$(DEMO_OUT)"
+	@$(BIN)/python scripts/demo.py $(if $(CATALOGUE),--catalogue "$(CATALOGUE)") --out "$(DEMO_OUT)"
 	@if [ "$(DEMO_UI)" != "0" ]; then $(MAKE) --no-print-directory ui STORE="$(DEMO_OUT)/index" COLLECTION=demo; fi
 
 ui: $(READY)  ## the page, on the demo's index, or STORE=folder-or-URL COLLECTION=name
 	@case "$(STORE)" in *://*) ;; *) test -d "$(STORE)" || { \
-		echo "There is no index $(STORE). Make one: make demo CATALOGUE=folder. Or name one: make ui STORE=... COLLECTION=..." >&2; \
+		echo "There is no index $(STORE). Make one: make demo. Or name one: make ui STORE=... COLLECTION=..." >&2; \
 		exit 2; }; esac
 	@$(BIN)/python -m streamlit run ui/app.py --server.showEmailPrompt false --browser.gatherUsageStats false \
 		-- --store "$(STORE)" --collection "$(COLLECTION)"

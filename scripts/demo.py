@@ -1,5 +1,6 @@
 """The main job from end to end: index a catalogue, edit one of its garments, find what matches the edit.
 
+python scripts/demo.py --out demo-out                             # what `make demo` runs, on 2,000 drawn garments
 python scripts/demo.py --catalogue FOLDER --out demo-out          # what `make demo CATALOGUE=FOLDER` runs
 """
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:  # --help must not wait for torch
     from retrieval.stores.base import Payload
 
 COLLECTION = "demo"
+DRAWN = 2000
 WISHES = {"sleeve": ("long", "short"), "color": ("red", "blue")}  # the second where the garment has the first already
 TRIES = 50
 
@@ -33,11 +35,25 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command(help=__doc__)
 def demo(
-    catalogue: Annotated[Path, typer.Option(help="Folder of garment photos, with or without metadata.")],
+    catalogue: Annotated[
+        Path | None,
+        typer.Option(help="Folder of garment photos, with or without metadata; garments are drawn without."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Where the index and the picture go.")] = Path("demo-out"),
-    weights: Annotated[str, typer.Option(help="A shipped name, a folder, or hf-hub:org/name.")] = "photos",
+    weights: Annotated[
+        str | None,
+        typer.Option(help="A shipped name, a folder, or hf-hub:org/name; photos, or synthetic for drawn garments."),
+    ] = None,
+    count: Annotated[int, typer.Option(help="How many garments to draw without a catalogue.", min=50)] = DRAWN,
 ) -> None:
     times: dict[str, float] = {}
+    weights = weights or ("photos" if catalogue else "synthetic")
+    if catalogue is None:
+        from amgan.synth.command import synth_command
+
+        catalogue = out / "catalogue"
+        with timed("draw garments", times):
+            synth_command(count, catalogue, seed=0, size=128, counterfactuals=0, split="test", workers=None)
     with timed("index", times):
         index_catalog(catalogue, store=str(out / "index"), collection=COLLECTION, weights=weights)
     with timed("open the index", times):
