@@ -116,6 +116,7 @@ class AmganConfig:
     percep_maps: bool = True  # last feature map and pooled features; False: pooled only, as on Shopping100k
     # What the paper has not
     attention: Literal["source", "union", "masks"] = "union"  # target of alpha, see attention.py
+    mask_loss: Literal["l1", "bce"] = "l1"  # of alpha against its target; L1 is the paper's
     pairs: float = 0.0  # share of a batch that trains on constructed pairs, see data/pairs.py
     pair: float = 10.0  # weight of their pixel loss
     extra: float = 0.3  # share of a batch from --extra garments, where there are any
@@ -166,6 +167,8 @@ PRESETS = {
             gp=0.2,
             percep=1.0,
             attention="masks",
+            mask_loss="bce",
+            att=5.0,
             balanced=True,
             pairs=0.5,
             pair=20.0,

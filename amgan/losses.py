@@ -83,9 +83,19 @@ def _weighted_mean(distance: Tensor, weight: Tensor | None) -> Tensor:
     return (weight * distance).mean((1, 2, 3)) / weight.mean((1, 2, 3))
 
 
-def attention_loss(alpha: Tensor, target: Tensor, counted: Tensor, weight: Tensor | None = None) -> Tensor:
-    """L_a = |alpha - alpha*|_1, masks (B, 1, S, S), over the items that are ``counted`` (float (B,))."""
-    return (_weighted_mean((alpha - target).abs(), weight) * counted).mean()
+def attention_loss(
+    alpha: Tensor, target: Tensor, counted: Tensor, weight: Tensor | None = None, kind: str = "l1"
+) -> Tensor:
+    """L_a = |alpha - alpha*|_1, masks (B, 1, S, S), over the items that are ``counted`` (float (B,)).
+
+    ``bce`` takes the cross-entropy instead. Through the sigmoid the gradient of L1 dies where alpha is near 0, and there
+    a small region that ought to be edited starts.
+    """
+    if kind == "bce":
+        distance = F.binary_cross_entropy(alpha, target, reduction="none")
+    else:
+        distance = (alpha - target).abs()
+    return (_weighted_mean(distance, weight) * counted).mean()
 
 
 def perceptual_loss(features: dict[str, Tensor], reference: dict[str, Tensor], maps: bool, paired: Tensor) -> Tensor:

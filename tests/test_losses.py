@@ -76,6 +76,20 @@ def test_adversarial_losses_pull_apart(objective):
     assert losses.generator_adversarial(objective, real) < losses.generator_adversarial(objective, fake)
 
 
+def test_cross_entropy_wakes_a_mask_that_l1_lets_sleep():
+    target, counted = torch.zeros(2, 1, 4, 4), torch.tensor([1.0, 0.0])
+    target[:, :, 1] = 1
+    slopes = {}
+    for kind in ("l1", "bce"):
+        logits = torch.full((2, 1, 4, 4), -5.0, requires_grad=True)
+        losses.attention_loss(logits.sigmoid(), target, counted, kind=kind).backward()
+        assert (logits.grad[0, 0, 1] < 0).all() and (logits.grad[0, 0, 0] > 0).all()
+        assert not logits.grad[1].any()  # not counted
+        slopes[kind] = -float(logits.grad[0, 0, 1, 0])
+        assert float(losses.attention_loss(target, target, counted, kind=kind)) == 0
+    assert slopes["bce"] > 100 * slopes["l1"]
+
+
 def test_pair_loss_counts_pairs_alone():
     a, b = torch.zeros(2, 3, 2, 2), torch.ones(2, 3, 2, 2)
     b[1] = 100

@@ -174,7 +174,7 @@ class Amgan:
         losses["percep"] = c.percep * perceptual_loss(features, reference, c.percep_maps, batch.paired)
         target = self.attention_target(batch, source_last, reference["last"])
         weight = region_weight(target) if c.balanced else None
-        losses["att"] = c.att * attention_loss(edited.mask, target, batch.region, weight)
+        losses["att"] = c.att * attention_loss(edited.mask, target, batch.region, weight, c.mask_loss)
         if c.pairs > 0:
             losses["pair"] = c.pair * pair_loss(edited.image, batch.reference, batch.paired, weight)
         if c.detail > 0:
