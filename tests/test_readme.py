@@ -20,7 +20,7 @@ BIN = Path(sys.executable).parent
 VALUES = {"sleeve": ["sleeveless", "short", "long"], "color": ["black", "white", "navy", "blue", "red", "multi"]}
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 # A run that takes hours is cut to seconds; nothing else of a command is changed.
-SHORTER = {"--preset small": "--preset tiny"}
+SHORTER = {"--preset small": "--preset tiny", "--count 2000": "--count 80 --size 64"}
 
 
 def blocks(language: str) -> list[str]:
@@ -78,7 +78,7 @@ def test_command_runs(line: str, folder: Path) -> None:
             assert (folder / arguments[arguments.index(option) + 1]).exists()
 
 
-@pytest.mark.parametrize(("number", "prints"), [(0, 10), (1, 1)])
+@pytest.mark.parametrize(("number", "prints"), [(0, 10), (1, 1), (2, 1)])
 def test_python_example_runs(number: int, prints: int, folder: Path) -> None:
     example = blocks("python")[number]
     assert len([line for line in example.splitlines() if line.strip()]) <= 10
