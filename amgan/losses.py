@@ -88,8 +88,8 @@ def attention_loss(
 ) -> Tensor:
     """L_a = |alpha - alpha*|_1, masks (B, 1, S, S), over the items that are ``counted`` (float (B,)).
 
-    ``bce`` takes the cross-entropy instead. Through the sigmoid the gradient of L1 dies where alpha is near 0, and there
-    a small region that ought to be edited starts.
+    ``bce`` takes the cross-entropy instead. Through the sigmoid the gradient of L1 dies where alpha is near 0, and
+    there a small region that ought to be edited starts.
     """
     if kind == "bce":
         distance = F.binary_cross_entropy(alpha, target, reduction="none")

@@ -7,7 +7,7 @@ import numpy as np
 
 from amgan.synth.body import Arm, Body
 from amgan.synth.cloth import Cloth, Colour
-from amgan.synth.draw import Array, Mask, Points, fill, mirror, ribbon, smoothstep, soften
+from amgan.synth.draw import Array, Mask, Points, fill, mirror, ribbon, smoothstep
 from amgan.synth.light import Light, rounding
 
 PARTS = ("torso", "sleeves", "collar", "fastening", "inside", "pocket")
@@ -114,13 +114,16 @@ class Canvas:
     def cast(self, mask: Mask, lift: float, strength: float = 0.45) -> None:
         """Shade what lies under a part: a soft shadow away from the light."""
         size, towards = self.size, self.light.towards
-        shadow = soften(mask, 0.5 * lift + 0.002)
+        blur = 0.5 * lift + 0.002
+        x0, y0, w, h = cv2.boundingRect(mask)
+        reach = int((3 * blur + lift) * size) + 2
+        box = np.s_[max(0, y0 - reach) : y0 + h + reach, max(0, x0 - reach) : x0 + w + reach]
+        near = np.ascontiguousarray(mask[box])
+        shadow = cv2.GaussianBlur(near, (0, 0), max(blur * size, 0.3))
         move = np.array([[1, 0, -towards[0] * lift * size], [0, 1, -towards[1] * lift * size]], np.float32)
-        shadow = cv2.warpAffine(shadow, move, (size, size))
-        x0, y0, w, h = cv2.boundingRect(shadow)
-        box = np.s_[y0 : y0 + h, x0 : x0 + w]
+        shadow = cv2.warpAffine(shadow, move, near.shape[::-1])
         # On the background a shadow falls softly once, under the whole garment: not here.
-        under = shadow[box].astype(np.float32) * self.cover[box] * (strength / 255**2)
+        under = shadow.astype(np.float32) * self.cover[box] * (strength / 255**2)
         self.picture[box] *= 1 - under[..., None]
 
     def tone(self, shapes: list[Points], factor: float, within: Mask | None = None) -> None:
