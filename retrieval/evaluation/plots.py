@@ -85,8 +85,8 @@ def value_bars(edits: dict[str, Any]) -> bytes:
         axis.set_ylim(0, 1.02)
         axis.grid(axis="y", alpha=0.3)
     axes[0][0].set_ylabel("share of edits")
-    handles, labels = axes[0][-1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="upper center", ncols=2, frameon=False, fontsize=9)
+    shown = {label: handle for axis in axes[0] for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(list(shown.values()), list(shown), loc="upper center", ncols=2, frameon=False, fontsize=9)
     figure.tight_layout(rect=(0, 0, 1, 0.94))
     return png(figure)
 

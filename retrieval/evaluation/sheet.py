@@ -106,7 +106,7 @@ def make_true_sheet(editor: Editor, items: Garments, truths: Truths, rows: Seque
     for n, r in enumerate(rows):
         y, case = LABEL + n * (tile + GAP), truths.cases[r]
         ((attribute, value),) = case.edit.items()
-        change = f"{attribute}: {case.item.labels[attribute]} → {value}"
+        change = f"{attribute}: {case.item.labels[attribute]} to {value}"
         for i, line in enumerate([f"seed {case.item.seed}", *textwrap.wrap(change, 28)]):
             draw.text((4, y + 4 + 16 * i), line, fill="black" if i else "gray", font=font)
         colours = (items.images[r], result.image[n], truths.images[r])
