@@ -18,12 +18,13 @@ from amgan.networks.generator import Generator, make_condition
 from amgan.schema import UNKNOWN, AttributeSchema
 from amgan.synth.folder import SynthFolder, write_synth
 from amgan.testing import draw_catalogue
+from amgan.training.amgan import Amgan
 from amgan.training.command import train_command
 from amgan.weights import load_generator
 from amgan.weights.transfer import shared_planes, shared_values, transfer_classifier, transfer_generator
 
 SMALLER = AttributeSchema.from_dict({"sleeve": ["sleeveless", "short", "long"], "color": ["red", "blue", "mauve"]})
-CONFIG = replace(PRESETS["tiny"].amgan, batch=32, pairs=1.0)
+CONFIG = replace(PRESETS["tiny"].amgan, batch=64, pairs=1.0, several=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,10 @@ def drawn(garments, config=CONFIG, own=None, seed=0):
 def test_pairs_are_the_true_edits(garments):
     batch = drawn(garments)
     assert batch.true.all() and batch.paired.all() and not batch.cycled.any()
-    assert (batch.edited.sum(1) == 1).all()
+    assert batch.all_true
+    color = garments.schema.index("color")
+    two = batch.edited.sum(1) == 2
+    assert (batch.edited.sum(1) <= 2).all() and batch.edited[two, color].all() and two.any()
     forth = (batch.wanted != batch.labels).any(1)
     assert forth.any() and not forth.all()  # some go back, or ask for what is there
     target = true_target(batch.source, batch.reference)
@@ -83,6 +87,21 @@ def test_what_is_wrong_with_a_list_of_true_edits_is_said(folder, tmp_path):
             writer.writerow({**rows[0], **change})
         with pytest.raises(UserError, match=words):
             read_truths(replace(data, root=tmp_path))
+
+
+def test_what_has_no_weight_is_not_computed(garments):
+    torch.manual_seed(0)
+    teacher = AttributeClassifier(garments.schema, "small-4", 32)
+    config = replace(CONFIG, adv=0.0, cls=0.0, percep=0.0, batch=8)
+    model = Amgan(garments.schema, config, teacher, torch.device("cpu"))
+    calls = []
+    for network in (model.teacher.backbone, model.critic_i, model.critic_c):
+        network.register_forward_hook(lambda *_: calls.append(1))
+    batch = drawn(garments, config)
+    edited = model.edit(batch)
+    assert model.critic_step(batch, edited, 0, torch.Generator()) == {}
+    losses = model.generator_step(batch, edited)
+    assert not calls and {"G/att", "G/pair"} <= set(losses)
 
 
 def test_another_schema_takes_the_edits_that_it_knows(garments):

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from amgan.attention import OUTLINE
+from amgan.attention import OUTLINE, WHOLE_GARMENT
 from amgan.config import AmganConfig
 from amgan.data.augment import random_affine, to_float, warp, warp_mask
 from amgan.data.garments import Garments
@@ -36,6 +36,7 @@ class EditBatch(NamedTuple):
         cycled: float (B,), 1 where there is a way back: an unpaired photograph whose edited labels can be asked for.
         region: float (B,), 1 where the edit changes something, so that the attention has a target.
         true: float (B,), 1 where the reference is not constructed but true: where it differs is where to look.
+        all_true: whether it is so of the whole batch.
     """
 
     photos: Tensor
@@ -50,6 +51,7 @@ class EditBatch(NamedTuple):
     cycled: Tensor
     region: Tensor
     true: Tensor
+    all_true: bool
 
 
 def drawable(schema: AttributeSchema) -> list[Tensor]:
@@ -116,6 +118,9 @@ class BatchMaker:
         # Pairs can be constructed for edits of these alone.
         self.constructible = torch.zeros(len(names), dtype=torch.bool)
         self.constructible[self.outline + self.cloth] = True
+        for i in self.cloth:
+            known = garments.labels[:, i][garments.labels[:, i] >= 0]
+            self.colour_count = torch.bincount(known, minlength=len(self.schema.attributes[i].values)).clamp(min=1)
         # Where each garment's true edits lie: they are in the order of the garments.
         of = garments.truths.of if garments.truths is not None else torch.zeros(0, dtype=torch.int64)
         self.truth_count = torch.bincount(of, minlength=len(garments))
@@ -137,6 +142,9 @@ class BatchMaker:
         if g.truths is not None:
             wanted = wanted.masked_scatter(true[:, None], g.truths.labels[truth])
             edited = edited.masked_scatter(true[:, None], F.one_hot(g.truths.attribute[truth], edited.shape[1]).bool())
+        recoloured, dye = self._draw_dyes(true, labels, edited, generator)
+        for i in self.cloth:
+            wanted[recoloured, i], edited[recoloured, i] = g.labels[dye, i], True
         same = paired & (chance[:, 1] < IDENTITY)
         # Back to a value that names no appearance (multi) there is no way.
         nameless = torch.zeros(b, dtype=torch.bool, device=device)
@@ -146,7 +154,8 @@ class BatchMaker:
 
         photos, masks = to_float(g.images[index]), g.masks[index].float()
         nearest = index.clone()
-        if not true.all():
+        all_true = bool(true.all())
+        if not all_true:
             nearest[~true] = assign_references(
                 self.index, g.labels, index[~true], wanted[~true], edited[~true], generator
             )
@@ -157,6 +166,10 @@ class BatchMaker:
             if g.truths is not None:
                 copies = copies.index_copy(0, true.nonzero()[:, 0], to_float(g.truths.images[truth]))
                 copy_masks = copy_masks.index_copy(0, true.nonzero()[:, 0], g.truths.masks[truth].float())
+            if len(dye):
+                colour = self.index.colour
+                dyed = recolour(copies[recoloured], copy_masks[recoloured], colour[index[recoloured]], colour[dye])
+                copies = copies.index_copy(0, recoloured, dyed)
             pick = (paired & ~same)[:, None, None, None]
             other, other_masks = torch.where(pick, copies, other), torch.where(pick, copy_masks, other_masks)
             pick = same[:, None, None, None]
@@ -182,12 +195,36 @@ class BatchMaker:
             cycled=(~paired & ~nameless & edited.any(1)).float(),
             region=(edited.any(1) & ~same).float(),
             true=true.float(),
+            all_true=all_true,
         )
 
     def _draw_truths(self, index: Tensor, generator: torch.Generator) -> Tensor:
         """For garments int64 (b,) one each of their true edits, int64 (b,)."""
         chance = torch.rand(len(index), generator=generator).to(index.device)
         return self.first_truth[index] + (chance * self.truth_count[index]).long()
+
+    def _draw_dyes(
+        self, true: Tensor, labels: Tensor, edited: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """True edits change one attribute. For a share ``several`` of them, those that leave the colour alone, the
+        colour is changed too: rows int64 (d,), and of each a garment int64 (d,) that has the wanted colour."""
+        if not self.cloth or self.garments.truths is None:
+            return torch.zeros(2, 0, dtype=torch.int64).unbind()
+        i = self.cloth[0]
+        # A pattern brings colours of its own: the cloth's cannot be told from its statistics any more.
+        others = [j for j, name in enumerate(self.schema.names) if name in WHOLE_GARMENT]
+        chance = torch.rand(len(true), generator=generator).to(true.device)
+        fit = true & (labels[:, i] >= 0) & ~edited[:, others].any(1) & (chance < self.config.several)
+        rows = fit.nonzero()[:, 0]
+        named = torch.isin(self.garments.labels[:, i], drawable(self.schema)[i].to(true.device))
+        differs = (self.garments.labels[None, :, i] != labels[rows, i, None]) & named[None]
+        # A colour first, then a garment that has it: rare colours are asked for as often.
+        weight = differs / self.colour_count[self.garments.labels[:, i].clamp(min=0)][None]
+        possible = weight.sum(1) > 0
+        rows, weight = rows[possible], weight[possible]
+        if not len(rows):
+            return rows, rows
+        return rows, torch.multinomial(weight, 1, generator=generator)[:, 0]
 
     def _construct(
         self,

@@ -90,6 +90,11 @@ class Amgan:
         unpack_optimizer("g_optimizer", self.g_optimizer, tensors)
         unpack_optimizer("d_optimizer", self.d_optimizer, tensors)
 
+    @property
+    def uses_critics(self) -> bool:
+        """What has no weight is not computed."""
+        return self.config.adv > 0 or self.config.cls > 0
+
     def autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bf16)
 
@@ -103,6 +108,8 @@ class Amgan:
     def critic_step(self, batch: EditBatch, edited: Generated, step: int, generator: torch.Generator) -> Losses:
         """One step of D_I and D_C on a batch and what G made of it."""
         config = self.config
+        if not self.uses_critics:
+            return {}
         fake, boxes = edited.image.detach(), edit_boxes(edited.mask)
         pictures = {"I": (batch.photos, fake), "C": (crop(batch.photos, boxes), crop(fake, boxes))}
         total = torch.zeros((), device=self.device)
@@ -141,6 +148,43 @@ class Amgan:
         """L_G = L_adv + l_cls L_cls + l_cyc L_cyc + l_a L_a + l_p L_p (+ l_pair L_pair)."""
         c = self.config
         losses: Losses = {}
+        if self.uses_critics:
+            losses |= self.critics_view(batch, edited)
+        way_back = batch.cycled.nonzero()[:, 0]
+        if len(way_back):
+            condition = make_condition(self.schema, batch.labels[way_back], batch.edited[way_back])
+            with self.autocast():
+                back: Generated = self.generator(edited.image[way_back], condition)
+            share = len(way_back) / len(batch.source)
+            losses["cyc"] = c.cyc * share * cycle_consistency(batch.source[way_back], back.image)
+
+        cams = needs_cam(self.schema, c.attention) and not batch.all_true
+        source_last = reference_last = None
+        if c.percep > 0 or cams:
+            with self.autocast(), torch.no_grad():
+                reference = self.teacher.features(batch.reference)
+                reference_last = reference["last"]
+                source_last = self.teacher.features(batch.source)["last"] if cams else None
+        if c.percep > 0:
+            with self.autocast():
+                features = self.teacher.features(edited.image)
+            losses["percep"] = c.percep * perceptual_loss(features, reference, c.percep_maps, batch.paired)
+        target = self.attention_target(batch, source_last, reference_last)
+        weight = region_weight(target) if c.balanced else None
+        losses["att"] = c.att * attention_loss(edited.mask, target, batch.region, weight, c.mask_loss)
+        if c.pairs > 0:
+            losses["pair"] = c.pair * pair_loss(edited.image, batch.reference, batch.paired, weight)
+        if c.detail > 0:
+            losses["detail"] = c.detail * detail_loss(
+                edited.image, batch.source, batch.source_mask, self.same_detail(batch)
+            )
+        total = torch.stack(list(losses.values())).sum()
+        return total, {f"G/{k}": v.detach() for k, v in losses.items()} | {"G/alpha": edited.mask.detach().mean()}
+
+    def critics_view(self, batch: EditBatch, edited: Generated) -> Losses:
+        """L_adv^G and L_cls^G of both critics, weighted."""
+        c = self.config
+        losses: Losses = {}
         # Critics are only looked through here: their own gradients are not wanted.
         self.critic_i.requires_grad_(False)
         self.critic_c.requires_grad_(False)
@@ -155,34 +199,7 @@ class Amgan:
             losses[f"cls_{name}"] = c.cls * wanted_classification(self.schema, classes, batch.wanted, batch.edited)
         self.critic_i.requires_grad_(True)
         self.critic_c.requires_grad_(True)
-
-        way_back = batch.cycled.nonzero()[:, 0]
-        if len(way_back):
-            condition = make_condition(self.schema, batch.labels[way_back], batch.edited[way_back])
-            with self.autocast():
-                back: Generated = self.generator(edited.image[way_back], condition)
-            share = len(way_back) / len(batch.source)
-            losses["cyc"] = c.cyc * share * cycle_consistency(batch.source[way_back], back.image)
-
-        with self.autocast():
-            features = self.teacher.features(edited.image)
-            with torch.no_grad():
-                reference = self.teacher.features(batch.reference)
-                source_last = (
-                    self.teacher.features(batch.source)["last"] if needs_cam(self.schema, c.attention) else None
-                )
-        losses["percep"] = c.percep * perceptual_loss(features, reference, c.percep_maps, batch.paired)
-        target = self.attention_target(batch, source_last, reference["last"])
-        weight = region_weight(target) if c.balanced else None
-        losses["att"] = c.att * attention_loss(edited.mask, target, batch.region, weight, c.mask_loss)
-        if c.pairs > 0:
-            losses["pair"] = c.pair * pair_loss(edited.image, batch.reference, batch.paired, weight)
-        if c.detail > 0:
-            losses["detail"] = c.detail * detail_loss(
-                edited.image, batch.source, batch.source_mask, self.same_detail(batch)
-            )
-        total = torch.stack(list(losses.values())).sum()
-        return total, {f"G/{k}": v.detach() for k, v in losses.items()} | {"G/alpha": edited.mask.detach().mean()}
+        return losses
 
     def same_detail(self, batch: EditBatch) -> Tensor:
         """Float (B,), 1 where every edited attribute leaves folds and prints alone."""
@@ -190,15 +207,17 @@ class Amgan:
         return (~(batch.edited & changes).any(1)).float()
 
     @torch.no_grad()
-    def attention_target(self, batch: EditBatch, source_last: Tensor | None, reference_last: Tensor) -> Tensor:
+    def attention_target(self, batch: EditBatch, source_last: Tensor | None, reference_last: Tensor | None) -> Tensor:
         """alpha*, float (B, 1, S, S)."""
         cams = None
-        if source_last is not None:
+        if source_last is not None and reference_last is not None:
             source_cam = self.teacher.cam(source_last, batch.labels)
             reference_cam = self.teacher.cam(reference_last, batch.wanted)
             cams = cam_target(
                 source_cam, reference_cam, batch.edited, self.config.image_size, self.config.attention != "source"
             )
+        if batch.all_true:
+            return true_target(batch.source, batch.reference)
         if self.config.attention == "masks":
             target = mask_target(self.schema, batch.source_mask, batch.reference_mask, batch.edited, cams)
         else:
