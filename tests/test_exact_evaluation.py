@@ -128,6 +128,7 @@ def test_a_fault_shows_where_it_is(known: tuple[Garments, exact.Truths], judge: 
         ("mae_outside", 0),
         ("ssim_inside", 1),
         ("ssim_outside", 1),
+        ("sharpness_true", 1),
     ):
         np.testing.assert_allclose(perfect[name][~np.isnan(perfect[name])], value, atol=1e-4, err_msg=name)
     assert set(perfect) == set(exact.COLUMNS)

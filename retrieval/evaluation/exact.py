@@ -36,11 +36,11 @@ COLUMNS = {
     "difference of feature columns of unit length, mean over three layers (LPIPS, Zhang et al. 2018, without learnt "
     "weights), 0 to 4",
     "perceptual_outside": "the same outside of it; columns see beyond their place, so what changes inside shows",
-    "sharpness_true": "mean luminance gradient inside the region, over the true picture's: below 1 is blurred",
+    "sharpness_true": "mean luminance gradient over the true picture's, where the region holds cloth in it: below 1 is "
+    "blurred",
 }
-TOLERATED = (
-    2.0  # of 255, mean difference of a folder's picture from the same rendered again: another machine's rounding
-)
+# Of 255, mean difference of a folder's picture from the same rendered again: what another machine may round otherwise.
+TOLERATED = 2.0
 PER_PASS = 64  # pictures of the gallery that the networks see at once
 
 
