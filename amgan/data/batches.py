@@ -209,7 +209,8 @@ class BatchMaker:
         """True edits change one attribute. For a share ``several`` of them, those that leave the colour alone, the
         colour is changed too: rows int64 (d,), and of each a garment int64 (d,) that has the wanted colour."""
         if not self.cloth or self.garments.truths is None:
-            return torch.zeros(2, 0, dtype=torch.int64).unbind()
+            none = torch.zeros(0, dtype=torch.int64, device=true.device)
+            return none, none
         i = self.cloth[0]
         # A pattern brings colours of its own: the cloth's cannot be told from its statistics any more.
         others = [j for j, name in enumerate(self.schema.names) if name in WHOLE_GARMENT]

@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 
 from amgan.synth.body import Arm, Body
-from amgan.synth.cloth import Cloth, Colour
+from amgan.synth.cloth import Cloth
 from amgan.synth.draw import Array, Mask, Points, fill, mirror, ribbon, smoothstep
 from amgan.synth.light import Light, rounding
+from amgan.synth.palette import Colour
 
 PARTS = ("torso", "sleeves", "collar", "fastening", "inside", "pocket")
 LINES = 0.72  # how strong seams and outlines are

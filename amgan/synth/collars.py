@@ -9,8 +9,8 @@ import numpy as np
 
 from amgan.synth.body import Body
 from amgan.synth.canvas import Canvas
-from amgan.synth.cloth import shade
 from amgan.synth.draw import Points, curve, mirror, points, ribbon, stream, wave
+from amgan.synth.palette import shade
 
 RIB = 0.006  # period of ribbed trim
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from amgan.synth.body import Body
 from amgan.synth.canvas import Canvas
-from amgan.synth.cloth import Colour, _lightness, shade
 from amgan.synth.draw import curve, ellipse, mirror, points, rectangle, ribbon
+from amgan.synth.palette import Colour, lightness, shade
 
 
 def _end(body: Body, start: float, g: np.random.Generator, short: bool) -> float:
@@ -24,7 +24,7 @@ def _trim(canvas: Canvas, g: np.random.Generator) -> Colour:
     base = canvas.cloth.palette.base
     kinds: list[Colour] = [(238.0, 234.0, 226.0), (58.0, 44.0, 36.0), shade(base, -0.55)]
     pick = kinds[int(g.integers(3))]
-    return pick if abs(_lightness(pick) - _lightness(base)) > 60 else kinds[0 if _lightness(base) < 128 else 1]
+    return pick if abs(lightness(pick) - lightness(base)) > 60 else kinds[0 if lightness(base) < 128 else 1]
 
 
 def _placket(canvas: Canvas, top: float, end: float, half: float = 0.016) -> None:
@@ -88,7 +88,7 @@ def laces(canvas: Canvas, top: float, g: np.random.Generator, short: bool) -> No
         ]
     )
     canvas.paint("inside", [slit], body_inside(canvas), tone=0.55, folds=None, edge=(0.012, 0.3))
-    cord: Colour = (240.0, 238.0, 230.0) if _lightness(canvas.cloth.palette.base) < 165 else (60.0, 46.0, 38.0)
+    cord: Colour = (240.0, 238.0, 230.0) if lightness(canvas.cloth.palette.base) < 165 else (60.0, 46.0, 38.0)
     count = 4
     rows = np.linspace(top + 0.012, end - 0.014, count)
     reach = np.linspace(wide + 0.013, 0.014, count)
@@ -124,7 +124,7 @@ def belt(canvas: Canvas, top: float, g: np.random.Generator, short: bool) -> Non
     half = float(np.interp(y, body.side()[:, 1], body.side()[:, 0])) + 0.006
     base = canvas.cloth.palette.base
     tied, leather = g.random() < 0.5, g.random() < 0.5
-    look: Colour = (88.0, 56.0, 36.0) if leather and not tied else shade(base, -0.4 if _lightness(base) > 90 else 0.35)
+    look: Colour = (88.0, 56.0, 36.0) if leather and not tied else shade(base, -0.4 if lightness(base) > 90 else 0.35)
     band = np.vstack(
         [
             curve([(-half, y), (0, y + 0.007), (half, y)], 6),

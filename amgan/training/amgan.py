@@ -165,10 +165,10 @@ class Amgan:
                 reference = self.teacher.features(batch.reference)
                 reference_last = reference["last"]
                 source_last = self.teacher.features(batch.source)["last"] if cams else None
-        if c.percep > 0:
-            with self.autocast():
-                features = self.teacher.features(edited.image)
-            losses["percep"] = c.percep * perceptual_loss(features, reference, c.percep_maps, batch.paired)
+            if c.percep > 0:
+                with self.autocast():
+                    features = self.teacher.features(edited.image)
+                losses["percep"] = c.percep * perceptual_loss(features, reference, c.percep_maps, batch.paired)
         target = self.attention_target(batch, source_last, reference_last)
         weight = region_weight(target) if c.balanced else None
         losses["att"] = c.att * attention_loss(edited.mask, target, batch.region, weight, c.mask_loss)
