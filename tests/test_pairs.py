@@ -125,7 +125,7 @@ def test_a_batch_holds_together(garments):
     maker = BatchMaker(garments, features, balance_weights(garments.labels), config)
     batch = maker.draw(GENERATOR.manual_seed(5))
     again = maker.draw(GENERATOR.manual_seed(5))
-    assert all(torch.equal(a, b) for a, b in zip(batch, again, strict=True))
+    assert all(torch.equal(torch.as_tensor(a), torch.as_tensor(b)) for a, b in zip(batch, again, strict=True))
     paired = batch.paired > 0
     assert 10 < paired.sum() < 54
     # In a pair one half is the photograph itself.
