@@ -118,6 +118,12 @@ def test_drawn_edits_change_known_attributes_to_other_values_never_to_multi():
     assert edited.all(1).any()
 
 
+def test_a_column_without_labels_says_nothing_of_how_often_to_draw():
+    labels = torch.tensor([[-1, 0], [-1, 0], [-1, 1]])
+    assert torch.allclose(balance_weights(labels), balance_weights(labels[:, 1:]))
+    assert torch.allclose(balance_weights(labels[:, :1]), torch.full((3,), 1 / 3, dtype=torch.float64))
+
+
 def test_a_batch_holds_together(garments):
     config = PRESETS["tiny"].amgan
     config = type(config)(**{**config.__dict__, "batch": 64})

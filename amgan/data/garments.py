@@ -204,6 +204,8 @@ def balance_weights(labels: Tensor, strength: float = 0.6) -> Tensor:
     """
     weights = torch.zeros(len(labels), dtype=torch.float64)
     for column in labels.T:
+        if not (column != UNKNOWN).any():  # says nothing of any item
+            continue
         counts = torch.bincount(column[column != UNKNOWN]).clamp(min=1).double()
         # Unknown labels take the weight of the commonest value: they teach this attribute nothing.
         per_value = counts.pow(-strength)
@@ -211,4 +213,4 @@ def balance_weights(labels: Tensor, strength: float = 0.6) -> Tensor:
         known = column != UNKNOWN
         weight[known] = per_value[column[known]]
         weights += weight / weight.sum()
-    return weights / weights.sum()
+    return weights / weights.sum() if weights.any() else torch.full_like(weights, 1 / len(labels))
