@@ -3,8 +3,10 @@ starts fresh."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from amgan.networks.classifier import AttributeClassifier
 from amgan.networks.generator import Generator
@@ -32,61 +34,65 @@ def shared_planes(new: AttributeSchema, old: AttributeSchema) -> list[tuple[int,
     return shared_values(new, old) + attributes
 
 
-@torch.no_grad()
 def transfer_generator(own: Generator, other: Generator) -> int:
     """Copy what fits of another generator, mapping the planes of the condition; returns how many tensors were
     filled."""
     planes = shared_planes(own.schema, other.schema)
-    filled = 0
-    theirs = other.state_dict()
-    for name, tensor in own.state_dict().items():
-        source = theirs.get(name)
-        if source is None:
-            continue
+
+    def by_name(name: str, tensor: Tensor, source: Tensor) -> bool | None:
         if name == "stem.weight":
             start = 3 * own.inner_stride**2  # picture first, then the planes
-            filled += _copy_columns(tensor, source, start, 3 * other.inner_stride**2, own, other, planes)
-        elif name.endswith("modulation.weight"):  # the planes first, then the context
-            filled += _copy_columns(tensor, source, 0, 0, own, other, planes)
-        elif tensor.shape == source.shape:
+            return _copy_columns(tensor, source, start, 3 * other.inner_stride**2, own, other, planes)
+        if name.endswith("modulation.weight"):  # the planes first, then the context
+            return _copy_columns(tensor, source, 0, 0, own, other, planes)
+        return None
+
+    return _transfer(own, other, by_name)
+
+
+def transfer_classifier(own: AttributeClassifier, other: AttributeClassifier) -> int:
+    """Copy the backbone where it fits, and the head's rows by name; returns how many tensors were filled."""
+
+    def by_name(name: str, tensor: Tensor, source: Tensor) -> bool | None:
+        if not name.startswith("head."):
+            return None
+        if tensor.shape[1:] != source.shape[1:]:
+            return False
+        for mine, theirs in shared_values(own.schema, other.schema):
+            tensor[mine] = source[theirs]
+        return True
+
+    return _transfer(own, other, by_name)
+
+
+@torch.no_grad()
+def _transfer(own: nn.Module, other: nn.Module, by_name: Callable[[str, Tensor, Tensor], bool | None]) -> int:
+    """Fill a network's tensors from another's of the same names: by ``by_name``, which says whether it did, or, where
+    that answers None, whole if the shapes are equal. Returns how many were filled."""
+    filled, theirs = 0, other.state_dict()
+    for name, tensor in own.state_dict().items():
+        if (source := theirs.get(name)) is None:
+            continue
+        done = by_name(name, tensor, source)
+        if done is None and (done := tensor.shape == source.shape):
             tensor.copy_(source)
-            filled += 1
+        filled += bool(done)
     return filled
 
 
 def _copy_columns(
     tensor: Tensor, source: Tensor, start: int, their_start: int, own: Generator, other: Generator, planes: list
-) -> int:
-    """Copy dimension 1: what lies before and after the planes as it is, the planes by name. Returns 1, or 0 where the
-    shapes do not allow it."""
+) -> bool:
+    """Copy dimension 1: what lies before and after the planes as it is, the planes by name. False where the shapes do
+    not allow it."""
     count, their_count = (g.schema.n_values + g.schema.n_attributes for g in (own, other))
     after, their_after = tensor.shape[1] - start - count, source.shape[1] - their_start - their_count
     same = tensor.shape[:1] + tensor.shape[2:] == source.shape[:1] + source.shape[2:]
     if not same or start != their_start or after != their_after:
-        return 0
+        return False
     tensor[:, :start] = source[:, :start]
     if after:
         tensor[:, start + count :] = source[:, start + their_count :]
     for mine, theirs in planes:
         tensor[:, start + mine] = source[:, start + theirs]
-    return 1
-
-
-@torch.no_grad()
-def transfer_classifier(own: AttributeClassifier, other: AttributeClassifier) -> int:
-    """Copy the backbone where it fits, and the head's rows by name; returns how many tensors were filled."""
-    filled = 0
-    theirs = other.state_dict()
-    for name, tensor in own.state_dict().items():
-        source = theirs.get(name)
-        if source is None:
-            continue
-        if name.startswith("head."):
-            if tensor.shape[1:] == source.shape[1:]:
-                for mine, their in shared_values(own.schema, other.schema):
-                    tensor[mine] = source[their]
-                filled += 1
-        elif tensor.shape == source.shape:
-            tensor.copy_(source)
-            filled += 1
-    return filled
+    return True
