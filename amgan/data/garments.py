@@ -184,8 +184,7 @@ def _translation(old: AttributeSchema, new: AttributeSchema, name: str) -> Tenso
 def _framed_alike(folder: ImageFolder, truth: TruthRecord, placement: Placement) -> Cut:
     """A true edit in the frame of the garment that it is an edit of: they lie pixel upon pixel."""
     image = np.asarray(read_image(folder.root / truth.file_name).convert("RGB"))
-    mask = read_mask(folder.root / truth.mask_file_name)
-    framed = frame_at(image, np.where(mask > 127, 255, 0).astype(np.uint8), placement)
+    framed = frame_at(image, read_mask(folder.root / truth.mask_file_name), placement)
     return framed.image, framed.mask
 
 
