@@ -27,7 +27,7 @@ def score(
 ) -> None:
     from amgan.data.garments import load_garments
     from amgan.data.imagefolder import read_imagefolder
-    from amgan.weights import frame_size, load_classifier
+    from amgan.weights import frame_size, load_classifier, weights_folder
 
     data = read_imagefolder(folder)
     photos = load_garments(data, data.split(split), frame_size(weights), progress=False)
@@ -35,6 +35,8 @@ def score(
     print("| | accuracy | mean over values | commonest answer | photos |\n| --- | --- | --- | --- | --- |")
     shared = 0
     for role in ("teacher", "judge"):
+        if not (weights_folder(weights) / role).is_dir():
+            continue
         network = load_classifier(weights, role)
         probabilities = network.predict(photos.images)
         for i, attribute in enumerate(data.schema.attributes):

@@ -33,6 +33,8 @@ def sheet(
     import numpy as np
     from PIL import Image, ImageDraw
 
+    from retrieval.sheet import save_picture
+
     tiles = list(_pairs(seed, rows, size) if pairs else _values(SCHEMA.resolve_attribute(attribute), seed, rows, size))
     columns = 6 if pairs else len(SCHEMA.values(attribute))
     band = 18
@@ -40,11 +42,9 @@ def sheet(
     draw = ImageDraw.Draw(page)
     for i, (words, picture) in enumerate(tiles):
         x, y = i % columns * size, i // columns * (size + band)
-        if picture is not None:
-            page.paste(Image.fromarray(np.ascontiguousarray(picture)), (x, y))
+        page.paste(Image.fromarray(np.ascontiguousarray(picture)), (x, y))
         draw.text((x + 4, y + size + 3), words, "black")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    page.save(out)
+    save_picture(page, out)
     print(f"Saved {out}: {page.width} × {page.height} pixels")
 
 
