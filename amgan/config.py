@@ -100,6 +100,7 @@ class AmganConfig:
     skips: bool = False  # carry encoder features to the decoder: prints and folds survive
     context: bool = False  # pooled features and the cloth's colour reach every pixel: grown sleeves match the shirt
     # Critics
+    critics: Literal["pixels", "features"] = "pixels"  # features: one critic of the teacher's maps, hinge loss
     critic_channels: int = 64
     critic_cap: int = 512  # widest layer; the original's 2,048 make 45 M weights
     critic_layers: int = 6  # of D_I; D_C has two fewer

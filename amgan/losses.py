@@ -18,15 +18,17 @@ from amgan.schema import UNKNOWN, AttributeSchema
 
 
 def critic_adversarial(objective: str, real: Tensor, fake: Tensor) -> Tensor:
-    """L_adv of D_I or D_C, from realness maps (B, 1, h, w)."""
+    """L_adv of a critic, from realness maps (B, 1, h, w)."""
     if objective == "wgan-gp":
         return fake.mean() - real.mean()
+    if objective == "hinge":
+        return F.relu(1 + fake).mean() + F.relu(1 - real).mean()
     return F.softplus(fake).mean() + F.softplus(-real).mean()
 
 
 def generator_adversarial(objective: str, fake: Tensor) -> Tensor:
     """L_adv^G of one critic."""
-    return -fake.mean() if objective == "wgan-gp" else F.softplus(-fake).mean()
+    return F.softplus(-fake).mean() if objective == "ns-r1" else -fake.mean()
 
 
 def gradient_penalty(critic: Discriminator, real: Tensor, fake: Tensor, generator: torch.Generator) -> Tensor:

@@ -10,7 +10,7 @@ from amgan import losses
 from amgan.config import PRESETS, AmganConfig
 from amgan.crop import MIN_SIDE, crop, edit_boxes
 from amgan.networks.classifier import AttributeClassifier, classification_loss
-from amgan.networks.discriminator import Discriminator
+from amgan.networks.discriminator import Discriminator, FeatureCritic
 from amgan.networks.generator import Generator, make_condition
 from amgan.testing import SCHEMA
 
@@ -68,12 +68,33 @@ def test_penalties_reach_the_critic_s_weights():
         assert critic.body[0].weight.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize("objective", ["wgan-gp", "ns-r1"])
+@pytest.mark.parametrize("objective", ["wgan-gp", "ns-r1", "hinge"])
 def test_adversarial_losses_pull_apart(objective):
     real, fake = torch.tensor([2.0]), torch.tensor([-1.0])
     good, bad = losses.critic_adversarial(objective, real, fake), losses.critic_adversarial(objective, fake, real)
     assert good < bad
     assert losses.generator_adversarial(objective, real) < losses.generator_adversarial(objective, fake)
+
+
+def test_a_critic_of_features_learns_what_goes_with_what():
+    torch.manual_seed(0)
+    teacher = AttributeClassifier(SCHEMA, "small-4", 32).eval().requires_grad_(False)
+    critic = FeatureCritic(SCHEMA, teacher.feature_channels, 8)
+    optimizer = torch.optim.Adam(critic.parameters(), lr=1e-2, betas=(0.5, 0.999))
+    label = torch.arange(16) % SCHEMA.n_values
+    told = F.one_hot(label, SCHEMA.n_values + SCHEMA.n_attributes).float()
+    # Pictures as bright as their label says; the lie is the label of the next.
+    pictures = (label / SCHEMA.n_values * 2 - 1)[:, None, None, None].expand(-1, 3, 32, 32)
+    maps = teacher.features(pictures)
+    for _ in range(150):
+        pairs = list(zip(critic(maps, told), critic(maps, told.roll(1, 0)), strict=True))
+        loss = torch.stack([losses.critic_adversarial("hinge", *pair) for pair in pairs]).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert len(pairs) == 3 and all(m.shape[:2] == (16, 1) for m in pairs[0])
+    assert loss < 1.5  # 2 when it knows nothing
+    assert all(real.mean() > fake.mean() for real, fake in pairs)
 
 
 def test_cross_entropy_wakes_a_mask_that_l1_lets_sleep():

@@ -95,12 +95,12 @@ def test_what_has_no_weight_is_not_computed(garments):
     config = replace(CONFIG, adv=0.0, cls=0.0, percep=0.0, batch=8)
     model = Amgan(garments.schema, config, teacher, torch.device("cpu"))
     calls = []
-    for network in (model.teacher.backbone, model.critic_i, model.critic_c):
+    for network in (model.teacher.backbone, *model.critics.networks().values()):
         network.register_forward_hook(lambda *_: calls.append(1))
     batch = drawn(garments, config)
     edited = model.edit(batch)
-    assert model.critic_step(batch, edited, 0, torch.Generator()) == {}
-    losses = model.generator_step(batch, edited)
+    assert model.look(edited) is None and model.critic_step(batch, edited, None, 0, torch.Generator()) == {}
+    losses = model.generator_step(batch, edited, None)
     assert not calls and {"G/att", "G/pair"} <= set(losses)
 
 

@@ -45,17 +45,17 @@ class SmallBackbone(nn.Module):
         return {"early": h1, "middle": h2, "last": self.layer3(h2)}
 
 
+REGNET = {"trunk_output.block2": "early", "trunk_output.block3": "middle", "trunk_output.block4": "last"}
+
+
 class TorchvisionBackbone(nn.Module):
     """A torchvision network cut at three depths, with ImageNet's input statistics."""
 
     DEPTHS: ClassVar = {
         "resnet50": {"layer2": "early", "layer3": "middle", "layer4": "last"},
         "resnet18": {"layer2": "early", "layer3": "middle", "layer4": "last"},
-        "regnet_y_400mf": {
-            "trunk_output.block2": "early",
-            "trunk_output.block3": "middle",
-            "trunk_output.block4": "last",
-        },
+        "regnet_x_400mf": REGNET,
+        "regnet_y_400mf": REGNET,
         "convnext_tiny": {"features.3": "early", "features.5": "middle", "features.7": "last"},
     }
 
@@ -105,11 +105,12 @@ class AttributeClassifier(nn.Module):
         self.backbone = make_backbone(backbone, image_size, pretrained)
         with torch.no_grad():
             training = self.backbone.training
-            channels = self.backbone.eval()(torch.zeros(1, 3, image_size, image_size))["last"].shape[1]
+            maps = self.backbone.eval()(torch.zeros(1, 3, image_size, image_size))
             self.backbone.train(training)
-        self.feature_dim = channels
+        self.feature_channels = {name: m.shape[1] for name, m in maps.items()}
+        self.feature_dim = self.feature_channels["last"]
         self.dropout = nn.Dropout(0.2)
-        self.head = nn.Linear(channels, schema.n_values)
+        self.head = nn.Linear(self.feature_dim, schema.n_values)
 
     def features(self, x: Tensor) -> dict[str, Tensor]:
         """Picture in [-1, 1], float (B, 3, H, W), resized to what the network was trained at, to feature maps

@@ -1,4 +1,5 @@
-"""The critics D_I (whole picture) and D_C (crop around the edit): PatchGANs with a source head and a class head."""
+"""The critics D_I (whole picture) and D_C (crop around the edit): PatchGANs with a source head and a class head; and a
+critic of another network's feature maps."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from itertools import pairwise
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from amgan.schema import AttributeSchema
 
@@ -31,3 +33,43 @@ class Discriminator(nn.Module):
         for conv in self.body:
             x = F.leaky_relu(conv(x), 0.2)
         return self.source(x).float(), self.classes(x).flatten(1).float()
+
+
+class FeatureCritic(nn.Module):
+    """Realness at each place of several feature maps, given what the picture is said to show.
+
+    Spectral normalisation bounds its slope, so no penalty is needed; maps are scaled to unit mean square first, as
+    networks differ in how large theirs are.
+
+    Args:
+        channels: of the maps ``early``, ``middle`` and ``last``.
+        width: of the layers between.
+    """
+
+    def __init__(self, schema: AttributeSchema, channels: dict[str, int], width: int = 64) -> None:
+        super().__init__()
+        self.bodies = nn.ModuleDict(
+            {
+                name: nn.Sequential(
+                    spectral_norm(nn.Conv2d(count, width, 1)),
+                    nn.LeakyReLU(0.2),
+                    spectral_norm(nn.Conv2d(width, width, 3, padding=1)),
+                    nn.LeakyReLU(0.2),
+                )
+                for name, count in channels.items()
+            }
+        )
+        self.sources = nn.ModuleDict({name: spectral_norm(nn.Conv2d(width, 1, 1)) for name in channels})
+        self.told = nn.ModuleDict(
+            {name: spectral_norm(nn.Linear(schema.n_values + schema.n_attributes, width)) for name in channels}
+        )
+
+    def forward(self, maps: dict[str, Tensor], condition: Tensor) -> list[Tensor]:
+        """Feature maps (B, C, h, w) and a condition (B, N + M) to one map of realness (B, 1, h, w) each, float32."""
+        out = []
+        for name, body in self.bodies.items():
+            x = maps[name]
+            h = body(x * x.float().square().mean((1, 2, 3), keepdim=True).add(1e-6).rsqrt().to(x.dtype))
+            told = self.told[name](condition)[:, :, None, None]
+            out.append((self.sources[name](h) + (h * told).sum(1, keepdim=True)).float())
+        return out

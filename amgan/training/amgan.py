@@ -15,39 +15,31 @@ from torch.utils.tensorboard import SummaryWriter
 
 from amgan.attention import RECOLOURED, cam_target, mask_target, needs_cam, true_target
 from amgan.config import AmganConfig
-from amgan.crop import crop, edit_boxes
 from amgan.data.batches import BatchMaker, EditBatch
 from amgan.data.garments import Garments, balance_weights
 from amgan.errors import Interrupted, UserError
 from amgan.losses import (
     attention_loss,
-    critic_loss,
     cycle_consistency,
     detail_loss,
-    generator_adversarial,
-    gradient_penalty,
     pair_loss,
     perceptual_loss,
-    r1_penalty,
     region_weight,
-    wanted_classification,
 )
 from amgan.networks.classifier import AttributeClassifier
-from amgan.networks.discriminator import Discriminator
 from amgan.networks.generator import Generated, Generator, make_condition
+from amgan.training.critics import Losses, Maps, make_critics
 from amgan.training.loop import StatsFile, claim_run, console, interruptible, progress_bar, seed_step
 from amgan.training.snapshot import draw_sheet, validate
 from amgan.training.state import load_state, pack, pack_optimizer, save_state, unpack, unpack_optimizer
 from amgan.weights import load_classifier, load_generator, save_generator
 from amgan.weights.transfer import transfer_generator
 
-Losses = dict[str, Tensor]
-
 LOG_EVERY = 50  # steps
 
 
 class Amgan:
-    """Everything that training moves: G, its average, D_I, D_C, and their optimisers; and the frozen teacher."""
+    """Everything that training moves: G, its average, critics, and their optimisers; and the frozen teacher."""
 
     def __init__(self, schema: Any, config: AmganConfig, teacher: AttributeClassifier, device: torch.device) -> None:
         self.schema, self.config, self.device = schema, config, device
@@ -59,24 +51,16 @@ class Amgan:
 
         c = config
         self.generator: Generator = placed(Generator.from_config(schema, c))
-        self.critic_i: Discriminator = placed(
-            Discriminator(schema, c.image_size, c.critic_channels, c.critic_layers, c.critic_cap)
-        )
-        self.critic_c: Discriminator = placed(
-            Discriminator(schema, c.image_size // 2, c.critic_channels, c.critic_layers - 2, c.critic_cap)
-        )
+        self.critics = make_critics(self.teacher, c)
+        for critic in self.critics.networks().values():
+            placed(critic)
         self.average: Generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
-        critics = [*self.critic_i.parameters(), *self.critic_c.parameters()]
+        critics = [p for network in self.critics.networks().values() for p in network.parameters()]
         self.g_optimizer = torch.optim.Adam(self.generator.parameters(), lr=c.lr, betas=(0.5, 0.999), fused=True)
         self.d_optimizer = torch.optim.Adam(critics, lr=c.critic_lr, betas=(0.5, 0.999), fused=True)
 
     def networks(self) -> dict[str, torch.nn.Module]:
-        return {
-            "generator": self.generator,
-            "average": self.average,
-            "critic_i": self.critic_i,
-            "critic_c": self.critic_c,
-        }
+        return {"generator": self.generator, "average": self.average, **self.critics.networks()}
 
     def tensors(self) -> dict[str, Tensor]:
         out: dict[str, Tensor] = {}
@@ -105,29 +89,21 @@ class Amgan:
 
     # --- Critics ------------------------------------------------------------------------------------------------------
 
-    def critic_step(self, batch: EditBatch, edited: Generated, step: int, generator: torch.Generator) -> Losses:
-        """One step of D_I and D_C on a batch and what G made of it."""
-        config = self.config
+    def look(self, edited: Generated) -> Maps | None:
+        """The teacher's features of edited pictures, where any loss asks for them."""
+        c = self.config
+        if not (c.percep > 0 or (self.uses_critics and c.critics == "features")):
+            return None
+        with self.autocast():
+            return self.teacher.features(edited.image)
+
+    def critic_step(
+        self, batch: EditBatch, edited: Generated, seen: Maps | None, step: int, generator: torch.Generator
+    ) -> Losses:
+        """One step of the critics on a batch and what G made of it."""
         if not self.uses_critics:
             return {}
-        fake, boxes = edited.image.detach(), edit_boxes(edited.mask)
-        pictures = {"I": (batch.photos, fake), "C": (crop(batch.photos, boxes), crop(fake, boxes))}
-        total = torch.zeros((), device=self.device)
-        logged: Losses = {}
-        for name, critic in (("I", self.critic_i), ("C", self.critic_c)):
-            real_pictures, fake_pictures = pictures[name]
-            with self.autocast():
-                real, fake_source = critic(real_pictures), critic(fake_pictures)[0]
-            loss, terms = critic_loss(config, self.schema, name, real, fake_source, batch.labels)
-            total, logged = total + loss, logged | terms
-            # Penalties differentiate twice: in full precision.
-            if config.objective == "wgan-gp":
-                penalty = gradient_penalty(critic, real_pictures, fake_pictures, generator)
-                total, logged[f"D_{name}/gp"] = total + config.gp * penalty, penalty.detach()
-            elif step % config.r1_every == 0:
-                penalty = r1_penalty(critic, real_pictures)
-                total = total + 0.5 * config.gp * config.r1_every * penalty
-                logged[f"D_{name}/r1"] = penalty.detach()
+        total, logged = self.critics.loss(batch, edited, seen, step, generator)
         self.d_optimizer.zero_grad(set_to_none=True)
         total.backward()
         self.d_optimizer.step()
@@ -135,21 +111,27 @@ class Amgan:
 
     # --- Generator ----------------------------------------------------------------------------------------------------
 
-    def generator_step(self, batch: EditBatch, edited: Generated) -> Losses:
+    def generator_step(self, batch: EditBatch, edited: Generated, seen: Maps | None) -> Losses:
         """One step of G and of its average."""
-        total, logged = self.generator_loss(batch, edited)
+        total, logged = self.generator_loss(batch, edited, seen)
         self.g_optimizer.zero_grad(set_to_none=True)
         total.backward()
         self.g_optimizer.step()
         self._update_average()
         return logged
 
-    def generator_loss(self, batch: EditBatch, edited: Generated) -> tuple[Tensor, Losses]:
+    def generator_loss(self, batch: EditBatch, edited: Generated, seen: Maps | None) -> tuple[Tensor, Losses]:
         """L_G = L_adv + l_cls L_cls + l_cyc L_cyc + l_a L_a + l_p L_p (+ l_pair L_pair)."""
         c = self.config
         losses: Losses = {}
         if self.uses_critics:
-            losses |= self.critics_view(batch, edited)
+            # Critics are only looked through here: their own gradients are not wanted.
+            critics = self.critics.networks().values()
+            for network in critics:
+                network.requires_grad_(False)
+            losses |= self.critics.view(batch, edited, seen)
+            for network in critics:
+                network.requires_grad_(True)
         way_back = batch.cycled.nonzero()[:, 0]
         if len(way_back):
             condition = make_condition(self.schema, batch.labels[way_back], batch.edited[way_back])
@@ -166,9 +148,8 @@ class Amgan:
                 reference_last = reference["last"]
                 source_last = self.teacher.features(batch.source)["last"] if cams else None
             if c.percep > 0:
-                with self.autocast():
-                    features = self.teacher.features(edited.image)
-                losses["percep"] = c.percep * perceptual_loss(features, reference, c.percep_maps, batch.paired)
+                assert seen is not None
+                losses["percep"] = c.percep * perceptual_loss(seen, reference, c.percep_maps, batch.paired)
         target = self.attention_target(batch, source_last, reference_last)
         weight = region_weight(target) if c.balanced else None
         losses["att"] = c.att * attention_loss(edited.mask, target, batch.region, weight, c.mask_loss)
@@ -180,26 +161,6 @@ class Amgan:
             )
         total = torch.stack(list(losses.values())).sum()
         return total, {f"G/{k}": v.detach() for k, v in losses.items()} | {"G/alpha": edited.mask.detach().mean()}
-
-    def critics_view(self, batch: EditBatch, edited: Generated) -> Losses:
-        """L_adv^G and L_cls^G of both critics, weighted."""
-        c = self.config
-        losses: Losses = {}
-        # Critics are only looked through here: their own gradients are not wanted.
-        self.critic_i.requires_grad_(False)
-        self.critic_c.requires_grad_(False)
-        boxes = edit_boxes(edited.mask)
-        for name, critic, pictures in (
-            ("I", self.critic_i, edited.image),
-            ("C", self.critic_c, crop(edited.image, boxes)),
-        ):
-            with self.autocast():
-                source, classes = critic(pictures)
-            losses[f"adv_{name}"] = c.adv * generator_adversarial(c.objective, source)
-            losses[f"cls_{name}"] = c.cls * wanted_classification(self.schema, classes, batch.wanted, batch.edited)
-        self.critic_i.requires_grad_(True)
-        self.critic_c.requires_grad_(True)
-        return losses
 
     def same_detail(self, batch: EditBatch) -> Tensor:
         """Float (B,), 1 where every edited attribute leaves folds and prints alone."""
@@ -332,13 +293,15 @@ def one_step(model: Amgan, batches: BatchMaker, step: int, steps: int) -> Losses
         batch = batches.draw(generator)
         with torch.no_grad():
             edited = model.edit(batch)
-        losses |= model.critic_step(batch, edited, step, generator)
+            seen = model.look(edited)
+        losses |= model.critic_step(batch, edited, seen, step, generator)
     # The generator does not move before its own step, so the last critic step and it share one batch and one forward
     # pass.
     batch = batches.draw(generator)
     edited = model.edit(batch)
-    losses |= model.critic_step(batch, edited, step, generator)
-    losses |= model.generator_step(batch, edited)
+    seen = model.look(edited)
+    losses |= model.critic_step(batch, edited, seen, step, generator)
+    losses |= model.generator_step(batch, edited, seen)
     if step == 0 and not all(math.isfinite(float(v)) for v in losses.values()):
         raise UserError("The first step's losses are not finite; lower the learning rate, or train with -c bf16=false.")
     return losses

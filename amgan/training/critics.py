@@ -1,0 +1,145 @@
+"""What tells real from generated while AMGAN trains: the paper's two critics of pixels, or one of the teacher's
+features."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from amgan.config import AmganConfig
+from amgan.crop import crop, edit_boxes
+from amgan.data.batches import EditBatch
+from amgan.losses import (
+    critic_adversarial,
+    critic_loss,
+    generator_adversarial,
+    gradient_penalty,
+    r1_penalty,
+    wanted_classification,
+)
+from amgan.networks.classifier import AttributeClassifier
+from amgan.networks.discriminator import Discriminator, FeatureCritic
+from amgan.networks.generator import Generated, make_condition
+
+Losses = dict[str, Tensor]
+Maps = dict[str, Tensor]  # the teacher's, of AttributeClassifier.features
+
+
+class Critics(Protocol):
+    """Critics with their optimiser's parameters."""
+
+    def networks(self) -> dict[str, nn.Module]:
+        """By the name under which they are saved."""
+        ...
+
+    def loss(
+        self, batch: EditBatch, edited: Generated, seen: Maps | None, step: int, generator: torch.Generator
+    ) -> tuple[Tensor, Losses]:
+        """L_D, and its terms to log.
+
+        Args:
+            seen: the teacher's features of the edited pictures, where those are computed.
+        """
+        ...
+
+    def view(self, batch: EditBatch, edited: Generated, seen: Maps | None) -> Losses:
+        """L_adv^G and L_cls^G, weighted."""
+        ...
+
+
+class PixelCritics:
+    """The paper's: D_I sees the whole picture, D_C a crop around the edit at half the size; both have a class head."""
+
+    def __init__(self, teacher: AttributeClassifier, config: AmganConfig) -> None:
+        c, self.schema, self.config = config, teacher.schema, config
+        self.i = Discriminator(self.schema, c.image_size, c.critic_channels, c.critic_layers, c.critic_cap)
+        self.c = Discriminator(self.schema, c.image_size // 2, c.critic_channels, c.critic_layers - 2, c.critic_cap)
+
+    def networks(self) -> dict[str, nn.Module]:
+        return {"critic_i": self.i, "critic_c": self.c}
+
+    def loss(
+        self, batch: EditBatch, edited: Generated, seen: Maps | None, step: int, generator: torch.Generator
+    ) -> tuple[Tensor, Losses]:
+        config = self.config
+        fake, boxes = edited.image.detach(), edit_boxes(edited.mask)
+        pictures = {"I": (batch.photos, fake), "C": (crop(batch.photos, boxes), crop(fake, boxes))}
+        total = torch.zeros((), device=fake.device)
+        logged: Losses = {}
+        for name, critic in (("I", self.i), ("C", self.c)):
+            real_pictures, fake_pictures = pictures[name]
+            with torch.autocast(fake.device.type, torch.bfloat16, enabled=config.bf16):
+                real, fake_source = critic(real_pictures), critic(fake_pictures)[0]
+            loss, terms = critic_loss(config, self.schema, name, real, fake_source, batch.labels)
+            total, logged = total + loss, logged | terms
+            # Penalties differentiate twice: in full precision.
+            if config.objective == "wgan-gp":
+                penalty = gradient_penalty(critic, real_pictures, fake_pictures, generator)
+                total, logged[f"D_{name}/gp"] = total + config.gp * penalty, penalty.detach()
+            elif step % config.r1_every == 0:
+                penalty = r1_penalty(critic, real_pictures)
+                total = total + 0.5 * config.gp * config.r1_every * penalty
+                logged[f"D_{name}/r1"] = penalty.detach()
+        return total, logged
+
+    def view(self, batch: EditBatch, edited: Generated, seen: Maps | None) -> Losses:
+        c = self.config
+        losses: Losses = {}
+        boxes = edit_boxes(edited.mask)
+        for name, critic, pictures in (("I", self.i, edited.image), ("C", self.c, crop(edited.image, boxes))):
+            with torch.autocast(pictures.device.type, torch.bfloat16, enabled=c.bf16):
+                source, classes = critic(pictures)
+            losses[f"adv_{name}"] = c.adv * generator_adversarial(c.objective, source)
+            losses[f"cls_{name}"] = c.cls * wanted_classification(self.schema, classes, batch.wanted, batch.edited)
+        return losses
+
+
+class FeatureCritics:
+    """One critic of the frozen teacher's feature maps (Projected GAN, Sauer et al. 2021): with a trained eye it learns
+    in hundreds of steps, from a thousand pictures, what critics of pixels have to discover. What a picture shall be is
+    told to it (projection discriminator, Miyato and Koyama 2018), so it judges attributes and realism at once. Where a
+    true edit is known it is compared with that, else with a photograph."""
+
+    def __init__(self, teacher: AttributeClassifier, config: AmganConfig) -> None:
+        self.schema, self.config, self.teacher = teacher.schema, config, teacher
+        self.f = FeatureCritic(self.schema, teacher.feature_channels, config.critic_channels)
+
+    def networks(self) -> dict[str, nn.Module]:
+        return {"critic_f": self.f}
+
+    def loss(
+        self, batch: EditBatch, edited: Generated, seen: Maps | None, step: int, generator: torch.Generator
+    ) -> tuple[Tensor, Losses]:
+        assert seen is not None
+        true = batch.true > 0
+        real = torch.where(true[:, None, None, None], batch.reference, batch.photos)
+        labels = torch.where(true[:, None], batch.wanted, batch.labels)
+        with torch.autocast(real.device.type, torch.bfloat16, enabled=self.config.bf16):
+            with torch.no_grad():
+                real_maps = self.teacher.features(real)
+            real_source = self.f(real_maps, self._told(labels))
+            fake_source = self.f({k: v.detach() for k, v in seen.items()}, self._told(batch.wanted))
+        pairs = zip(real_source, fake_source, strict=True)
+        loss = torch.stack([critic_adversarial("hinge", r, f) for r, f in pairs]).mean()
+        return loss, {"D_F/adv": loss.detach()}
+
+    def view(self, batch: EditBatch, edited: Generated, seen: Maps | None) -> Losses:
+        assert seen is not None
+        c = self.config
+        with torch.autocast(edited.image.device.type, torch.bfloat16, enabled=c.bf16):
+            source = self.f(seen, self._told(batch.wanted))
+            classes = self.teacher.head(seen["pooled"]).float()
+        adversarial = torch.stack([generator_adversarial("hinge", s) for s in source]).mean()
+        losses = {"adv_F": c.adv * adversarial}
+        if c.cls > 0:
+            losses["cls_F"] = c.cls * wanted_classification(self.schema, classes, batch.wanted, batch.edited)
+        return losses
+
+    def _told(self, labels: Tensor) -> Tensor:
+        return make_condition(self.schema, labels, labels >= 0)
+
+
+def make_critics(teacher: AttributeClassifier, config: AmganConfig) -> Critics:
+    return FeatureCritics(teacher, config) if config.critics == "features" else PixelCritics(teacher, config)
