@@ -99,6 +99,7 @@ class AmganConfig:
     inner_stride: int = 1  # 2: the stem folds 2x2 pixels into channels and works at half the resolution
     skips: bool = False  # carry encoder features to the decoder: prints and folds survive
     context: bool = False  # pooled features and the cloth's colour reach every pixel: grown sleeves match the shirt
+    code: int = 0  # numbers for what an edit leaves open, learnt from pairs (BicycleGAN); needs skips
     # Critics
     critics: Literal["pixels", "features"] = "pixels"  # features: one critic of the teacher's maps, hinge loss
     critic_channels: int = 64
@@ -120,6 +121,7 @@ class AmganConfig:
     mask_loss: Literal["l1", "bce"] = "l1"  # of alpha against its target; L1 is the paper's
     pairs: float = 0.0  # share of a batch that trains on constructed pairs, see data/pairs.py
     pair: float = 10.0  # weight of their pixel loss
+    kl: float = 0.02  # weight of the code's divergence from its prior
     extra: float = 0.3  # share of a batch from --extra garments, where there are any
     balanced: bool = False  # lift small attention targets in the attention and pair losses
     detail: float = 0.0  # weight of the detail kept where only the colour is edited

@@ -9,8 +9,10 @@ import torch.nn.functional as F
 from amgan import losses
 from amgan.config import PRESETS, AmganConfig
 from amgan.crop import MIN_SIDE, crop, edit_boxes
+from amgan.errors import UserError
 from amgan.networks.classifier import AttributeClassifier, classification_loss
 from amgan.networks.discriminator import Discriminator, FeatureCritic
+from amgan.networks.encoder import PairEncoder, code_divergence
 from amgan.networks.generator import Generator, make_condition
 from amgan.testing import SCHEMA
 
@@ -95,6 +97,37 @@ def test_a_critic_of_features_learns_what_goes_with_what():
     assert len(pairs) == 3 and all(m.shape[:2] == (16, 1) for m in pairs[0])
     assert loss < 1.5  # 2 when it knows nothing
     assert all(real.mean() > fake.mean() for real, fake in pairs)
+
+
+def test_the_code_s_divergence_is_that_of_two_normal_distributions():
+    mean, spread = torch.randn(4, 3), torch.randn(4, 3)
+    normal = torch.distributions.Normal
+    expected = torch.distributions.kl_divergence(normal(mean, (spread / 2).exp()), normal(torch.zeros(3), 1.0)).sum(1)
+    assert torch.allclose(code_divergence(mean, spread), expected, atol=1e-5)
+
+
+def test_a_code_says_what_the_picture_does_not():
+    """One source, two true edits: without a code the best answer is their mean."""
+    torch.manual_seed(0)
+    network, encoder = Generator(SCHEMA, 16, 1, 2, True, True, code=2), PairEncoder(2)
+    source = torch.rand(8, 3, 16, 16) - 0.5
+    reference = source.clone()
+    reference[::2] -= 0.5
+    reference[1::2] += 0.5
+    condition = torch.zeros(8, SCHEMA.n_values + SCHEMA.n_attributes)
+    optimizer = torch.optim.Adam([*network.parameters(), *encoder.parameters()], lr=2e-3)
+    for _ in range(100):
+        mean, spread = encoder(source, reference)
+        edited = network(source, condition, mean + torch.randn(8, 2) * (spread / 2).exp()).image
+        loss = (edited - reference).abs().mean() + 1e-3 * code_divergence(mean, spread).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    told = network(source, condition, encoder(source, reference)[0]).image
+    assert (told - reference).abs().mean() < 0.25  # no one answer to both is nearer than 0.5
+    assert torch.equal(network(source, condition).image, network(source, condition, torch.zeros(8, 2)).image)
+    with pytest.raises(UserError, match="needs skips"):
+        Generator(SCHEMA, 8, 1, code=2)
 
 
 def test_cross_entropy_wakes_a_mask_that_l1_lets_sleep():

@@ -62,12 +62,17 @@ def test_a_classifier_learns_drawn_garments(tmp_path):
     assert accuracy(load_classifier(tmp_path), val) == pytest.approx(expected, abs=0.05)
 
 
-@pytest.mark.parametrize(("objective", "critics"), [("ns-r1", "pixels"), ("wgan-gp", "pixels"), ("ns-r1", "features")])
-def test_a_resumed_run_has_the_losses_of_an_unbroken_one(data, classifiers, tmp_path, monkeypatch, objective, critics):
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"objective": "ns-r1"},
+        {"objective": "wgan-gp"},
+        {"critics": "features", "code": 3, "skips": True, "context": True},
+    ],
+)
+def test_a_resumed_run_has_the_losses_of_an_unbroken_one(data, classifiers, tmp_path, monkeypatch, settings):
     monkeypatch.setattr("amgan.training.amgan.LOG_EVERY", 1)
-    config = dataclasses.replace(
-        PRESETS["tiny"].amgan, objective=objective, critics=critics, kimg=0.032, critic_steps=2
-    )
+    config = dataclasses.replace(PRESETS["tiny"].amgan, **settings, kimg=0.032, critic_steps=2)
     whole, broken = copy_of(classifiers, tmp_path / "whole"), copy_of(classifiers, tmp_path / "broken")
     train_amgan(*data, config, whole, CPU, ABOUT)
 

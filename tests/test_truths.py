@@ -98,9 +98,9 @@ def test_what_has_no_weight_is_not_computed(garments):
     for network in (model.teacher.backbone, *model.critics.networks().values()):
         network.register_forward_hook(lambda *_: calls.append(1))
     batch = drawn(garments, config)
-    edited = model.edit(batch)
+    edited, own = model.edit(batch, torch.Generator())
     assert model.look(edited) is None and model.critic_step(batch, edited, None, 0, torch.Generator()) == {}
-    losses = model.generator_step(batch, edited, None)
+    losses = model.generator_step(batch, edited, None, own)
     assert not calls and {"G/att", "G/pair"} <= set(losses)
 
 
@@ -141,14 +141,16 @@ def test_a_head_start_maps_values_by_name():
         (n, n) for n in (("sleeve", "long"), ("sleeve", "short"), ("color", "red"), ("color", "blue"))
     }
     assert {(6, 7), (7, 6)} <= set(shared_planes(SMALLER, old))  # sleeve is 0 here and 1 there, colour the other way
-    for config in (CONFIG, replace(CONFIG, skips=True, context=True, inner_stride=2)):
-        first, second = Generator.from_config(old, config).eval(), Generator.from_config(SMALLER, config).eval()
+    rich = replace(CONFIG, skips=True, context=True, inner_stride=2)
+    for config, later in ((CONFIG, CONFIG), (rich, rich), (rich, replace(rich, code=3))):
+        first, second = Generator.from_config(old, config).eval(), Generator.from_config(SMALLER, later).eval()
         assert transfer_generator(second, first) == len(second.state_dict())
         x = torch.rand(2, 3, 32, 32) * 2 - 1
         edits = []
         for schema, network in ((old, first), (SMALLER, second)):
             wanted = torch.from_numpy(schema.encode({"color": "red", "sleeve": "short"})).expand(2, -1)
-            edits.append(network(x, make_condition(schema, wanted, torch.ones(2, 2, dtype=torch.bool))).image)
+            code = torch.ones(2, network.code) if network.code else None  # a new one has no say yet
+            edits.append(network(x, make_condition(schema, wanted, torch.ones(2, 2, dtype=torch.bool)), code).image)
         assert torch.allclose(*edits, atol=1e-5)
 
 

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from amgan.config import AmganConfig
+from amgan.errors import UserError
 from amgan.schema import AttributeSchema
 
 CONTEXT = 32  # numbers in which the whole picture is summed up
@@ -103,6 +104,7 @@ class Generator(nn.Module):
         inner_stride: 2 folds 2x2 pixels into channels first, so that the body works at half the resolution.
         skips: carry encoder features, and the picture itself, to the decoder, so that prints and folds survive; the
             condition then scales and shifts every normalisation too.
+        code: how many numbers say what an edit leaves open (see encoder.py); they need ``skips``.
     """
 
     def __init__(
@@ -113,14 +115,18 @@ class Generator(nn.Module):
         inner_stride: int = 1,
         skips: bool = False,
         context: bool = False,
+        code: int = 0,
     ) -> None:
         super().__init__()
+        if code and not skips:
+            raise UserError("A code reaches the picture through the skips' normalisations: code needs skips=true.")
         self.schema = schema
+        self.code = code
         self.inner_stride = inner_stride
         self.skips = skips
         c, planes = channels, schema.n_values + schema.n_attributes
         modulated = planes if skips else None
-        late = planes + CONTEXT if skips and context else modulated
+        late = planes + (CONTEXT if context else 0) + code if skips else None
         self.stem = nn.Conv2d(
             3 * inner_stride**2 + planes, c, 7 if inner_stride == 1 else 5, padding="same", bias=skips
         )
@@ -148,10 +154,12 @@ class Generator(nn.Module):
 
     @classmethod
     def from_config(cls, schema: AttributeSchema, config: AmganConfig) -> Generator:
-        return cls(schema, config.channels, config.blocks, config.inner_stride, config.skips, config.context)
+        c = config
+        return cls(schema, c.channels, c.blocks, c.inner_stride, c.skips, c.context, c.code)
 
-    def forward(self, x: Tensor, condition: Tensor) -> Generated:
-        """Pictures in [-1, 1], float (B, 3, S, S), and conditions (B, N + M) of ``make_condition``."""
+    def forward(self, x: Tensor, condition: Tensor, code: Tensor | None = None) -> Generated:
+        """Pictures in [-1, 1], float (B, 3, S, S), conditions (B, N + M) of ``make_condition``, and codes (B, code);
+        zeros, the typical edit, when not given."""
         m = condition
         h = F.pixel_unshuffle(x, self.inner_stride) if self.inner_stride > 1 else x
         planes = m[:, :, None, None].expand(-1, -1, h.shape[2], h.shape[3])
@@ -162,6 +170,8 @@ class Generator(nn.Module):
         colour = cloth_colour(x.float())  # (B, 3)
         if self.context is not None:
             m = torch.cat([m, F.relu(self.context(torch.cat([colour, h.float().mean((2, 3))], dim=1)))], dim=1)
+        if self.code:
+            m = torch.cat([m, m.new_zeros(len(m), self.code) if code is None else code.to(m.dtype)], dim=1)
         for block in self.blocks:
             h = block(h, m)
         h = F.interpolate(h, scale_factor=2.0)

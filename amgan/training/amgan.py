@@ -27,6 +27,7 @@ from amgan.losses import (
     region_weight,
 )
 from amgan.networks.classifier import AttributeClassifier
+from amgan.networks.encoder import PairEncoder, code_divergence
 from amgan.networks.generator import Generated, Generator, make_condition
 from amgan.training.critics import Losses, Maps, make_critics
 from amgan.training.loop import StatsFile, claim_run, console, interruptible, progress_bar, seed_step
@@ -56,11 +57,16 @@ class Amgan:
             placed(critic)
         self.average: Generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
         critics = [p for network in self.critics.networks().values() for p in network.parameters()]
-        self.g_optimizer = torch.optim.Adam(self.generator.parameters(), lr=c.lr, betas=(0.5, 0.999), fused=True)
+        self.encoder: PairEncoder | None = placed(PairEncoder(c.code)) if c.code else None
+        moved = [*self.generator.parameters(), *(self.encoder.parameters() if self.encoder is not None else ())]
+        self.g_optimizer = torch.optim.Adam(moved, lr=c.lr, betas=(0.5, 0.999), fused=True)
         self.d_optimizer = torch.optim.Adam(critics, lr=c.critic_lr, betas=(0.5, 0.999), fused=True)
 
     def networks(self) -> dict[str, torch.nn.Module]:
-        return {"generator": self.generator, "average": self.average, **self.critics.networks()}
+        own: dict[str, torch.nn.Module] = {"generator": self.generator, "average": self.average}
+        if self.encoder is not None:
+            own["encoder"] = self.encoder
+        return own | self.critics.networks()
 
     def tensors(self) -> dict[str, Tensor]:
         out: dict[str, Tensor] = {}
@@ -82,10 +88,19 @@ class Amgan:
     def autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bf16)
 
-    def edit(self, batch: EditBatch) -> Generated:
-        """x*, alpha and z of a batch."""
+    def edit(self, batch: EditBatch, generator: torch.Generator) -> tuple[Generated, Losses]:
+        """x*, alpha and z of a batch; and the divergence of its codes, where there are any."""
+        condition = make_condition(self.schema, batch.wanted, batch.edited)
+        if self.encoder is None:
+            with self.autocast():
+                return self.generator(batch.source, condition), {}
+        noise = torch.randn(len(condition), self.config.code, generator=generator).to(self.device)
         with self.autocast():
-            return self.generator(batch.source, make_condition(self.schema, batch.wanted, batch.edited))
+            mean, spread = self.encoder(batch.source, batch.reference)
+            # Without a pair there is nothing to read: any code will do.
+            code = torch.where(batch.paired[:, None] > 0, mean + noise * (spread / 2).exp(), noise)
+            edited = self.generator(batch.source, condition, code)
+        return edited, {"kl": self.config.kl * (code_divergence(mean, spread) * batch.paired).mean()}
 
     # --- Critics ------------------------------------------------------------------------------------------------------
 
@@ -111,19 +126,21 @@ class Amgan:
 
     # --- Generator ----------------------------------------------------------------------------------------------------
 
-    def generator_step(self, batch: EditBatch, edited: Generated, seen: Maps | None) -> Losses:
-        """One step of G and of its average."""
-        total, logged = self.generator_loss(batch, edited, seen)
+    def generator_step(self, batch: EditBatch, edited: Generated, seen: Maps | None, own: Losses) -> Losses:
+        """One step of G and of its average; ``own`` are losses of its making that ``edit`` gave."""
+        total, logged = self.generator_loss(batch, edited, seen, own)
         self.g_optimizer.zero_grad(set_to_none=True)
         total.backward()
         self.g_optimizer.step()
         self._update_average()
         return logged
 
-    def generator_loss(self, batch: EditBatch, edited: Generated, seen: Maps | None) -> tuple[Tensor, Losses]:
+    def generator_loss(
+        self, batch: EditBatch, edited: Generated, seen: Maps | None, own: Losses
+    ) -> tuple[Tensor, Losses]:
         """L_G = L_adv + l_cls L_cls + l_cyc L_cyc + l_a L_a + l_p L_p (+ l_pair L_pair)."""
         c = self.config
-        losses: Losses = {}
+        losses: Losses = dict(own)
         if self.uses_critics:
             # Critics are only looked through here: their own gradients are not wanted.
             critics = self.critics.networks().values()
@@ -292,16 +309,16 @@ def one_step(model: Amgan, batches: BatchMaker, step: int, steps: int) -> Losses
     for _ in range(config.critic_steps - 1):
         batch = batches.draw(generator)
         with torch.no_grad():
-            edited = model.edit(batch)
+            edited, _ = model.edit(batch, generator)
             seen = model.look(edited)
         losses |= model.critic_step(batch, edited, seen, step, generator)
     # The generator does not move before its own step, so the last critic step and it share one batch and one forward
     # pass.
     batch = batches.draw(generator)
-    edited = model.edit(batch)
+    edited, own = model.edit(batch, generator)
     seen = model.look(edited)
     losses |= model.critic_step(batch, edited, seen, step, generator)
-    losses |= model.generator_step(batch, edited, seen)
+    losses |= model.generator_step(batch, edited, seen, own)
     if step == 0 and not all(math.isfinite(float(v)) for v in losses.values()):
         raise UserError("The first step's losses are not finite; lower the learning rate, or train with -c bf16=false.")
     return losses

@@ -43,7 +43,7 @@ def transfer_generator(own: Generator, other: Generator) -> int:
         if name == "stem.weight":
             start = 3 * own.inner_stride**2  # picture first, then the planes
             return _copy_columns(tensor, source, start, 3 * other.inner_stride**2, own, other, planes)
-        if name.endswith("modulation.weight"):  # the planes first, then the context
+        if name.endswith("modulation.weight"):  # the planes first, then the context, then the code
             return _copy_columns(tensor, source, 0, 0, own, other, planes)
         return None
 
@@ -83,16 +83,21 @@ def _transfer(own: nn.Module, other: nn.Module, by_name: Callable[[str, Tensor, 
 def _copy_columns(
     tensor: Tensor, source: Tensor, start: int, their_start: int, own: Generator, other: Generator, planes: list
 ) -> bool:
-    """Copy dimension 1: what lies before and after the planes as it is, the planes by name. False where the shapes do
-    not allow it."""
+    """Copy dimension 1: what lies before and after the planes as it is, the planes by name; what only this one has
+    after them, a code, begins without a say. False where the shapes do not allow it."""
     count, their_count = (g.schema.n_values + g.schema.n_attributes for g in (own, other))
     after, their_after = tensor.shape[1] - start - count, source.shape[1] - their_start - their_count
     same = tensor.shape[:1] + tensor.shape[2:] == source.shape[:1] + source.shape[2:]
-    if not same or start != their_start or after != their_after:
+    if (
+        not same
+        or start != their_start
+        or after - own.code * bool(after) != their_after - other.code * bool(their_after)
+    ):
         return False
     tensor[:, :start] = source[:, :start]
-    if after:
-        tensor[:, start + count :] = source[:, start + their_count :]
+    tensor[:, start + count :] = 0
+    shared = min(after, their_after)
+    tensor[:, start + count : start + count + shared] = source[:, start + their_count : start + their_count + shared]
     for mine, theirs in planes:
         tensor[:, start + mine] = source[:, start + theirs]
     return True
