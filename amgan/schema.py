@@ -11,7 +11,7 @@ import difflib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +53,7 @@ VALUE_ALIASES = {
 Edit = dict[str, str]  # attribute key -> wanted value, both canonical
 
 
+@lru_cache(maxsize=4096)  # a folder of a hundred thousand garments asks for the same few words
 def _plain(text: str) -> str:
     return " ".join(text.strip().lower().replace("_", " ").replace("-", " ").split())
 

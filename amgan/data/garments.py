@@ -3,6 +3,7 @@ GB)."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
@@ -142,7 +143,7 @@ def load_garments(folder: ImageFolder, records: Sequence[Record], size: int, pro
             return f"{record.file_name}: the garment could not be cut out with confidence ({' '.join(cut.problems)})"
         return (cut.image, cut.mask), edits
 
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(max(4, os.cpu_count() or 4)) as pool:
         results = pool.map(one, records)
         if progress:
             results = track(results, f"Cutting out {len(records):,} garments", total=len(records))

@@ -9,7 +9,7 @@ finds is not known.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -17,62 +17,79 @@ import numpy as np
 _SIDES = ("top", "bottom", "left", "right")
 
 
-@dataclass(frozen=True)
 class Evidence:
-    """What can be measured of a mask on its photo.
+    """What can be measured of a mask on its photo; each measure is taken when it is first asked for.
 
-    Attributes:
-        area: share of the photo that the mask covers.
-        left_out: area outside the mask that has the garment's colours rather than the background's, over the mask's
-            area.
-        weak_outline: share of the outline whose two sides differ by less than 8 in CIE Lab, 6 px in and out.
-        cut: for top, bottom, left, right, the share of that side of the photo where the garment runs on to the very
-            edge.
-        centre: share of the photo's middle that the mask covers.
-        tallness: height over width of the mask.
-        skin: share of the mask that is one patch of skin colours at the top of its middle; 0 where the garment itself
-            is such.
-        others: area outside that differs from the background around it, over the mask's area.
-        raggedness: squared length of the outline over the area; 13 for a disc, 17 to 40 for garments.
+    Args:
+        rgb: photo, uint8 (H, W, 3), of about 160 px.
+        mask: uint8 (H, W) of 0 and 255, neither empty nor full.
     """
 
-    area: float
-    left_out: float
-    weak_outline: float
-    cut: tuple[float, float, float, float]
-    centre: float
-    tallness: float
-    skin: float
-    others: float
-    raggedness: float
+    def __init__(self, rgb: np.ndarray, mask: np.ndarray) -> None:
+        self._mask = mask
+        self._inside = mask > 0
+        self._lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+        self._y, self._x = np.nonzero(self._inside)
+        if self._y.size == 0:
+            raise ValueError("an empty mask has nothing to measure")
 
+    @cached_property
+    def _like_garment(self) -> np.ndarray:
+        return _garment_colours(self._lab, self._inside) > 0.5
 
-def measure(rgb: np.ndarray, mask: np.ndarray) -> Evidence:
-    """Photo uint8 (H, W, 3) of about 160 px and mask uint8 (H, W) of 0 and 255, neither empty nor full."""
-    inside = mask > 0
-    height, width = mask.shape
-    lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    like_garment = _garment_colours(lab, inside) > 0.5
-    ys, xs = np.nonzero(inside)
-    if ys.size == 0:
-        raise ValueError("an empty mask has nothing to measure")
-    middle = inside[int(0.38 * height) : int(0.62 * height) + 1, int(0.38 * width) : int(0.66 * width) + 1]
-    return Evidence(
-        area=float(inside.mean()),
-        left_out=float((like_garment & ~inside).sum() / ys.size),
-        weak_outline=_weak_outline(lab, mask),
-        cut=_cut(like_garment, inside),
-        centre=float(middle.mean()),
-        tallness=float(np.ptp(ys) + 1) / float(np.ptp(xs) + 1),
-        skin=_skin_at_the_top(lab, inside),
-        others=_others(lab, mask),
-        raggedness=_raggedness(mask),
-    )
+    @cached_property
+    def area(self) -> float:
+        """Share of the photo that the mask covers."""
+        return float(self._inside.mean())
+
+    @cached_property
+    def left_out(self) -> float:
+        """Area outside the mask that has the garment's colours rather than the background's, over the mask's area."""
+        return float((self._like_garment & ~self._inside).sum() / self._y.size)
+
+    @cached_property
+    def weak_outline(self) -> float:
+        """Share of the outline whose two sides differ by less than 8 in CIE Lab, 6 px in and out."""
+        return _weak_outline(self._lab, self._mask)
+
+    @cached_property
+    def cut(self) -> tuple[float, float, float, float]:
+        """For top, bottom, left, right, the share of that side of the photo where the garment runs on to the very
+        edge."""
+        return _cut(self._like_garment, self._inside)
+
+    @cached_property
+    def centre(self) -> float:
+        """Share of the photo's middle that the mask covers."""
+        height, width = self._mask.shape
+        middle = self._inside[int(0.38 * height) : int(0.62 * height) + 1, int(0.38 * width) : int(0.66 * width) + 1]
+        return float(middle.mean())
+
+    @cached_property
+    def tallness(self) -> float:
+        """Height over width of the mask."""
+        return float(np.ptp(self._y) + 1) / float(np.ptp(self._x) + 1)
+
+    @cached_property
+    def skin(self) -> float:
+        """Share of the mask that is one patch of skin colours at the top of its middle; 0 where the garment itself is
+        such."""
+        return _skin_at_the_top(self._lab, self._inside)
+
+    @cached_property
+    def others(self) -> float:
+        """Area outside that differs from the background around it, over the mask's area."""
+        return _others(self._lab, self._mask)
+
+    @cached_property
+    def raggedness(self) -> float:
+        """Squared length of the outline over the area; 13 for a disc, 17 to 40 for garments."""
+        return _raggedness(self._mask)
 
 
 def doubt(rgb: np.ndarray, mask: np.ndarray) -> float:
     """How likely the mask misses garment or takes in background: 0 for a perfect cut, above 4 for most bad ones."""
-    return _doubt(measure(rgb, mask)) if mask.any() else float("inf")
+    return _doubt(Evidence(rgb, mask)) if mask.any() else float("inf")
 
 
 def _doubt(evidence: Evidence) -> float:
@@ -83,10 +100,9 @@ def judge(rgb: np.ndarray, mask: np.ndarray, method: str) -> tuple[float, tuple[
     """Confidence 0 to 1 in a mask found by `method`, and sentences on what speaks against it, the gravest first.
 
     Colours are held against GrabCut alone, which goes by colours: a mask somebody gave may well separate white from
-        white, and
-    on a plain background the flood has looked at every pixel.
+    white, and on a plain background the flood has looked at every pixel.
     """
-    evidence = measure(rgb, mask)
+    evidence = Evidence(rgb, mask)
     found: list[tuple[float, str]] = []  # factor of the confidence, sentence
 
     low, high = (0.15, 0.80) if method == "grabcut" else (0.03, 0.95)
