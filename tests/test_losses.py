@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from amgan import losses
 from amgan.config import PRESETS, AmganConfig
-from amgan.crop import MIN_SIDE, crop, edit_boxes
+from amgan.crop import MIN_SIDE, connected_regions, crop, edit_boxes, regions_by_rounds
 from amgan.errors import UserError
 from amgan.networks.classifier import AttributeClassifier, classification_loss
 from amgan.networks.discriminator import Discriminator, FeatureCritic
@@ -169,6 +169,27 @@ def test_boxes_follow_the_paper_s_rule():
     boxes = edit_boxes(alpha)
     for box, a in zip(boxes, alpha, strict=True):
         assert box.tolist() == plain_box(a[0].numpy())
+
+
+def test_regions_are_opencv_s():
+    g = torch.Generator().manual_seed(0)
+    masks = [torch.rand(40, 40, generator=g) < share for share in (0.1, 0.3, 0.45, 0.6, 0.9, -1, 2)]
+    spiral = torch.zeros(40, 40, dtype=torch.bool)
+    for k in range(0, 18, 3):  # one line of many turns
+        spiral[k, k : 40 - k] = spiral[40 - k - 1, k : 40 - k] = True
+        spiral[k:, 40 - k - 1][: 40 - 2 * k] = True
+        spiral[k + 3 : 40 - k, k] = True
+        spiral[k + 3, k : k + 3] = True
+    comb = torch.zeros(40, 40, dtype=torch.bool)
+    comb[:, ::4], comb[0, 2::8], comb[0, 1::8], comb[0, 3::8] = True, True, True, True
+    comb[-1, 5::8], comb[-1, 6::8], comb[-1, 7::8] = True, True, True
+    masks = torch.stack([*masks, spiral, comb])
+    assert torch.equal(connected_regions(masks[:, None]) > 0, masks.flatten(1))
+    for mask, label in zip(masks, regions_by_rounds(masks[:, None]), strict=True):
+        count, theirs = cv2.connectedComponents(mask.numpy().astype(np.uint8), connectivity=8)
+        pairs = {(int(a), int(b)) for a, b in zip(theirs.ravel(), label, strict=True)}
+        assert len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
+        assert len({b for _, b in pairs if b}) == count - 1
 
 
 def test_boxes_are_never_too_small_nor_outside():
