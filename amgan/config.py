@@ -121,7 +121,7 @@ class AmganConfig:
     mask_loss: Literal["l1", "bce"] = "l1"  # of alpha against its target; L1 is the paper's
     pairs: float = 0.0  # share of a batch that trains on constructed pairs, see data/pairs.py
     pair: float = 10.0  # weight of their pixel loss
-    kl: float = 0.02  # weight of the code's divergence from its prior
+    kl: float = 0.005  # weight of the code's divergence from its prior
     extra: float = 0.3  # share of a batch from --extra garments, where there are any
     balanced: bool = False  # lift small attention targets in the attention and pair losses
     detail: float = 0.0  # weight of the detail kept where only the colour is edited

@@ -1,5 +1,7 @@
 """Constructed pairs, reference assignment and the targets of attention, on drawn garments where the truth is known."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,7 @@ from amgan.data.color import lab_to_rgb, rgb_to_lab
 from amgan.data.garments import balance_weights, load_garments
 from amgan.data.imagefolder import read_imagefolder
 from amgan.data.pairs import GarmentIndex, change_sleeves, dilate, lab_statistics, open_mask, recolour
-from amgan.data.references import assign_partners, assign_references
+from amgan.data.references import NEAREST, PARTNERS, assign_partners, assign_references
 from amgan.photos.framing import frame
 from amgan.testing import SCHEMA, draw_catalogue, draw_garment
 
@@ -87,7 +89,7 @@ def test_a_reference_has_the_wanted_attributes_and_is_another_garment(garments):
     features = F.normalize(torch.randn(len(garments), 4), dim=1)
     wanted, edited = draw_edits(SCHEMA, garments.labels[index], 0.3, GENERATOR.manual_seed(1))
     chosen = assign_references(
-        GarmentIndex.build(garments, features), garments.labels, index, wanted, edited, GENERATOR
+        GarmentIndex.build(garments, features), garments.labels, index, wanted, edited, torch.rand(12, NEAREST)
     )
     labels = garments.labels[chosen]
     assert (labels[edited] == wanted[edited]).all()
@@ -101,7 +103,7 @@ def test_partners_have_the_wanted_sleeve(garments):
     index = torch.arange(9)
     wanted = (garments.labels[index, 0] + 1) % 3
     chosen, grow = assign_partners(
-        GarmentIndex.build(garments, features), garments.labels[:, 0], index, wanted, GENERATOR
+        GarmentIndex.build(garments, features), garments.labels[:, 0], index, wanted, torch.rand(9, PARTNERS)
     )
     assert (garments.labels[chosen, 0] == wanted).all()
     assert torch.equal(grow, wanted > garments.labels[index, 0])
@@ -125,8 +127,7 @@ def test_a_column_without_labels_says_nothing_of_how_often_to_draw():
 
 
 def test_a_batch_holds_together(garments):
-    config = PRESETS["tiny"].amgan
-    config = type(config)(**{**config.__dict__, "batch": 64})
+    config = dataclasses.replace(PRESETS["tiny"].amgan, batch=64)
     features = F.normalize(torch.randn(len(garments), 4), dim=1)
     maker = BatchMaker(garments, features, balance_weights(garments.labels), config)
     batch = maker.draw(GENERATOR.manual_seed(5))
@@ -137,12 +138,25 @@ def test_a_batch_holds_together(garments):
     # In a pair one half is the photograph itself.
     is_photo = [(batch.photos == t).flatten(1).all(1) for t in (batch.source, batch.reference)]
     assert (is_photo[0] | is_photo[1])[paired].all() and is_photo[0][~paired].all()
-    assert (batch.cycled[paired] == 0).all()
+    assert len(batch.way_back) and not paired[batch.way_back].any()
     for t in (batch.photos, batch.source, batch.reference):
         assert t.shape == (64, 3, 32, 32) and t.min() >= -1.001 and t.max() <= 1.001
     # A backward pair asks for what the photograph has.
     backward = paired & ~is_photo[0]
     assert backward.any() and (batch.wanted[backward] == batch.labels[backward]).all()
+
+
+def test_rows_of_a_batch_are_those_of_the_whole(garments):
+    """What several devices draw of one batch."""
+    config = dataclasses.replace(PRESETS["tiny"].amgan, batch=32)
+    features = F.normalize(torch.randn(len(garments), 4), dim=1)
+    maker = BatchMaker(garments, features, balance_weights(garments.labels), config)
+    whole = maker.draw(GENERATOR.manual_seed(6))
+    for first in range(2):
+        part = maker.draw(GENERATOR.manual_seed(6), slice(first, None, 2))
+        for name, rows in part._asdict().items():
+            if name not in ("way_back", "all_true"):
+                assert torch.allclose(rows, getattr(whole, name)[first::2], atol=1e-6), name
 
 
 def test_warp_moves_pictures_and_masks_alike_and_fills_with_white():

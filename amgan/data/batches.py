@@ -1,7 +1,11 @@
-"""What AMGAN trains on: drawn garments, drawn edits, and for each a reference image, assigned or constructed."""
+"""What AMGAN trains on: drawn garments, drawn edits, and for each a reference image, assigned or constructed.
+
+What is drawn is drawn on the host (``BatchPlan``); pictures are then gathered and changed on their device.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import torch
@@ -13,7 +17,7 @@ from amgan.config import AmganConfig
 from amgan.data.augment import random_affine, to_float, warp, warp_mask
 from amgan.data.garments import Garments
 from amgan.data.pairs import GarmentIndex, change_sleeves, recolour
-from amgan.data.references import assign_partners, assign_references
+from amgan.data.references import NEAREST, PARTNERS, assign_partners, assign_references
 from amgan.schema import AttributeSchema
 
 # Values that name no appearance of their own are never asked for.
@@ -33,7 +37,8 @@ class EditBatch(NamedTuple):
         reference: the reference image, float (B, 3, S, S).
         source_mask, reference_mask: garment masks, float (B, 1, S, S) in 0..1.
         paired: float (B,), 1 where the reference is the exact result.
-        cycled: float (B,), 1 where there is a way back: an unpaired photograph whose edited labels can be asked for.
+        way_back: int64 (b,), rows from which there is a way back: unpaired photographs whose edited labels can be asked
+            for.
         region: float (B,), 1 where the edit changes something, so that the attention has a target.
         true: float (B,), 1 where the reference is not constructed but true: where it differs is where to look.
         all_true: whether it is so of the whole batch.
@@ -48,7 +53,7 @@ class EditBatch(NamedTuple):
     source_mask: Tensor
     reference_mask: Tensor
     paired: Tensor
-    cycled: Tensor
+    way_back: Tensor
     region: Tensor
     true: Tensor
     all_true: bool
@@ -90,8 +95,40 @@ def draw_edits(
     return wanted, edited
 
 
+@dataclass(frozen=True)
+class BatchPlan:
+    """All that is drawn for a batch, on the host: what follows needs no wait for the device, and several devices can
+    take a part of its rows each.
+
+    Attributes:
+        index: int64 (B,), the garments.
+        labels, wanted: int64 (B, M); edited: bool (B, M).
+        paired, same, backward: bool (B,): has an exact result; asks for what is there; the photograph is the result.
+        truth: int64 (B,), which true edit is the result; -1 where none is.
+        dye: int64 (B,), the garment whose colour is given to the true edit on top; -1 where none is.
+        theta: float32 (B, 2, 3), how all pictures of a row are moved.
+        chance: float32 (B, NEAREST + M PARTNERS), for the choice of references and partners.
+    """
+
+    index: Tensor
+    labels: Tensor
+    wanted: Tensor
+    edited: Tensor
+    paired: Tensor
+    same: Tensor
+    backward: Tensor
+    truth: Tensor
+    dye: Tensor
+    theta: Tensor
+    chance: Tensor
+
+    def rows(self, part: slice) -> BatchPlan:
+        """Some of its rows."""
+        return BatchPlan(**{f.name: getattr(self, f.name)[part] for f in fields(self)})
+
+
 class BatchMaker:
-    """Draws ``EditBatch``es from training garments; all on the garments' device.
+    """Draws ``EditBatch``es from training garments; pictures stay on the garments' device.
 
     Args:
         features: teacher's features of the garments, unit length, float (n, D).
@@ -112,6 +149,7 @@ class BatchMaker:
         self.schema = garments.schema
         self.index = GarmentIndex.build(garments, features, own)
         self.weights = weights
+        self.labels = garments.labels.cpu()
         names = self.schema.names
         self.outline = [i for i, n in enumerate(names) if n in OUTLINE]
         self.cloth = [i for i, n in enumerate(names) if n == "color"]
@@ -119,132 +157,159 @@ class BatchMaker:
         self.constructible = torch.zeros(len(names), dtype=torch.bool)
         self.constructible[self.outline + self.cloth] = True
         for i in self.cloth:
-            known = garments.labels[:, i][garments.labels[:, i] >= 0]
+            known = self.labels[:, i][self.labels[:, i] >= 0]
             self.colour_count = torch.bincount(known, minlength=len(self.schema.attributes[i].values)).clamp(min=1)
         # Where each garment's true edits lie: they are in the order of the garments.
-        of = garments.truths.of if garments.truths is not None else torch.zeros(0, dtype=torch.int64)
+        truths = garments.truths
+        of = truths.of.cpu() if truths is not None else torch.zeros(0, dtype=torch.int64)
+        if truths is not None:
+            self.true_labels, self.true_attribute = truths.labels.cpu(), truths.attribute.cpu()
         self.truth_count = torch.bincount(of, minlength=len(garments))
         self.first_truth = self.truth_count.cumsum(0) - self.truth_count
 
-    def draw(self, generator: torch.Generator) -> EditBatch:
-        g, config = self.garments, self.config
-        device = g.images.device
-        b = config.batch
-        index = torch.multinomial(self.weights, b, replacement=True, generator=generator).to(device)
-        labels = g.labels[index]
+    def draw(self, generator: torch.Generator, part: slice = slice(None)) -> EditBatch:
+        """A batch, or some rows of it."""
+        return self.make(self.plan(generator).rows(part))
+
+    def plan(self, generator: torch.Generator) -> BatchPlan:
+        """Which garments, which edits, and by what chance."""
+        config, b = self.config, self.config.batch
+        index = torch.multinomial(self.weights, b, replacement=True, generator=generator)
+        labels = self.labels[index]
         wanted, edited = draw_edits(self.schema, labels, config.several, generator, config.outline_weight)
-        chance = torch.rand(b, 3, generator=generator).to(device)
+        chance = torch.rand(b, 4, generator=generator)
         has_truth = self.truth_count[index] > 0
-        constructible = edited.any(1) & ~(edited & ~self.constructible.to(device)).any(1)
+        constructible = edited.any(1) & ~(edited & ~self.constructible).any(1)
         paired = (chance[:, 0] < config.pairs) & (has_truth | constructible)
         true = paired & has_truth
-        truth = self._draw_truths(index[true], generator)
-        if g.truths is not None:
-            wanted = wanted.masked_scatter(true[:, None], g.truths.labels[truth])
-            edited = edited.masked_scatter(true[:, None], F.one_hot(g.truths.attribute[truth], edited.shape[1]).bool())
-        recoloured, dye = self._draw_dyes(true, labels, edited, generator)
+        truth = self.first_truth[index] + (chance[:, 3] * self.truth_count[index]).long()
+        truth = torch.where(true, truth, -1)
+        if true.any():
+            wanted = torch.where(true[:, None], self.true_labels[truth], wanted)
+            told = F.one_hot(self.true_attribute[truth], edited.shape[1]).bool()
+            edited = torch.where(true[:, None], told, edited)
+        dye = self._draw_dyes(true, labels, edited, generator)
         for i in self.cloth:
-            wanted[recoloured, i], edited[recoloured, i] = g.labels[dye, i], True
+            wanted[:, i] = torch.where(dye >= 0, self.labels[dye, i], wanted[:, i])
+            edited[:, i] |= dye >= 0
         same = paired & (chance[:, 1] < IDENTITY)
-        # Back to a value that names no appearance (multi) there is no way.
-        nameless = torch.zeros(b, dtype=torch.bool, device=device)
-        for i, valid in enumerate(drawable(self.schema)):
-            nameless |= edited[:, i] & ~torch.isin(labels[:, i], valid.to(device))
-        backward = paired & ~same & ~nameless & (chance[:, 2] < 0.5)
+        backward = paired & ~same & ~self._nameless(labels, edited) & (chance[:, 2] < 0.5)
+        return BatchPlan(
+            index=index,
+            labels=labels,
+            wanted=wanted,
+            edited=edited,
+            paired=paired,
+            same=same,
+            backward=backward,
+            truth=truth,
+            dye=dye,
+            theta=random_affine(b, generator),
+            chance=torch.rand(b, NEAREST + len(self.schema.names) * PARTNERS, generator=generator),
+        )
 
+    def make(self, plan: BatchPlan) -> EditBatch:
+        """The pictures of a plan."""
+        g, device = self.garments, self.garments.images.device
+
+        def there(tensor: Tensor) -> Tensor:
+            return tensor.to(device, non_blocking=True)
+
+        def rows(chosen: Tensor) -> Tensor:
+            return there(chosen.nonzero()[:, 0])
+
+        true = plan.truth >= 0
+        index, labels, wanted, edited = (there(t) for t in (plan.index, plan.labels, plan.wanted, plan.edited))
         photos, masks = to_float(g.images[index]), g.masks[index].float()
-        nearest = index.clone()
-        all_true = bool(true.all())
-        if not all_true:
-            nearest[~true] = assign_references(
-                self.index, g.labels, index[~true], wanted[~true], edited[~true], generator
+        nearest = index
+        if not true.all():
+            lacking = rows(~true)
+            found = assign_references(
+                self.index, g.labels, index[lacking], wanted[lacking], edited[lacking], there(plan.chance)[lacking]
             )
+            nearest = index.index_copy(0, lacking, found)
         other, other_masks = to_float(g.images[nearest]), g.masks[nearest].float()
-        if paired.any():
-            constructed = edited & (paired & ~true)[:, None]
-            copies, copy_masks = self._construct(index, photos, masks, wanted, constructed, nearest, generator)
-            if g.truths is not None:
-                copies = copies.index_copy(0, true.nonzero()[:, 0], to_float(g.truths.images[truth]))
-                copy_masks = copy_masks.index_copy(0, true.nonzero()[:, 0], g.truths.masks[truth].float())
-            if len(dye):
-                colour = self.index.colour
-                dyed = recolour(copies[recoloured], copy_masks[recoloured], colour[index[recoloured]], colour[dye])
-                copies = copies.index_copy(0, recoloured, dyed)
-            pick = (paired & ~same)[:, None, None, None]
+        if plan.paired.any():
+            copies, copy_masks = self._construct(plan, photos, masks, nearest)
+            if g.truths is not None and true.any():
+                truth = there(plan.truth[true])
+                copies = copies.index_copy(0, rows(true), to_float(g.truths.images[truth]))
+                copy_masks = copy_masks.index_copy(0, rows(true), g.truths.masks[truth].float())
+            if (plan.dye >= 0).any():
+                dyed, colour = rows(plan.dye >= 0), self.index.colour
+                dye = there(plan.dye[plan.dye >= 0])
+                with_dye = recolour(copies[dyed], copy_masks[dyed], colour[index[dyed]], colour[dye])
+                copies = copies.index_copy(0, dyed, with_dye)
+            pick = there(plan.paired & ~plan.same)[:, None, None, None]
             other, other_masks = torch.where(pick, copies, other), torch.where(pick, copy_masks, other_masks)
-            pick = same[:, None, None, None]
+            pick = there(plan.same)[:, None, None, None]
             other, other_masks = torch.where(pick, photos, other), torch.where(pick, masks, other_masks)
-        wanted = torch.where((same | backward)[:, None], labels, wanted)
 
-        theta = random_affine(b, generator).to(device)
+        theta = there(plan.theta)
         moved = warp(torch.cat([photos, other], 1), theta)
         moved_masks = warp_mask(torch.cat([masks, other_masks], 1), theta)
         photos, other = (t.contiguous(memory_format=torch.channels_last) for t in moved.split(3, 1))
         masks, other_masks = moved_masks.split(1, 1)
-        swap = backward[:, None, None, None]
+        swap = there(plan.backward)[:, None, None, None]
+        cycled = ~plan.paired & ~self._nameless(plan.labels, plan.edited) & plan.edited.any(1)
         return EditBatch(
             photos=photos,
             labels=labels,
             source=torch.where(swap, other, photos),
-            wanted=wanted,
+            wanted=there(torch.where((plan.same | plan.backward)[:, None], plan.labels, plan.wanted)),
             edited=edited,
             reference=torch.where(swap, photos, other),
             source_mask=torch.where(swap, other_masks, masks),
             reference_mask=torch.where(swap, masks, other_masks),
-            paired=paired.float(),
-            cycled=(~paired & ~nameless & edited.any(1)).float(),
-            region=(edited.any(1) & ~same).float(),
-            true=true.float(),
-            all_true=all_true,
+            paired=there(plan.paired.float()),
+            way_back=rows(cycled),
+            region=there((plan.edited.any(1) & ~plan.same).float()),
+            true=there(true.float()),
+            all_true=bool(true.all()),
         )
 
-    def _draw_truths(self, index: Tensor, generator: torch.Generator) -> Tensor:
-        """For garments int64 (b,) one each of their true edits, int64 (b,)."""
-        chance = torch.rand(len(index), generator=generator).to(index.device)
-        return self.first_truth[index] + (chance * self.truth_count[index]).long()
+    def _nameless(self, labels: Tensor, edited: Tensor) -> Tensor:
+        """Bool (B,): back to a value that names no appearance (multi) there is no way."""
+        out = torch.zeros(len(labels), dtype=torch.bool)
+        for i, valid in enumerate(drawable(self.schema)):
+            out |= edited[:, i] & ~torch.isin(labels[:, i], valid)
+        return out
 
-    def _draw_dyes(
-        self, true: Tensor, labels: Tensor, edited: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
+    def _draw_dyes(self, true: Tensor, labels: Tensor, edited: Tensor, generator: torch.Generator) -> Tensor:
         """True edits change one attribute. For a share ``several`` of them, those that leave the colour alone, the
-        colour is changed too: rows int64 (d,), and of each a garment int64 (d,) that has the wanted colour."""
-        if not self.cloth or self.garments.truths is None:
-            none = torch.zeros(0, dtype=torch.int64, device=true.device)
-            return none, none
+        colour is changed too: int64 (B,), a garment that has the wanted colour, or -1."""
+        dye = torch.full((len(true),), -1)
+        if not self.cloth or not true.any():
+            return dye
         i = self.cloth[0]
         # A pattern brings colours of its own: the cloth's cannot be told from its statistics any more.
         others = [j for j, name in enumerate(self.schema.names) if name in WHOLE_GARMENT]
-        chance = torch.rand(len(true), generator=generator).to(true.device)
+        chance = torch.rand(len(true), generator=generator)
         fit = true & (labels[:, i] >= 0) & ~edited[:, others].any(1) & (chance < self.config.several)
         rows = fit.nonzero()[:, 0]
-        named = torch.isin(self.garments.labels[:, i], drawable(self.schema)[i].to(true.device))
-        differs = (self.garments.labels[None, :, i] != labels[rows, i, None]) & named[None]
+        named = torch.isin(self.labels[:, i], drawable(self.schema)[i])
+        differs = (self.labels[None, :, i] != labels[rows, i, None]) & named[None]
         # A colour first, then a garment that has it: rare colours are asked for as often.
-        weight = differs / self.colour_count[self.garments.labels[:, i].clamp(min=0)][None]
+        weight = differs / self.colour_count[self.labels[:, i].clamp(min=0)][None]
         possible = weight.sum(1) > 0
         rows, weight = rows[possible], weight[possible]
-        if not len(rows):
-            return rows, rows
-        return rows, torch.multinomial(weight, 1, generator=generator)[:, 0]
+        if len(rows):
+            dye[rows] = torch.multinomial(weight, 1, generator=generator)[:, 0]
+        return dye
 
-    def _construct(
-        self,
-        index: Tensor,
-        photos: Tensor,
-        masks: Tensor,
-        wanted: Tensor,
-        edited: Tensor,
-        nearest: Tensor,
-        generator: torch.Generator,
-    ) -> tuple[Tensor, Tensor]:
-        """Copies of photographs with the edited attributes changed by hand, and their masks."""
-        colour = self.index.colour
+    def _construct(self, plan: BatchPlan, photos: Tensor, masks: Tensor, nearest: Tensor) -> tuple[Tensor, Tensor]:
+        """Copies of photographs with the edited attributes changed by hand, and their masks; true edits are left to
+        others."""
+        colour, device = self.index.colour, photos.device
+        edited = plan.edited & (plan.paired & (plan.truth < 0))[:, None]
         for i in self.outline:
             rows = edited[:, i].nonzero()[:, 0]
             if len(rows):
-                partners, grow = assign_partners(
-                    self.index, self.garments.labels[:, i], index[rows], wanted[rows, i], generator
-                )
+                chance = plan.chance[rows, NEAREST + i * PARTNERS :].to(device, non_blocking=True)
+                wanted = plan.wanted[rows, i].to(device, non_blocking=True)
+                index = plan.index[rows].to(device, non_blocking=True)
+                rows = rows.to(device, non_blocking=True)
+                partners, grow = assign_partners(self.index, self.garments.labels[:, i], index, wanted, chance)
                 changed, changed_masks = change_sleeves(
                     photos[rows],
                     masks[rows],
@@ -252,12 +317,13 @@ class BatchMaker:
                     self.garments.masks[partners].float(),
                     grow,
                     colour[partners],
-                    colour[index[rows]],
+                    colour[index],
                 )
                 photos, masks = photos.index_copy(0, rows, changed), masks.index_copy(0, rows, changed_masks)
         for i in self.cloth:
-            rows = edited[:, i].nonzero()[:, 0]
+            rows = edited[:, i].nonzero()[:, 0].to(device, non_blocking=True)
             if len(rows):
-                changed = recolour(photos[rows], masks[rows], colour[index[rows]], colour[nearest[rows]])
+                index = plan.index.to(device, non_blocking=True)[rows]
+                changed = recolour(photos[rows], masks[rows], colour[index], colour[nearest[rows]])
                 photos = photos.index_copy(0, rows, changed)
         return photos, masks

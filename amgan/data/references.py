@@ -13,10 +13,11 @@ from torch import Tensor
 from amgan.data.pairs import GarmentIndex
 
 NEAREST = 4  # the reference is drawn among so many, lest one garment become the target of all its neighbours
+PARTNERS = 8
 
 
 def assign_references(
-    garments: GarmentIndex, labels: Tensor, index: Tensor, wanted: Tensor, edited: Tensor, generator: torch.Generator
+    garments: GarmentIndex, labels: Tensor, index: Tensor, wanted: Tensor, edited: Tensor, chance: Tensor
 ) -> Tensor:
     """For each item the training garment that serves as its reference.
 
@@ -25,6 +26,7 @@ def assign_references(
         index: int64 (B,), the items.
         wanted: int64 (B, M), labels after the edit, UNKNOWN where not known.
         edited: bool (B, M).
+        chance: float (B, NEAREST) in [0, 1), which of the nearest it is.
 
     Returns:
         int64 (B,).
@@ -40,17 +42,18 @@ def assign_references(
     nearest = cost.topk(min(NEAREST, cost.shape[1] - 1), largest=False)
     # Never trade a match of labels for variety.
     as_good = nearest.values < nearest.values[:, :1] + 5
-    return _draw(nearest.indices, as_good, generator)
+    return _choose(nearest.indices, as_good, chance)
 
 
 def assign_partners(
-    garments: GarmentIndex, sleeves: Tensor, index: Tensor, wanted: Tensor, generator: torch.Generator
+    garments: GarmentIndex, sleeves: Tensor, index: Tensor, wanted: Tensor, chance: Tensor
 ) -> tuple[Tensor, Tensor]:
     """For each item a garment whose sleeves it can borrow or be cut along.
 
     Args:
         sleeves: int64 (n,), sleeve labels ordered from none to long.
         index: int64 (B,); wanted: int64 (B,), the sleeve that the changed copy shall have.
+        chance: float (B, PARTNERS) in [0, 1), which of the nearest it is.
 
     Returns:
         int64 (B,) partners, and bool (B,): whether the copy's sleeves grow.
@@ -60,10 +63,10 @@ def assign_partners(
     mine, all_ = garments.silhouettes[index], garments.silhouettes[: garments.own]
     cost = torch.where(grow[:, None], garments.torso_cost(mine, all_), garments.torso_cost(all_, mine).T)
     cost = cost + 100.0 * (sleeves[None] != wanted[:, None])
-    nearest = cost.topk(min(8, cost.shape[1]), largest=False)
-    return _draw(nearest.indices, nearest.values < nearest.values[:, :1] + 50, generator), grow
+    nearest = cost.topk(min(PARTNERS, cost.shape[1]), largest=False)
+    return _choose(nearest.indices, nearest.values < nearest.values[:, :1] + 50, chance), grow
 
 
-def _draw(candidates: Tensor, allowed: Tensor, generator: torch.Generator) -> Tensor:
-    order = torch.rand(candidates.shape, generator=generator).to(candidates.device).masked_fill(~allowed, -1)
+def _choose(candidates: Tensor, allowed: Tensor, chance: Tensor) -> Tensor:
+    order = chance[:, : candidates.shape[1]].masked_fill(~allowed, -1)
     return candidates.gather(1, order.argmax(1, keepdim=True))[:, 0]

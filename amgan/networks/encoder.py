@@ -28,7 +28,9 @@ class PairEncoder(nn.Module):
             self.body.append(nn.Conv2d(a, b, 4, stride=2, padding=1))
             self.body.append(nn.LeakyReLU(0.2))
         self.head = nn.Linear(widths[-1] * 16, 2 * code)
-        nn.init.zeros_(self.head.bias)
+        # Sure of itself at first: a code that is mostly noise is learnt to be ignored.
+        nn.init.zeros_(self.head.bias[:code])
+        nn.init.constant_(self.head.bias[code:], -2.0)
 
     def forward(self, source: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures (B, 3, S, S) in [-1, 1], aligned, to two tensors (B, code), float32."""

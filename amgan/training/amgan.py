@@ -149,7 +149,7 @@ class Amgan:
             losses |= self.critics.view(batch, edited, seen)
             for network in critics:
                 network.requires_grad_(True)
-        way_back = batch.cycled.nonzero()[:, 0]
+        way_back = batch.way_back
         if len(way_back):
             condition = make_condition(self.schema, batch.labels[way_back], batch.edited[way_back])
             with self.autocast():

@@ -84,18 +84,14 @@ def _copy_columns(
     tensor: Tensor, source: Tensor, start: int, their_start: int, own: Generator, other: Generator, planes: list
 ) -> bool:
     """Copy dimension 1: what lies before and after the planes as it is, the planes by name; what only this one has
-    after them, a code, begins without a say. False where the shapes do not allow it."""
+    after them, a code, begins anew. False where the shapes do not allow it."""
     count, their_count = (g.schema.n_values + g.schema.n_attributes for g in (own, other))
     after, their_after = tensor.shape[1] - start - count, source.shape[1] - their_start - their_count
     same = tensor.shape[:1] + tensor.shape[2:] == source.shape[:1] + source.shape[2:]
-    if (
-        not same
-        or start != their_start
-        or after - own.code * bool(after) != their_after - other.code * bool(their_after)
-    ):
+    context, their_context = (n - g.code if n else 0 for n, g in ((after, own), (their_after, other)))
+    if not same or start != their_start or context != their_context:
         return False
     tensor[:, :start] = source[:, :start]
-    tensor[:, start + count :] = 0
     shared = min(after, their_after)
     tensor[:, start + count : start + count + shared] = source[:, start + their_count : start + their_count + shared]
     for mine, theirs in planes:
