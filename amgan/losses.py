@@ -12,6 +12,7 @@ from torch import Tensor
 from amgan.config import AmganConfig
 from amgan.networks.classifier import classification_loss
 from amgan.networks.discriminator import Discriminator
+from amgan.parallel import count_of_whole_batch
 from amgan.schema import UNKNOWN, AttributeSchema
 
 # --- Adversarial loss ------------------------------------------------------------------------------------------------
@@ -31,10 +32,13 @@ def generator_adversarial(objective: str, fake: Tensor) -> Tensor:
     return F.softplus(-fake).mean() if objective == "ns-r1" else -fake.mean()
 
 
-def gradient_penalty(critic: Discriminator, real: Tensor, fake: Tensor, generator: torch.Generator) -> Tensor:
-    """WGAN-GP (Gulrajani et al. 2017, equation 3): (|grad D(x^)| - 1)^2 at random points between real and fake, (B, 3,
-    H, W)."""
-    mix = torch.rand(len(real), 1, 1, 1, generator=generator).to(real.device)
+def gradient_penalty(critic: Discriminator, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
+    """WGAN-GP (Gulrajani et al. 2017, equation 3): (|grad D(x^)| - 1)^2 at points between real and fake, (B, 3, H, W).
+
+    Args:
+        mix: (B,), uniform in [0, 1): how much of the real picture there is in each point.
+    """
+    mix = mix[:, None, None, None]
     between = (mix * real + (1 - mix) * fake).detach().requires_grad_()
     (gradient,) = torch.autograd.grad(critic(between)[0].sum(), between, create_graph=True)
     return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
@@ -121,7 +125,7 @@ def perceptual_loss(features: dict[str, Tensor], reference: dict[str, Tensor], m
 
 def pair_loss(image: Tensor, reference: Tensor, paired: Tensor, weight: Tensor | None = None) -> Tensor:
     """|x* - x_ref|_1 where the reference is a constructed pair's other half."""
-    return (_weighted_mean((image - reference).abs(), weight) * paired).sum() / paired.sum().clamp(min=1)
+    return (_weighted_mean((image - reference).abs(), weight) * paired).sum() / count_of_whole_batch(paired.sum())
 
 
 def detail_loss(image: Tensor, source: Tensor, mask: Tensor, counted: Tensor) -> Tensor:
@@ -145,7 +149,7 @@ def detail_loss(image: Tensor, source: Tensor, mask: Tensor, counted: Tensor) ->
     correlation = (a * b).sum((1, 2, 3)) / (
         (a.square().sum((1, 2, 3)) + floor) * (b.square().sum((1, 2, 3)) + floor)
     ).sqrt()
-    return ((1 - correlation) * counted).sum() / counted.sum().clamp(min=1)
+    return ((1 - correlation) * counted).sum() / count_of_whole_batch(counted.sum())
 
 
 # --- Sums ------------------------------------------------------------------------------------------------------------

@@ -41,7 +41,8 @@ class EditBatch(NamedTuple):
             for.
         region: float (B,), 1 where the edit changes something, so that the attention has a target.
         true: float (B,), 1 where the reference is not constructed but true: where it differs is where to look.
-        all_true: whether it is so of the whole batch.
+        mix, noise: chance, see ``BatchPlan``.
+        all_true: whether every reference is true.
     """
 
     photos: Tensor
@@ -56,6 +57,8 @@ class EditBatch(NamedTuple):
     way_back: Tensor
     region: Tensor
     true: Tensor
+    mix: Tensor
+    noise: Tensor
     all_true: bool
 
 
@@ -107,6 +110,7 @@ class BatchPlan:
         truth: int64 (B,), which true edit is the result; -1 where none is.
         dye: int64 (B,), the garment whose colour is given to the true edit on top; -1 where none is.
         theta: float32 (B, 2, 3), how all pictures of a row are moved.
+        mix: float32 (B,), uniform in [0, 1), for the gradient penalty; noise: float32 (B, code), normal, for the code.
         chance: float32 (B, NEAREST + M PARTNERS), for the choice of references and partners.
     """
 
@@ -120,6 +124,8 @@ class BatchPlan:
     truth: Tensor
     dye: Tensor
     theta: Tensor
+    mix: Tensor
+    noise: Tensor
     chance: Tensor
 
     def rows(self, part: slice) -> BatchPlan:
@@ -205,6 +211,8 @@ class BatchMaker:
             truth=truth,
             dye=dye,
             theta=random_affine(b, generator),
+            mix=torch.rand(b, generator=generator),
+            noise=torch.randn(b, config.code, generator=generator),
             chance=torch.rand(b, NEAREST + len(self.schema.names) * PARTNERS, generator=generator),
         )
 
@@ -265,6 +273,8 @@ class BatchMaker:
             way_back=rows(cycled),
             region=there((plan.edited.any(1) & ~plan.same).float()),
             true=there(true.float()),
+            mix=there(plan.mix),
+            noise=there(plan.noise),
             all_true=bool(true.all()),
         )
 

@@ -19,6 +19,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 from amgan.data.augment import to_float
 from amgan.errors import UserError
 from amgan.networks.blocks import ResBlock
+from amgan.parallel import count_of_whole_batch
 from amgan.schema import AttributeSchema
 
 
@@ -188,4 +189,4 @@ def classification_loss(schema: AttributeSchema, logits: Tensor, labels: Tensor,
         total = total + F.cross_entropy(
             logits[:, part], labels[:, i], ignore_index=-1, reduction="sum", label_smoothing=smoothing
         )
-    return total / (labels >= 0).sum().clamp(min=1)
+    return total / count_of_whole_batch((labels >= 0).sum())

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
+from amgan import parallel
 from amgan.attention import RECOLOURED, cam_target, mask_target, needs_cam, true_target
 from amgan.config import AmganConfig
 from amgan.data.batches import BatchMaker, EditBatch
@@ -30,10 +29,10 @@ from amgan.networks.classifier import AttributeClassifier
 from amgan.networks.encoder import PairEncoder, code_divergence
 from amgan.networks.generator import Generated, Generator, make_condition
 from amgan.training.critics import Losses, Maps, make_critics
-from amgan.training.loop import StatsFile, claim_run, console, interruptible, progress_bar, seed_step
-from amgan.training.snapshot import draw_sheet, validate
-from amgan.training.state import load_state, pack, pack_optimizer, save_state, unpack, unpack_optimizer
-from amgan.weights import load_classifier, load_generator, save_generator
+from amgan.training.loop import claim_run, console, interruptible, progress_bar, seed_step
+from amgan.training.snapshot import Journal
+from amgan.training.state import load_state, pack, pack_optimizer, unpack, unpack_optimizer
+from amgan.weights import load_classifier, load_generator
 from amgan.weights.transfer import transfer_generator
 
 LOG_EVERY = 50  # steps
@@ -88,17 +87,16 @@ class Amgan:
     def autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bf16)
 
-    def edit(self, batch: EditBatch, generator: torch.Generator) -> tuple[Generated, Losses]:
+    def edit(self, batch: EditBatch) -> tuple[Generated, Losses]:
         """x*, alpha and z of a batch; and the divergence of its codes, where there are any."""
         condition = make_condition(self.schema, batch.wanted, batch.edited)
         if self.encoder is None:
             with self.autocast():
                 return self.generator(batch.source, condition), {}
-        noise = torch.randn(len(condition), self.config.code, generator=generator).to(self.device)
         with self.autocast():
             mean, spread = self.encoder(batch.source, batch.reference)
             # Without a pair there is nothing to read: any code will do.
-            code = torch.where(batch.paired[:, None] > 0, mean + noise * (spread / 2).exp(), noise)
+            code = torch.where(batch.paired[:, None] > 0, mean + batch.noise * (spread / 2).exp(), batch.noise)
             edited = self.generator(batch.source, condition, code)
         return edited, {"kl": self.config.kl * (code_divergence(mean, spread) * batch.paired).mean()}
 
@@ -112,15 +110,14 @@ class Amgan:
         with self.autocast():
             return self.teacher.features(edited.image)
 
-    def critic_step(
-        self, batch: EditBatch, edited: Generated, seen: Maps | None, step: int, generator: torch.Generator
-    ) -> Losses:
+    def critic_step(self, batch: EditBatch, edited: Generated, seen: Maps | None, step: int) -> Losses:
         """One step of the critics on a batch and what G made of it."""
         if not self.uses_critics:
             return {}
-        total, logged = self.critics.loss(batch, edited, seen, step, generator)
+        total, logged = self.critics.loss(batch, edited, seen, step)
         self.d_optimizer.zero_grad(set_to_none=True)
         total.backward()
+        parallel.average_gradients(self.d_optimizer.param_groups[0]["params"])
         self.d_optimizer.step()
         return logged
 
@@ -131,6 +128,7 @@ class Amgan:
         total, logged = self.generator_loss(batch, edited, seen, own)
         self.g_optimizer.zero_grad(set_to_none=True)
         total.backward()
+        parallel.average_gradients(self.g_optimizer.param_groups[0]["params"])
         self.g_optimizer.step()
         self._update_average()
         return logged
@@ -235,8 +233,26 @@ def train_amgan(
     Args:
         extra: garments of the same schema with true edits, drawn for a share ``config.extra`` of each batch.
     """
-    run = out / "editor-run"
-    claim_run(run, config, {k: about[k] for k in ("data", "preset", "extra") if k in about})
+    if config.batch % max(1, parallel.launched_count()):
+        raise UserError(f"A batch of {config.batch} cannot be shared by {parallel.launched_count()} processes evenly.")
+    with parallel.joined(device):
+        _train_amgan(train, val, config, out, device, about, warm_start, extra)
+
+
+def _train_amgan(
+    train: Garments,
+    val: Garments,
+    config: AmganConfig,
+    out: Path,
+    device: torch.device,
+    about: dict[str, Any],
+    warm_start: str | None,
+    extra: Garments | None,
+) -> None:
+    run, first = out / "editor-run", parallel.rank() == 0
+    if first:
+        claim_run(run, config, {k: about[k] for k in ("data", "preset", "extra") if k in about})
+    parallel.wait_for_all()
     teacher, judge = load_classifier(out, "teacher"), load_classifier(out, "judge")
     teacher.schema.require_same(train.schema, "the teacher", "the data")
     model = Amgan(train.schema, config, teacher, device)
@@ -251,37 +267,32 @@ def train_amgan(
         _start_from(model, warm_start)
 
     batches = _batch_maker(train, extra, teacher, config, device)
-    started, stats, board = time.monotonic() - seconds, StatsFile(run), SummaryWriter(str(run / "tensorboard"))
-    with interruptible() as interrupted, progress_bar() as bar:
+    journal = Journal(out, model, judge, val, about, best, seconds) if first else None
+    with interruptible() as interrupted, progress_bar(visible=first) as bar:
         task = bar.add_task("Training AMGAN", total=steps, completed=step)
-        while step < steps and not interrupted:
+        stop = False
+        while step < steps and not stop:
             losses = one_step(model, batches, step, steps)
             step += 1
             bar.update(task, completed=step)
-            if step % LOG_EVERY == 0:  # the only place where the loop waits for the device
-                values = {k: float(v) for k, v in losses.items()}
-                stats.write(step=step, kimg=step * config.batch / 1000, seconds=time.monotonic() - started, **values)
-                for k, v in values.items():
-                    board.add_scalar(k, v, step)
-            if step % every == 0 or step == steps or interrupted:
+            # Asking all processes costs a wait, so only one in ten steps does.
+            if not parallel.active() or step % 10 == 0:
+                stop = parallel.any_process(bool(interrupted))
+            if step % LOG_EVERY == 0 or step == 1:  # the only place where the loop waits for the device
+                values = {k: float(parallel.mean_over_processes(v)) for k, v in losses.items()}
+                if journal is not None:
+                    journal.losses(step, values)
+            if journal is not None and (step % every == 0 or step == steps or stop):
                 bar.update(task, description="Validating")
-                scores = validate(model.average, judge, val)
-                for k, v in scores.items():
-                    board.add_scalar(f"val/{k}", v, step)
-                kimg = step * config.batch / 1000
-                stats.write(step=step, kimg=kimg, **{f"val_{k}": v for k, v in scores.items()})
-                bar.console.print(f"{kimg:.1f} kimg: " + ", ".join(f"{k} {v:.3f}" for k, v in scores.items()))
-                draw_sheet(model.average, val, run / "sheets" / f"{step:08d}.png")
-                if scores["score"] >= best:
-                    best = scores["score"]
-                    facts = {**about, "kimg": kimg, "seconds": round(time.monotonic() - started), "validation": scores}
-                    save_generator(out, model.average, config, facts)
-                save_state(run, step, model.tensors(), {"best": best, "seconds": time.monotonic() - started})
+                bar.console.print(journal.snapshot(step))
                 bar.update(task, description="Training AMGAN")
-    board.close()
-    if interrupted and step < steps:
+    parallel.wait_for_all()
+    if journal is not None:
+        journal.close()
+    if stop and step < steps:
         raise Interrupted
-    console.print(f"Done: {out / 'editor'}, best validation score {best:.3f}. Sheets in {run / 'sheets'}.")
+    if journal is not None:
+        console.print(f"Done: {out / 'editor'}, best validation score {journal.best:.3f}. Sheets in {run / 'sheets'}.")
 
 
 def _batch_maker(
@@ -307,17 +318,17 @@ def one_step(model: Amgan, batches: BatchMaker, step: int, steps: int) -> Losses
             group["lr"] = lr * factor
     losses: Losses = {}
     for _ in range(config.critic_steps - 1):
-        batch = batches.draw(generator)
+        batch = batches.draw(generator, parallel.my_rows())
         with torch.no_grad():
-            edited, _ = model.edit(batch, generator)
+            edited, _ = model.edit(batch)
             seen = model.look(edited)
-        losses |= model.critic_step(batch, edited, seen, step, generator)
+        losses |= model.critic_step(batch, edited, seen, step)
     # The generator does not move before its own step, so the last critic step and it share one batch and one forward
     # pass.
-    batch = batches.draw(generator)
-    edited, own = model.edit(batch, generator)
+    batch = batches.draw(generator, parallel.my_rows())
+    edited, own = model.edit(batch)
     seen = model.look(edited)
-    losses |= model.critic_step(batch, edited, seen, step, generator)
+    losses |= model.critic_step(batch, edited, seen, step)
     losses |= model.generator_step(batch, edited, seen, own)
     if step == 0 and not all(math.isfinite(float(v)) for v in losses.values()):
         raise UserError("The first step's losses are not finite; lower the learning rate, or train with -c bf16=false.")

@@ -12,6 +12,7 @@ from typing import Any
 
 from rich import print_json
 
+from amgan import parallel
 from amgan.config import override, preset
 from amgan.data.garments import Garments, load_garments
 from amgan.data.imagefolder import ImageFolder, find_metadata, read_imagefolder
@@ -74,11 +75,17 @@ def train_command(
         best = train_classifier(train.with_truths(), val, config, role, out, device, about, start)
         console.print(f"{role}: {json.dumps({k: round(v, 4) for k, v in best.items()})}, in {out / role}")
 
+    several = parallel.launched_count() > 1
     if model == "classifier":
+        if several:
+            raise UserError("A classifier trains in one process; start it without torchrun.")
         classifier(role, config, warm_start)
         return
     for missing in ROLES:
-        if not (out / missing / "config.json").is_file() or not _finished(out, missing):
+        ready = (out / missing / "config.json").is_file() and _finished(out, missing)
+        if not ready and several:
+            raise UserError(f"No finished {missing} in {out}: train the classifiers first, without torchrun.")
+        if not ready:
             console.print(f"No finished {missing} in {out}: it is trained first.")
             classifier(missing, getattr(chosen, missing))
     train_amgan_into(

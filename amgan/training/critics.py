@@ -34,9 +34,7 @@ class Critics(Protocol):
         """By the name under which they are saved."""
         ...
 
-    def loss(
-        self, batch: EditBatch, edited: Generated, seen: Maps | None, step: int, generator: torch.Generator
-    ) -> tuple[Tensor, Losses]:
+    def loss(self, batch: EditBatch, edited: Generated, seen: Maps | None, step: int) -> tuple[Tensor, Losses]:
         """L_D, and its terms to log.
 
         Args:
@@ -60,9 +58,7 @@ class PixelCritics:
     def networks(self) -> dict[str, nn.Module]:
         return {"critic_i": self.i, "critic_c": self.c}
 
-    def loss(
-        self, batch: EditBatch, edited: Generated, seen: Maps | None, step: int, generator: torch.Generator
-    ) -> tuple[Tensor, Losses]:
+    def loss(self, batch: EditBatch, edited: Generated, seen: Maps | None, step: int) -> tuple[Tensor, Losses]:
         config = self.config
         fake, boxes = edited.image.detach(), edit_boxes(edited.mask)
         pictures = {"I": (batch.photos, fake), "C": (crop(batch.photos, boxes), crop(fake, boxes))}
@@ -76,7 +72,7 @@ class PixelCritics:
             total, logged = total + loss, logged | terms
             # Penalties differentiate twice: in full precision.
             if config.objective == "wgan-gp":
-                penalty = gradient_penalty(critic, real_pictures, fake_pictures, generator)
+                penalty = gradient_penalty(critic, real_pictures, fake_pictures, batch.mix)
                 total, logged[f"D_{name}/gp"] = total + config.gp * penalty, penalty.detach()
             elif step % config.r1_every == 0:
                 penalty = r1_penalty(critic, real_pictures)
@@ -109,9 +105,7 @@ class FeatureCritics:
     def networks(self) -> dict[str, nn.Module]:
         return {"critic_f": self.f}
 
-    def loss(
-        self, batch: EditBatch, edited: Generated, seen: Maps | None, step: int, generator: torch.Generator
-    ) -> tuple[Tensor, Losses]:
+    def loss(self, batch: EditBatch, edited: Generated, seen: Maps | None, step: int) -> tuple[Tensor, Losses]:
         assert seen is not None
         true = batch.true > 0
         real = torch.where(true[:, None, None, None], batch.reference, batch.photos)

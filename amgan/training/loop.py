@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -38,9 +39,13 @@ def seed_step(seed: int, step: int) -> torch.Generator:
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """``auto`` takes CUDA where there is one. Raises UserError."""
+    """``auto`` takes CUDA where there is one, and of several the one that a launcher meant. Raises UserError."""
+    if name == "auto" and not torch.cuda.is_available():
+        return torch.device("cpu")
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
+        return device
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise UserError(f"Device {name!r} is not available here; valid: cpu, auto.")
     try:
@@ -84,7 +89,7 @@ def interruptible() -> Iterator[list[int]]:
             signal.signal(s, handler)
 
 
-def progress_bar() -> Progress:
+def progress_bar(visible: bool = True) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -93,6 +98,7 @@ def progress_bar() -> Progress:
         TimeRemainingColumn(),
         console=console,
         speed_estimate_period=120,
+        disable=not visible,
     )
 
 

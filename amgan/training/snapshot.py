@@ -1,19 +1,29 @@
-"""What a snapshot shows: scores on the validation split, and a sheet of edits to look at."""
+"""What a run writes down: losses, and in snapshots scores on the validation split, a sheet of edits to look at, state
+and weights."""
 
 from __future__ import annotations
 
 import hashlib
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
 
 from amgan.data.augment import to_float, to_uint8
 from amgan.data.batches import drawable
 from amgan.data.garments import Garments
 from amgan.networks.classifier import AttributeClassifier
 from amgan.networks.generator import Generated, Generator, make_condition
+from amgan.training.loop import StatsFile
+from amgan.training.state import save_state
+from amgan.weights import save_generator
+
+if TYPE_CHECKING:
+    from amgan.training.amgan import Amgan
 
 EDITS = 240  # per attribute and validation
 
@@ -100,3 +110,62 @@ def draw_sheet(network: Generator, val: Garments, path: Path, rows: int = 8) -> 
         strips += [torch.cat(list(top), dim=2), torch.cat(list(bottom), dim=2)]
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(torch.cat(strips, dim=1).permute(1, 2, 0).numpy()).save(path)
+
+
+class Journal:
+    """Statistics, TensorBoard, sheets, states, and the weights of the best snapshot, of a run of AMGAN.
+
+    Attributes:
+        best: the best validation score so far.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        model: Amgan,
+        judge: AttributeClassifier,
+        val: Garments,
+        about: dict[str, Any],
+        best: float,
+        seconds: float,
+    ) -> None:
+        self.out, self.run, self.model, self.judge, self.val, self.about = (
+            out,
+            out / "editor-run",
+            model,
+            judge,
+            val,
+            about,
+        )
+        self.best = best
+        self.started = time.monotonic() - seconds
+        self.stats = StatsFile(self.run)
+        self.board = SummaryWriter(str(self.run / "tensorboard"))
+
+    def _kimg(self, step: int) -> float:
+        return step * self.model.config.batch / 1000
+
+    def losses(self, step: int, values: dict[str, float]) -> None:
+        """Write down one step's losses."""
+        self.stats.write(step=step, kimg=self._kimg(step), seconds=time.monotonic() - self.started, **values)
+        for k, v in values.items():
+            self.board.add_scalar(k, v, step)
+
+    def snapshot(self, step: int) -> str:
+        """Validate, draw, save; returns a line that says how it went."""
+        average, kimg = self.model.average, self._kimg(step)
+        scores = validate(average, self.judge, self.val)
+        for k, v in scores.items():
+            self.board.add_scalar(f"val/{k}", v, step)
+        self.stats.write(step=step, kimg=kimg, **{f"val_{k}": v for k, v in scores.items()})
+        draw_sheet(average, self.val, self.run / "sheets" / f"{step:08d}.png")
+        seconds = time.monotonic() - self.started
+        if scores["score"] >= self.best:
+            self.best = scores["score"]
+            facts = {**self.about, "kimg": kimg, "seconds": round(seconds), "validation": scores}
+            save_generator(self.out, average, self.model.config, facts)
+        save_state(self.run, step, self.model.tensors(), {"best": self.best, "seconds": seconds})
+        return f"{kimg:.1f} kimg: " + ", ".join(f"{k} {v:.3f}" for k, v in scores.items())
+
+    def close(self) -> None:
+        self.board.close()

@@ -1,0 +1,5 @@
+"""``python -m amgan``, for launchers that start modules."""
+
+from amgan.cli import main
+
+main()
