@@ -137,6 +137,8 @@ class AmganConfig:
     balance: float = 0.6
     seed: int = 0
     bf16: bool = True
+    channels_last: bool = True
+    compile: bool = False  # generator and teacher by torch.compile; on a CPU it needs a C++ compiler
     snapshot_kimg: float = 8.0  # how often to save, validate and draw a sheet
 
 

@@ -256,7 +256,8 @@ class BatchMaker:
         theta = there(plan.theta)
         moved = warp(torch.cat([photos, other], 1), theta)
         moved_masks = warp_mask(torch.cat([masks, other_masks], 1), theta)
-        photos, other = (t.contiguous(memory_format=torch.channels_last) for t in moved.split(3, 1))
+        layout = torch.channels_last if self.config.channels_last else torch.contiguous_format
+        photos, other = (t.contiguous(memory_format=layout) for t in moved.split(3, 1))
         masks, other_masks = moved_masks.split(1, 1)
         swap = there(plan.backward)[:, None, None, None]
         cycled = ~plan.paired & ~self._nameless(plan.labels, plan.edited) & plan.edited.any(1)

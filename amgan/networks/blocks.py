@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+
+def laid_out_as(x: Tensor, like: Tensor) -> Tensor:
+    """x (B, C, H, W) in the memory layout of another such tensor: channels last, or not."""
+    last = like.is_contiguous(memory_format=torch.channels_last) and not like.is_contiguous()
+    return x.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
 
 
 class ResBlock(nn.Module):

@@ -18,7 +18,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 from amgan.data.augment import to_float
 from amgan.errors import UserError
-from amgan.networks.blocks import ResBlock
+from amgan.networks.blocks import ResBlock, laid_out_as
 from amgan.parallel import count_of_whole_batch
 from amgan.schema import AttributeSchema
 
@@ -117,10 +117,10 @@ class AttributeClassifier(nn.Module):
         """Picture in [-1, 1], float (B, 3, H, W), resized to what the network was trained at, to feature maps
         ``early``, ``middle``, ``last`` and ``pooled`` (B, D)."""
         if x.shape[-1] != self.image_size or x.shape[-2] != self.image_size:
-            x = F.interpolate(
+            small = F.interpolate(
                 x, size=(self.image_size, self.image_size), mode="bilinear", antialias=True, align_corners=False
             )
-            x = x.contiguous(memory_format=torch.channels_last)
+            x = laid_out_as(small, x)
         maps = self.backbone(x)
         return {**maps, "pooled": maps["last"].mean((2, 3))}
 

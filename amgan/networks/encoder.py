@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from amgan.networks.blocks import laid_out_as
+
 SIDE = 64  # pixels at which pairs are looked at
 
 
@@ -35,7 +37,7 @@ class PairEncoder(nn.Module):
     def forward(self, source: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures (B, 3, S, S) in [-1, 1], aligned, to two tensors (B, code), float32."""
         pair = torch.cat([source, reference - source], dim=1)
-        pair = F.interpolate(pair, size=(SIDE, SIDE), mode="area").contiguous(memory_format=torch.channels_last)
+        pair = laid_out_as(F.interpolate(pair, size=(SIDE, SIDE), mode="area"), source)
         mean, spread = self.head(self.body(pair).flatten(1)).float().chunk(2, dim=1)
         return mean, spread.clamp(-8, 4)
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from amgan.config import AmganConfig
 from amgan.errors import UserError
+from amgan.networks.blocks import laid_out_as
 from amgan.schema import AttributeSchema
 
 CONTEXT = 32  # numbers in which the whole picture is summed up
@@ -163,7 +164,7 @@ class Generator(nn.Module):
         m = condition
         h = F.pixel_unshuffle(x, self.inner_stride) if self.inner_stride > 1 else x
         planes = m[:, :, None, None].expand(-1, -1, h.shape[2], h.shape[3])
-        h = torch.cat([h, planes.to(h.dtype)], dim=1).contiguous(memory_format=torch.channels_last)
+        h = laid_out_as(torch.cat([h, planes.to(h.dtype)], dim=1), x)
         h0 = F.relu(self.stem_norm(self.stem(h), m))  # (B, c, S/i, S/i)
         h1 = F.relu(self.down1_norm(self.down1(h0), m))  # (B, 2c, S/2i, S/2i)
         h = F.relu(self.down2_norm(self.down2(h1), m))  # (B, 4c, S/4i, S/4i)

@@ -43,17 +43,21 @@ class Amgan:
 
     def __init__(self, schema: Any, config: AmganConfig, teacher: AttributeClassifier, device: torch.device) -> None:
         self.schema, self.config, self.device = schema, config, device
-        self.teacher = teacher.to(device).eval().requires_grad_(False)
         torch.manual_seed(config.seed)
 
         def placed(network: torch.nn.Module) -> Any:
-            return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            layout = torch.channels_last if config.channels_last else torch.contiguous_format
+            return network.to(device, memory_format=layout)  # type: ignore[call-overload]
 
         c = config
+        self.teacher: AttributeClassifier = placed(teacher).eval().requires_grad_(False)
         self.generator: Generator = placed(Generator.from_config(schema, c))
         self.critics = make_critics(self.teacher, c)
         for critic in self.critics.networks().values():
             placed(critic)
+        # What is differentiated twice, the critics, is never compiled: that loses the penalty's gradients.
+        self.generate = torch.compile(self.generator) if c.compile else self.generator
+        self.features = torch.compile(self.teacher.features) if c.compile else self.teacher.features
         self.average: Generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
         critics = [p for network in self.critics.networks().values() for p in network.parameters()]
         self.encoder: PairEncoder | None = placed(PairEncoder(c.code)) if c.code else None
@@ -92,12 +96,12 @@ class Amgan:
         condition = make_condition(self.schema, batch.wanted, batch.edited)
         if self.encoder is None:
             with self.autocast():
-                return self.generator(batch.source, condition), {}
+                return self.generate(batch.source, condition), {}
         with self.autocast():
             mean, spread = self.encoder(batch.source, batch.reference)
             # Without a pair there is nothing to read: any code will do.
             code = torch.where(batch.paired[:, None] > 0, mean + batch.noise * (spread / 2).exp(), batch.noise)
-            edited = self.generator(batch.source, condition, code)
+            edited = self.generate(batch.source, condition, code)
         return edited, {"kl": self.config.kl * (code_divergence(mean, spread) * batch.paired).mean()}
 
     # --- Critics ------------------------------------------------------------------------------------------------------
@@ -108,7 +112,7 @@ class Amgan:
         if not (c.percep > 0 or (self.uses_critics and c.critics == "features")):
             return None
         with self.autocast():
-            return self.teacher.features(edited.image)
+            return self.features(edited.image)
 
     def critic_step(self, batch: EditBatch, edited: Generated, seen: Maps | None, step: int) -> Losses:
         """One step of the critics on a batch and what G made of it."""
@@ -151,7 +155,7 @@ class Amgan:
         if len(way_back):
             condition = make_condition(self.schema, batch.labels[way_back], batch.edited[way_back])
             with self.autocast():
-                back: Generated = self.generator(edited.image[way_back], condition)
+                back: Generated = self.generate(edited.image[way_back], condition)
             share = len(way_back) / len(batch.source)
             losses["cyc"] = c.cyc * share * cycle_consistency(batch.source[way_back], back.image)
 
@@ -159,9 +163,9 @@ class Amgan:
         source_last = reference_last = None
         if c.percep > 0 or cams:
             with self.autocast(), torch.no_grad():
-                reference = self.teacher.features(batch.reference)
+                reference = self.features(batch.reference)
                 reference_last = reference["last"]
-                source_last = self.teacher.features(batch.source)["last"] if cams else None
+                source_last = self.features(batch.source)["last"] if cams else None
             if c.percep > 0:
                 assert seen is not None
                 losses["percep"] = c.percep * perceptual_loss(seen, reference, c.percep_maps, batch.paired)
@@ -266,7 +270,7 @@ def _train_amgan(
     elif warm_start is not None:
         _start_from(model, warm_start)
 
-    batches = _batch_maker(train, extra, teacher, config, device)
+    batches = make_batches(train, extra, teacher, config, device)
     journal = Journal(out, model, judge, val, about, best, seconds) if first else None
     with interruptible() as interrupted, progress_bar(visible=first) as bar:
         task = bar.add_task("Training AMGAN", total=steps, completed=step)
@@ -295,7 +299,7 @@ def _train_amgan(
         console.print(f"Done: {out / 'editor'}, best validation score {journal.best:.3f}. Sheets in {run / 'sheets'}.")
 
 
-def _batch_maker(
+def make_batches(
     train: Garments, extra: Garments | None, teacher: AttributeClassifier, config: AmganConfig, device: torch.device
 ) -> BatchMaker:
     own, weights = len(train), balance_weights(train.labels, config.balance)

@@ -60,6 +60,8 @@ def claim_run(folder: Path, config: Any, data: dict[str, Any]) -> None:
     path = folder / "run.json"
     if path.is_file():
         old = json.loads(path.read_text(encoding="utf-8"))
+        # Settings that did not exist yet had their default's effect.
+        old["config"] = dataclasses.asdict(type(config)()) | old.get("config", {})
         differing = sorted(
             f"{k}: {old[part].get(k)!r} there, {settings[part].get(k)!r} now"
             for part in settings

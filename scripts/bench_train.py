@@ -1,0 +1,222 @@
+"""How fast a training step of AMGAN is, optimisation by optimisation, against the plain eager fp32 step.
+
+python scripts/bench_train.py                                    # preset small, this machine's device
+python scripts/bench_train.py --preset paper --batch 16 --batch 64 --rounds 7
+python scripts/bench_train.py --compile --out bench.json         # torch.compile too; takes minutes to warm up
+
+Every row adds one thing to the row above. Rows take turns, round by round, so that a noisy neighbour hits all of them;
+the median round counts. The garments are drawn by the renderer, with true edits, and every step is a whole step:
+drawing the batch, critics, penalties, generator, averages. Beside it stands the share of the machine's own rate of
+matrix products (measured here, in the row's number format) that the step's convolutions and products come to.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from amgan.commandline import run
+
+if TYPE_CHECKING:  # --help must not wait for torch
+    import torch
+
+    from amgan.training.amgan import Amgan
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+GARMENTS = 96
+
+
+@app.command(help=__doc__)
+def bench(
+    preset: Annotated[str, typer.Option(help="paper, small, tiny.")] = "small",
+    batch: Annotated[list[int] | None, typer.Option(help="Images per step; repeat for several. [default: 16]")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--config", "-c", help="Change a setting of the preset: name=value."),
+    ] = None,
+    rounds: Annotated[int, typer.Option(help="How often the rows take turns.", min=1)] = 5,
+    steps: Annotated[int, typer.Option(help="Steps of each turn.", min=1)] = 4,
+    compile_: Annotated[bool, typer.Option("--compile", help="A row with torch.compile as well.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
+    out: Annotated[Path | None, typer.Option(help="Also write the figures as JSON.")] = None,
+) -> None:
+    from amgan.config import override
+    from amgan.config import preset as named
+    from amgan.training.loop import pick_device
+
+    where = pick_device(device)
+    config = override(named(preset).amgan, set_ or [])
+    garments = drawn_garments(config.image_size)
+    report: dict[str, Any] = {"preset": preset, "device": device_name(where), "batches": {}}
+    rates = {name: product_rate(where, name) for name in ("float32", "bfloat16")}
+    report["products_per_second"] = rates
+    print(f"{report['device']}; matrix products: " + ", ".join(f"{k} {v / 1e12:.2f} TFLOP/s" for k, v in rates.items()))
+    for size in batch or [16]:
+        rows = variants(dataclasses.replace(config, batch=size), compile_)
+        report["batches"][size] = table = measure(rows, garments, where, rounds, steps, rates)
+        print(
+            f"\nBatch {size}, {config.image_size} px, {config.channels} channels, {config.objective}, {config.critics}"
+        )
+        print(
+            "| step | images/s | against plain | peak memory | share of products |\n| --- | ---: | ---: | ---: | ---: |"
+        )
+        for name, row in table.items():
+            memory = f"{row['peak_bytes'] / 2**30:.2f} GiB" if row["peak_bytes"] else "-"
+            print(f"| {name} | {row['images_per_second']:.2f} | {row['ratio']:.2f} | {memory} | {row['share']:.1%} |")
+    if out is not None:
+        out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def variants(config: Any, with_compile: bool) -> dict[str, tuple[Any, bool]]:
+    """Per row its configuration, and whether optimisers are fused; each adds one thing to the one before."""
+    plain = dataclasses.replace(config, bf16=False, channels_last=False, compile=False)
+    rows = {
+        "plain eager fp32": (plain, False),
+        "+ fused Adam": (plain, True),
+        "+ channels last": (dataclasses.replace(plain, channels_last=True), True),
+        "+ bf16": (dataclasses.replace(plain, channels_last=True, bf16=True), True),
+    }
+    if with_compile:
+        rows["+ torch.compile"] = (dataclasses.replace(plain, channels_last=True, bf16=True, compile=True), True)
+    return rows
+
+
+def measure(
+    rows: dict[str, tuple[Any, bool]],
+    garments: Any,
+    device: torch.device,
+    rounds: int,
+    steps: int,
+    rates: dict[str, float],
+) -> dict[str, dict[str, float]]:
+    """Time the rows by turns."""
+    import torch
+
+    from amgan.training.amgan import one_step
+
+    plain, flops = next(iter(rows)), 0.0
+    turns, seconds, peaks = {}, {name: [] for name in rows}, dict.fromkeys(rows, 0)
+    total = 10**9  # far from the end: the rate does not decay
+    for name, (config, fused) in rows.items():
+        model, batches = prepared(config, fused, garments, device)
+        if name == plain:  # the mathematics are the same for all
+            flops = counted_operations(lambda: one_step(model, batches, 1, total))  # noqa: B023
+        for step in range(6 if config.compile else 2):  # warms up; compiled shapes are met
+            one_step(model, batches, step, total)
+        turns[name] = (model, batches)
+    for turn in range(rounds):
+        for name, (model, batches) in turns.items():
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+                torch.cuda.reset_peak_memory_stats()
+            start = time.perf_counter()
+            for k in range(steps):
+                one_step(model, batches, 100 + turn * steps + k, total)  # the same batches for all rows
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+                peaks[name] = max(peaks[name], torch.cuda.max_memory_allocated())
+            seconds[name].append((time.perf_counter() - start) / steps)
+    table = {}
+    for name, (config, _) in rows.items():
+        middle = statistics.median(seconds[name])
+        rate = rates["bfloat16" if config.bf16 else "float32"]
+        table[name] = {
+            "seconds_per_step": middle,
+            "images_per_second": config.batch / middle,
+            "ratio": statistics.median(p / s for p, s in zip(seconds[plain], seconds[name], strict=True)),
+            "peak_bytes": peaks[name],
+            "share": flops / middle / rate,
+        }
+    return table
+
+
+def counted_operations(work: Callable[[], object]) -> float:
+    """Floating-point operations of the convolutions and matrix products in a piece of work, backward passes included.
+    (FlopCounterMode's own module tracker does not bear a penalty's ``autograd.grad``.)"""
+    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils.flop_counter import flop_registry
+
+    class Counter(TorchDispatchMode):
+        total = 0.0
+
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            result = func(*args, **(kwargs or {}))
+            if (count := flop_registry.get(func._overloadpacket)) is not None:
+                self.total += count(*args, **(kwargs or {}), out_val=result)
+            return result
+
+    with Counter() as counter:
+        work()
+    return counter.total
+
+
+def prepared(config: Any, fused: bool, garments: Any, device: torch.device) -> tuple[Amgan, Any]:
+    """A model with a teacher of random weights (its speed is that of a trained one), and its batches."""
+    import torch
+
+    from amgan.config import PRESETS
+    from amgan.networks.classifier import AttributeClassifier
+    from amgan.training.amgan import Amgan, make_batches
+
+    torch.manual_seed(0)
+    like = next(p for p in PRESETS.values() if p.amgan.channels == config.channels and p.amgan.blocks == config.blocks)
+    teacher = AttributeClassifier(garments.schema, like.teacher.backbone, like.teacher.image_size)
+    model = Amgan(garments.schema, config, teacher, device)
+    if not fused:
+        for name in ("g_optimizer", "d_optimizer"):
+            old = getattr(model, name)
+            parameters = [p for group in old.param_groups for p in group["params"]]
+            lr = old.param_groups[0]["lr"]
+            setattr(model, name, torch.optim.Adam(parameters, lr=lr, betas=(0.5, 0.999), foreach=False))
+    return model, make_batches(garments, None, model.teacher, config, device)
+
+
+def drawn_garments(size: int) -> Any:
+    """Garments from the renderer, each with a true edit."""
+    from amgan.data.garments import load_garments
+    from amgan.data.imagefolder import read_imagefolder
+    from amgan.synth.folder import SynthFolder, write_synth
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "drawn"
+        for _ in write_synth(path, SynthFolder(GARMENTS, 1_000_000, max(32, size), 1, "train"), None):
+            pass
+        data = read_imagefolder(path)
+        return load_garments(data, data.records, size, progress=False)
+
+
+def product_rate(device: torch.device, dtype: str, side: int = 2048) -> float:
+    """Floating-point operations per second of a square matrix product."""
+    import torch
+
+    side = side * 4 if device.type == "cuda" else side
+    a = torch.randn(side, side, device=device, dtype=getattr(torch, dtype))
+    best = float("inf")
+    for _ in range(6):
+        start = time.perf_counter()
+        product = a @ a
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        best = min(best, time.perf_counter() - start)
+    assert product.shape == a.shape
+    return 2 * side**3 / best
+
+
+def device_name(device: torch.device) -> str:
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.get_num_threads()} threads"
+
+
+if __name__ == "__main__":
+    run(app)
