@@ -105,7 +105,8 @@ class AmganConfig:
     critic_channels: int = 64
     critic_cap: int = 512  # widest layer; the original's 2,048 make 45 M weights
     critic_layers: int = 6  # of D_I; D_C has two fewer
-    objective: Literal["wgan-gp", "ns-r1"] = "wgan-gp"  # ns-r1: non-saturating loss, lazy R1
+    # ns-r1: non-saturating loss, lazy R1; r3gan: relativistic pairing, R1 and R2
+    objective: Literal["wgan-gp", "ns-r1", "r3gan"] = "wgan-gp"
     critic_steps: int = 5  # per generator step
     gp: float = 10.0  # lambda_gp of WGAN-GP, gamma of R1
     r1_every: int = 16

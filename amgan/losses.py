@@ -24,11 +24,16 @@ def critic_adversarial(objective: str, real: Tensor, fake: Tensor) -> Tensor:
         return fake.mean() - real.mean()
     if objective == "hinge":
         return F.relu(1 + fake).mean() + F.relu(1 - real).mean()
+    if objective == "r3gan":  # relativistic pairing (Huang et al. 2024, equation 2)
+        return F.softplus(fake - real).mean()
     return F.softplus(fake).mean() + F.softplus(-real).mean()
 
 
-def generator_adversarial(objective: str, fake: Tensor) -> Tensor:
-    """L_adv^G of one critic."""
+def generator_adversarial(objective: str, fake: Tensor, real: Tensor | None = None) -> Tensor:
+    """L_adv^G of one critic; ``r3gan`` compares with the realness of real pictures."""
+    if objective == "r3gan":
+        assert real is not None
+        return F.softplus(real - fake).mean()
     return F.softplus(-fake).mean() if objective == "ns-r1" else -fake.mean()
 
 
@@ -44,10 +49,11 @@ def gradient_penalty(critic: Discriminator, real: Tensor, fake: Tensor, mix: Ten
     return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
 
 
-def r1_penalty(critic: Discriminator, real: Tensor) -> Tensor:
-    """R1 (Mescheder et al. 2018): |grad D(x)|^2 at real pictures; callers weight it by gamma / 2."""
-    real = real.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(critic(real)[0].sum(), real, create_graph=True)
+def r1_penalty(critic: Discriminator, pictures: Tensor) -> Tensor:
+    """R1 (Mescheder et al. 2018): |grad D(x)|^2 at real pictures, or R2 at generated ones; callers weight it by gamma /
+    2."""
+    pictures = pictures.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(critic(pictures)[0].sum(), pictures, create_graph=True)
     return gradient.flatten(1).square().sum(1).mean()
 
 

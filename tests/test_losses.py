@@ -70,12 +70,13 @@ def test_penalties_reach_the_critic_s_weights():
         assert critic.body[0].weight.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize("objective", ["wgan-gp", "ns-r1", "hinge"])
+@pytest.mark.parametrize("objective", ["wgan-gp", "ns-r1", "hinge", "r3gan"])
 def test_adversarial_losses_pull_apart(objective):
     real, fake = torch.tensor([2.0]), torch.tensor([-1.0])
     good, bad = losses.critic_adversarial(objective, real, fake), losses.critic_adversarial(objective, fake, real)
     assert good < bad
-    assert losses.generator_adversarial(objective, real) < losses.generator_adversarial(objective, fake)
+    mine = losses.generator_adversarial(objective, real, torch.zeros(1))
+    assert mine < losses.generator_adversarial(objective, fake, torch.zeros(1))
 
 
 def test_a_critic_of_features_learns_what_goes_with_what():

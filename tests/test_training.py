@@ -67,6 +67,7 @@ def test_a_classifier_learns_drawn_garments(tmp_path):
     [
         {"objective": "ns-r1"},
         {"objective": "wgan-gp"},
+        {"objective": "r3gan"},
         {"critics": "features", "code": 3, "skips": True, "context": True},
     ],
 )

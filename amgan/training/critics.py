@@ -75,19 +75,26 @@ class PixelCritics:
                 penalty = gradient_penalty(critic, real_pictures, fake_pictures, batch.mix)
                 total, logged[f"D_{name}/gp"] = total + config.gp * penalty, penalty.detach()
             elif step % config.r1_every == 0:
-                penalty = r1_penalty(critic, real_pictures)
-                total = total + 0.5 * config.gp * config.r1_every * penalty
-                logged[f"D_{name}/r1"] = penalty.detach()
+                for kind, at in (("r1", real_pictures), ("r2", fake_pictures)):
+                    if kind == "r1" or config.objective == "r3gan":
+                        penalty = r1_penalty(critic, at)
+                        total = total + 0.5 * config.gp * config.r1_every * penalty
+                        logged[f"D_{name}/{kind}"] = penalty.detach()
         return total, logged
 
     def view(self, batch: EditBatch, edited: Generated, seen: Maps | None) -> Losses:
         c = self.config
         losses: Losses = {}
         boxes = edit_boxes(edited.mask)
-        for name, critic, pictures in (("I", self.i, edited.image), ("C", self.c, crop(edited.image, boxes))):
+        for name, critic in (("I", self.i), ("C", self.c)):
+            pictures, photos = edited.image, batch.photos
+            if name == "C":
+                pictures, photos = crop(pictures, boxes), crop(photos, boxes)
             with torch.autocast(pictures.device.type, torch.bfloat16, enabled=c.bf16):
                 source, classes = critic(pictures)
-            losses[f"adv_{name}"] = c.adv * generator_adversarial(c.objective, source)
+                with torch.no_grad():
+                    real = critic(photos)[0] if c.objective == "r3gan" else None
+            losses[f"adv_{name}"] = c.adv * generator_adversarial(c.objective, source, real)
             losses[f"cls_{name}"] = c.cls * wanted_classification(self.schema, classes, batch.wanted, batch.edited)
         return losses
 
