@@ -237,22 +237,8 @@ def train_amgan(
     Args:
         extra: garments of the same schema with true edits, drawn for a share ``config.extra`` of each batch.
     """
-    if config.batch % max(1, parallel.launched_count()):
-        raise UserError(f"A batch of {config.batch} cannot be shared by {parallel.launched_count()} processes evenly.")
-    with parallel.joined(device):
-        _train_amgan(train, val, config, out, device, about, warm_start, extra)
-
-
-def _train_amgan(
-    train: Garments,
-    val: Garments,
-    config: AmganConfig,
-    out: Path,
-    device: torch.device,
-    about: dict[str, Any],
-    warm_start: str | None,
-    extra: Garments | None,
-) -> None:
+    if config.batch % parallel.world():
+        raise UserError(f"A batch of {config.batch} cannot be shared by {parallel.world()} processes evenly.")
     run, first = out / "editor-run", parallel.rank() == 0
     if first:
         claim_run(run, config, {k: about[k] for k in ("data", "preset", "extra") if k in about})

@@ -14,10 +14,11 @@ from rich import print_json
 
 from amgan import parallel
 from amgan.config import override, preset
-from amgan.data.garments import Garments, load_garments
+from amgan.data.garments import load_garments
 from amgan.data.imagefolder import ImageFolder, find_metadata, read_imagefolder
 from amgan.errors import UserError
 from amgan.schema import AttributeSchema
+from amgan.training.amgan import train_amgan
 from amgan.training.classifier import train_classifier
 from amgan.training.loop import console, pick_device
 
@@ -88,9 +89,9 @@ def train_command(
         if not ready:
             console.print(f"No finished {missing} in {out}: it is trained first.")
             classifier(missing, getattr(chosen, missing))
-    train_amgan_into(
-        out, train, val, config, device, {**about, "command": shlex.join(["amgan", *sys.argv[1:]])}, warm_start, added
-    )
+    with parallel.joined(device):
+        about["command"] = shlex.join(["amgan", *sys.argv[1:]])
+        train_amgan(train, val, config, out, device, about, warm_start, added)
 
 
 def _finished(out: Path, role: str) -> bool:
@@ -101,18 +102,3 @@ def _finished(out: Path, role: str) -> bool:
     config = json.loads((run / "run.json").read_text(encoding="utf-8"))["config"]
     states = sorted(run.glob("state-????????"))
     return bool(states) and int(states[-1].name[6:]) >= max(1, round(config["kimg"] * 1000 / config["batch"]))
-
-
-def train_amgan_into(
-    out: Path,
-    train: Garments,
-    val: Garments,
-    config: Any,
-    device: Any,
-    about: dict[str, Any],
-    warm_start: str | None,
-    extra: Garments | None = None,
-) -> None:
-    from amgan.training.amgan import train_amgan
-
-    train_amgan(train, val, config, out, device, about, warm_start, extra)
