@@ -13,7 +13,7 @@ from amgan.errors import UserError
 from amgan.networks.classifier import AttributeClassifier, classification_loss
 from amgan.networks.discriminator import Discriminator, FeatureCritic
 from amgan.networks.encoder import PairEncoder, code_divergence
-from amgan.networks.generator import Generator, make_condition
+from amgan.networks.generator import Generator, Told, make_condition
 from amgan.testing import SCHEMA
 
 torch.manual_seed(0)
@@ -101,14 +101,16 @@ def test_a_critic_of_features_learns_what_goes_with_what():
 
 
 def test_the_code_s_divergence_is_that_of_two_normal_distributions():
-    mean, spread = torch.randn(4, 3), torch.randn(4, 3)
+    mean, spread, prior = torch.randn(4, 3), torch.randn(4, 3), torch.randn(4, 6)
     normal = torch.distributions.Normal
-    expected = torch.distributions.kl_divergence(normal(mean, (spread / 2).exp()), normal(torch.zeros(3), 1.0)).sum(1)
-    assert torch.allclose(code_divergence(mean, spread), expected, atol=1e-5)
+    expected = normal(prior[:, :3], (prior[:, 3:] / 2).exp())
+    expected = torch.distributions.kl_divergence(normal(mean, (spread / 2).exp()), expected).sum(1)
+    assert torch.allclose(code_divergence(mean, spread, prior), expected, atol=1e-4)
 
 
 def test_a_code_says_what_the_picture_does_not():
-    """One source, two true edits: without a code the best answer is their mean."""
+    """One source, two true edits: without a code the best answer is their mean. What the condition says, that a picture
+    is to be red or blue, the code's prior learns from it."""
     torch.manual_seed(0)
     network, encoder = Generator(SCHEMA, 16, 1, 2, True, True, code=2), PairEncoder(2)
     source = torch.rand(8, 3, 16, 16) - 0.5
@@ -116,17 +118,23 @@ def test_a_code_says_what_the_picture_does_not():
     reference[::2] -= 0.5
     reference[1::2] += 0.5
     condition = torch.zeros(8, SCHEMA.n_values + SCHEMA.n_attributes)
+    condition[:4, 0], condition[4:, 1] = 1, 1
+    reference[:4, 0] += 0.4
     optimizer = torch.optim.Adam([*network.parameters(), *encoder.parameters()], lr=2e-3)
+    known = torch.ones(8, dtype=torch.bool)
     for _ in range(100):
         mean, spread = encoder(source, reference)
-        edited = network(source, condition, mean + torch.randn(8, 2) * (spread / 2).exp()).image
-        loss = (edited - reference).abs().mean() + 1e-3 * code_divergence(mean, spread).mean()
+        edited = network(source, condition, Told(mean, spread, known, torch.randn(8, 2)))
+        loss = (edited.image - reference).abs().mean() + 1e-3 * code_divergence(mean, spread, edited.prior).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    told = network(source, condition, encoder(source, reference)[0]).image
+    told = network(source, condition, Told(mean, spread, known, torch.zeros(8, 2))).image
     assert (told - reference).abs().mean() < 0.25  # no one answer to both is nearer than 0.5
-    assert torch.equal(network(source, condition).image, network(source, condition, torch.zeros(8, 2)).image)
+    typical = network(source, condition)
+    unknown = Told(mean, spread, ~known, torch.zeros(8, 2))
+    assert torch.equal(typical.image, network(source, condition, unknown).image)
+    assert not torch.allclose(typical.prior[0], typical.prior[4])
     with pytest.raises(UserError, match="needs skips"):
         Generator(SCHEMA, 8, 1, code=2)
 

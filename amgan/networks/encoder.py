@@ -1,5 +1,5 @@
-"""What an edit leaves open, as a few numbers, read off a pair while training (the cVAE half of BicycleGAN, Zhu et al.
-2017)."""
+"""What an edit leaves open, as a few numbers, read off a pair while training: a conditional variational autoencoder
+(Sohn, Lee and Yan 2015), as in BicycleGAN (Zhu et al. 2017)."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ class PairEncoder(nn.Module):
         return mean, spread.clamp(-8, 4)
 
 
-def code_divergence(mean: Tensor, spread: Tensor) -> Tensor:
-    """KL divergence of N(mean, exp(spread)) from N(0, 1), summed over the code: (B, code) twice to (B,)."""
-    return 0.5 * (mean.square() + spread.exp() - 1 - spread).sum(1)
+def code_divergence(mean: Tensor, spread: Tensor, prior: Tensor) -> Tensor:
+    """KL divergence of N(mean, exp(spread)), both (B, code), from the prior (B, 2 code), summed over the code: (B,)."""
+    middle, width = prior.chunk(2, dim=1)
+    return 0.5 * (((mean - middle).square() + spread.exp()) * (-width).exp() - 1 + width - spread).sum(1)

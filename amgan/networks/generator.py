@@ -24,11 +24,28 @@ class Generated(NamedTuple):
         image: x*, float32 in [-1, 1], (B, 3, S, S).
         mask: alpha, float32 in [0, 1], (B, 1, S, S).
         raw: z, float32 in [-1, 1], (B, 3, S, S).
+        prior: mean and log variance that the code was expected to have, float32 (B, 2 code), where there is a code.
     """
 
     image: Tensor
     mask: Tensor
     raw: Tensor
+    prior: Tensor | None = None
+
+
+class Told(NamedTuple):
+    """Codes that were read off pairs (see encoder.py), for training.
+
+    Attributes:
+        mean, spread: mean and log variance, (B, code).
+        known: bool (B,), whether a row has a pair; the others draw from the prior.
+        noise: normal, (B, code).
+    """
+
+    mean: Tensor
+    spread: Tensor
+    known: Tensor
+    noise: Tensor
 
 
 def make_condition(schema: AttributeSchema, labels: Tensor, edited: Tensor) -> Tensor:
@@ -152,15 +169,20 @@ class Generator(nn.Module):
         if self.gate is not None:
             nn.init.zeros_(self.gate.weight)
             nn.init.constant_(self.gate.bias, -2.5)  # type: ignore[arg-type]
+        # What the code is expected to be, given the edit and the garment (a conditional prior, Sohn et al. 2015).
+        self.prior = nn.Linear((late or 0) - code, 2 * code) if code else None
+        if self.prior is not None:
+            nn.init.zeros_(self.prior.weight)
+            nn.init.zeros_(self.prior.bias)
 
     @classmethod
     def from_config(cls, schema: AttributeSchema, config: AmganConfig) -> Generator:
         c = config
         return cls(schema, c.channels, c.blocks, c.inner_stride, c.skips, c.context, c.code)
 
-    def forward(self, x: Tensor, condition: Tensor, code: Tensor | None = None) -> Generated:
-        """Pictures in [-1, 1], float (B, 3, S, S), conditions (B, N + M) of ``make_condition``, and codes (B, code);
-        zeros, the typical edit, when not given."""
+    def forward(self, x: Tensor, condition: Tensor, told: Told | None = None) -> Generated:
+        """Pictures in [-1, 1], float (B, 3, S, S), conditions (B, N + M) of ``make_condition``, and what codes were
+        told; the prior's mean, the typical edit, when not given."""
         m = condition
         h = F.pixel_unshuffle(x, self.inner_stride) if self.inner_stride > 1 else x
         planes = m[:, :, None, None].expand(-1, -1, h.shape[2], h.shape[3])
@@ -171,8 +193,10 @@ class Generator(nn.Module):
         colour = cloth_colour(x.float())  # (B, 3)
         if self.context is not None:
             m = torch.cat([m, F.relu(self.context(torch.cat([colour, h.float().mean((2, 3))], dim=1)))], dim=1)
-        if self.code:
-            m = torch.cat([m, m.new_zeros(len(m), self.code) if code is None else code.to(m.dtype)], dim=1)
+        prior = None
+        if self.prior is not None:
+            prior = self.prior(m).float()
+            m = torch.cat([m, self._drawn_code(prior, told).to(m.dtype)], dim=1)
         for block in self.blocks:
             h = block(h, m)
         h = F.interpolate(h, scale_factor=2.0)
@@ -195,4 +219,12 @@ class Generator(nn.Module):
                 )
             picture = picture + start
         raw = torch.tanh(picture)
-        return Generated(mask * raw + (1 - mask) * x.float(), mask, raw)
+        return Generated(mask * raw + (1 - mask) * x.float(), mask, raw, prior)
+
+    def _drawn_code(self, prior: Tensor, told: Told | None) -> Tensor:
+        mean, spread = prior.chunk(2, dim=1)
+        if told is None:
+            return mean
+        known = told.known[:, None]
+        mean, spread = torch.where(known, told.mean, mean), torch.where(known, told.spread, spread)
+        return mean + told.noise * (spread / 2).exp()

@@ -27,7 +27,7 @@ from amgan.losses import (
 )
 from amgan.networks.classifier import AttributeClassifier
 from amgan.networks.encoder import PairEncoder, code_divergence
-from amgan.networks.generator import Generated, Generator, make_condition
+from amgan.networks.generator import Generated, Generator, Told, make_condition
 from amgan.training.critics import Losses, Maps, make_critics
 from amgan.training.loop import claim_run, console, interruptible, progress_bar, seed_step
 from amgan.training.snapshot import Journal
@@ -99,10 +99,10 @@ class Amgan:
                 return self.generate(batch.source, condition), {}
         with self.autocast():
             mean, spread = self.encoder(batch.source, batch.reference)
-            # Without a pair there is nothing to read: any code will do.
-            code = torch.where(batch.paired[:, None] > 0, mean + batch.noise * (spread / 2).exp(), batch.noise)
-            edited = self.generate(batch.source, condition, code)
-        return edited, {"kl": self.config.kl * (code_divergence(mean, spread) * batch.paired).mean()}
+            # Without a pair there is nothing to read: any code that is to be expected will do.
+            edited = self.generate(batch.source, condition, Told(mean, spread, batch.paired > 0, batch.noise))
+        divergence = code_divergence(mean, spread, edited.prior)
+        return edited, {"kl": self.config.kl * (divergence * batch.paired).mean()}
 
     # --- Critics ------------------------------------------------------------------------------------------------------
 
