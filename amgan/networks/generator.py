@@ -38,7 +38,7 @@ class Told(NamedTuple):
 
     Attributes:
         mean, spread: mean and log variance, (B, code).
-        known: bool (B,), whether a row has a pair; the others draw from the prior.
+        known: bool (B,), which rows have them; the others take the prior's mean.
         noise: normal, (B, code).
     """
 
@@ -222,9 +222,8 @@ class Generator(nn.Module):
         return Generated(mask * raw + (1 - mask) * x.float(), mask, raw, prior)
 
     def _drawn_code(self, prior: Tensor, told: Told | None) -> Tensor:
-        mean, spread = prior.chunk(2, dim=1)
+        mean, _ = prior.chunk(2, dim=1)
         if told is None:
             return mean
-        known = told.known[:, None]
-        mean, spread = torch.where(known, told.mean, mean), torch.where(known, told.spread, spread)
-        return mean + told.noise * (spread / 2).exp()
+        drawn = told.mean + told.noise * (told.spread / 2).exp()
+        return torch.where(told.known[:, None], drawn, mean)

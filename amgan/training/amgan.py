@@ -99,10 +99,12 @@ class Amgan:
                 return self.generate(batch.source, condition), {}
         with self.autocast():
             mean, spread = self.encoder(batch.source, batch.reference)
-            # Without a pair there is nothing to read: any code that is to be expected will do.
-            edited = self.generate(batch.source, condition, Told(mean, spread, batch.paired > 0, batch.noise))
+            # Half of the rows are drawn as edits will be, at what is to be expected; and so is a mere change of colour,
+            # lest the condition be read off the code.
+            known = (batch.paired > 0) & (batch.mix < 0.5) & (self.same_detail(batch) == 0)
+            edited = self.generate(batch.source, condition, Told(mean, spread, known, batch.noise))
         divergence = code_divergence(mean, spread, edited.prior)
-        return edited, {"kl": self.config.kl * (divergence * batch.paired).mean()}
+        return edited, {"kl": self.config.kl * (divergence * known).mean()}
 
     # --- Critics ------------------------------------------------------------------------------------------------------
 
