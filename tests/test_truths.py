@@ -144,7 +144,7 @@ def test_a_head_start_maps_values_by_name():
     rich = replace(CONFIG, skips=True, context=True, inner_stride=2)
     for config, later in ((CONFIG, CONFIG), (rich, rich), (rich, replace(rich, code=3))):
         first, second = Generator.from_config(old, config).eval(), Generator.from_config(SMALLER, later).eval()
-        assert transfer_generator(second, first) == len(second.state_dict())
+        assert transfer_generator(second, first) == len(first.state_dict())
         x = torch.rand(2, 3, 32, 32) * 2 - 1
         edits = []
         for schema, network in ((old, first), (SMALLER, second)):
