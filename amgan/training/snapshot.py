@@ -129,14 +129,8 @@ class Journal:
         best: float,
         seconds: float,
     ) -> None:
-        self.out, self.run, self.model, self.judge, self.val, self.about = (
-            out,
-            out / "editor-run",
-            model,
-            judge,
-            val,
-            about,
-        )
+        self.out, self.run = out, out / "editor-run"
+        self.model, self.judge, self.val, self.about = model, judge, val, about
         self.best = best
         self.started = time.monotonic() - seconds
         self.stats = StatsFile(self.run)
