@@ -142,8 +142,11 @@ def test_a_head_start_maps_values_by_name():
     }
     assert {(6, 7), (7, 6)} <= set(shared_planes(SMALLER, old))  # sleeve is 0 here and 1 there, colour the other way
     rich = replace(CONFIG, skips=True, context=True, inner_stride=2)
-    for config, later in ((CONFIG, CONFIG), (rich, rich), (rich, replace(rich, code=3))):
+    coded = replace(rich, code=3)
+    for config, later in ((CONFIG, CONFIG), (rich, rich), (rich, coded), (coded, coded)):
         first, second = Generator.from_config(old, config).eval(), Generator.from_config(SMALLER, later).eval()
+        if first.prior is not None:  # as if it had learnt something
+            torch.nn.init.normal_(first.prior.weight)
         assert transfer_generator(second, first) == len(first.state_dict())
         x = torch.rand(2, 3, 32, 32) * 2 - 1
         edits = []

@@ -110,7 +110,8 @@ class BatchPlan:
         truth: int64 (B,), which true edit is the result; -1 where none is.
         dye: int64 (B,), the garment whose colour is given to the true edit on top; -1 where none is.
         theta: float32 (B, 2, 3), how all pictures of a row are moved.
-        mix: float32 (B,), uniform in [0, 1), for the gradient penalty; noise: float32 (B, code), normal, for the code.
+        mix: float32 (B,), uniform in [0, 1), for the gradient penalty, and for which half of the rows is told its code.
+        noise: float32 (B, code), normal, for the code.
         chance: float32 (B, NEAREST + M PARTNERS), for the choice of references and partners.
     """
 

@@ -43,7 +43,7 @@ def transfer_generator(own: Generator, other: Generator) -> int:
         if name == "stem.weight":
             start = 3 * own.inner_stride**2  # picture first, then the planes
             return _copy_columns(tensor, source, start, 3 * other.inner_stride**2, own, other, planes)
-        if name.endswith("modulation.weight"):  # the planes first, then the context, then the code
+        if name.endswith(("modulation.weight", "prior.weight")):  # the planes, then the context, then the code
             return _copy_columns(tensor, source, 0, 0, own, other, planes)
         return None
 
