@@ -14,7 +14,7 @@ from amgan.data.batches import BatchMaker, draw_edits
 from amgan.data.color import lab_to_rgb, rgb_to_lab
 from amgan.data.garments import balance_weights, load_garments
 from amgan.data.imagefolder import read_imagefolder
-from amgan.data.pairs import GarmentIndex, change_sleeves, dilate, lab_statistics, open_mask, recolour
+from amgan.data.pairs import GarmentIndex, cut_sleeves, dilate, lab_statistics, open_mask, recolour
 from amgan.data.references import NEAREST, PARTNERS, assign_partners, assign_references
 from amgan.photos.framing import frame
 from amgan.testing import SCHEMA, draw_catalogue, draw_garment
@@ -72,13 +72,11 @@ def test_recolour_leaves_a_print_alone():
     assert (out[:, :, 31:37, 29:35] - printed[:, :, 31:37, 29:35]).abs().max() < 0.1
 
 
-@pytest.mark.parametrize(("mine", "partners"), [("short", "long"), ("long", "short"), ("long", "sleeveless")])
-def test_changed_sleeves_match_the_garment_drawn_so(mine, partners):
-    x, mask = shirt(mine, "red")
-    y, other_mask = shirt(partners, "blue")
-    truth, truth_mask = shirt(partners, "red")
-    grow = torch.tensor([partners == "long"])
-    out, out_mask = change_sleeves(x, mask, y, other_mask, grow, lab_statistics(y, other_mask), lab_statistics(x, mask))
+@pytest.mark.parametrize("shorter", ["short", "sleeveless"])
+def test_cut_sleeves_match_the_garment_drawn_so(shorter):
+    x, mask = shirt("long", "red")
+    truth, truth_mask = shirt(shorter, "red")
+    out, out_mask = cut_sleeves(x, mask, shirt(shorter, "blue")[1])
     iou = (out_mask * truth_mask).sum() / torch.maximum(out_mask, truth_mask).sum()
     assert iou > 0.9
     assert (out - truth).abs().mean() < 0.06 < (x - truth).abs().mean()
@@ -102,11 +100,10 @@ def test_partners_have_the_wanted_sleeve(garments):
     features = F.normalize(torch.randn(len(garments), 4), dim=1)
     index = torch.arange(9)
     wanted = (garments.labels[index, 0] + 1) % 3
-    chosen, grow = assign_partners(
+    chosen = assign_partners(
         GarmentIndex.build(garments, features), garments.labels[:, 0], index, wanted, torch.rand(9, PARTNERS)
     )
     assert (garments.labels[chosen, 0] == wanted).all()
-    assert torch.equal(grow, wanted > garments.labels[index, 0])
 
 
 def test_drawn_edits_change_known_attributes_to_other_values_never_to_multi():

@@ -16,8 +16,9 @@ from amgan.attention import OUTLINE, WHOLE_GARMENT
 from amgan.config import AmganConfig
 from amgan.data.augment import random_affine, to_float, warp, warp_mask
 from amgan.data.garments import Garments
-from amgan.data.pairs import GarmentIndex, change_sleeves, recolour
+from amgan.data.pairs import GarmentIndex, cut_sleeves, recolour
 from amgan.data.references import NEAREST, PARTNERS, assign_partners, assign_references
+from amgan.data.sleeves import Sewn, sew_all, sleeve_lengths
 from amgan.schema import AttributeSchema
 
 # Values that name no appearance of their own are never asked for.
@@ -40,9 +41,9 @@ class EditBatch(NamedTuple):
         way_back: int64 (b,), rows from which there is a way back: unpaired photographs whose edited labels can be asked
             for.
         region: float (B,), 1 where the edit changes something, so that the attention has a target.
-        true: float (B,), 1 where the reference is not constructed but true: where it differs is where to look.
+        true: float (B,), 1 where source and reference are alike but for the edit: where they differ is where to look.
         mix, noise: chance, see ``BatchPlan``.
-        all_true: whether every reference is true.
+        all_true: whether all are.
     """
 
     photos: Tensor
@@ -108,6 +109,7 @@ class BatchPlan:
         labels, wanted: int64 (B, M); edited: bool (B, M).
         paired, same, backward: bool (B,): has an exact result; asks for what is there; the photograph is the result.
         truth: int64 (B,), which true edit is the result; -1 where none is.
+        sewn: int64 (B,), which sewn garment gives it its longer sleeves; -1 where none does.
         dye: int64 (B,), the garment whose colour is given to the true edit on top; -1 where none is.
         theta: float32 (B, 2, 3), how all pictures of a row are moved.
         mix: float32 (B,), uniform in [0, 1), for the gradient penalty, and for which half of the rows is told its code.
@@ -123,6 +125,7 @@ class BatchPlan:
     same: Tensor
     backward: Tensor
     truth: Tensor
+    sewn: Tensor
     dye: Tensor
     theta: Tensor
     mix: Tensor
@@ -160,6 +163,11 @@ class BatchMaker:
         names = self.schema.names
         self.outline = [i for i, n in enumerate(names) if n in OUTLINE]
         self.cloth = [i for i, n in enumerate(names) if n == "color"]
+        # Longer sleeves are sewn on beforehand, one garment after the other; the rest of a pair is made as it is drawn.
+        self.sewn: Sewn | None = None
+        if self.outline and config.pairs > 0 and own != 0:
+            self.sewn = sew_all(garments, self.outline[0], own or len(garments))
+            self.lengths = sleeve_lengths(self.schema.attributes[self.outline[0]].values)
         # Pairs can be constructed for edits of these alone.
         self.constructible = torch.zeros(len(names), dtype=torch.bool)
         self.constructible[self.outline + self.cloth] = True
@@ -187,6 +195,8 @@ class BatchMaker:
         chance = torch.rand(b, 4, generator=generator)
         has_truth = self.truth_count[index] > 0
         constructible = edited.any(1) & ~(edited & ~self.constructible).any(1)
+        sewn, cut = self._sleeves(index, labels, wanted, edited)
+        constructible &= (sewn >= 0) | cut | ~edited[:, self.outline].any(1)
         paired = (chance[:, 0] < config.pairs) & (has_truth | constructible)
         true = paired & has_truth
         truth = self.first_truth[index] + (chance[:, 3] * self.truth_count[index]).long()
@@ -200,7 +210,8 @@ class BatchMaker:
             wanted[:, i] = torch.where(dye >= 0, self.labels[dye, i], wanted[:, i])
             edited[:, i] |= dye >= 0
         same = paired & (chance[:, 1] < IDENTITY)
-        backward = paired & ~same & ~self._nameless(labels, edited) & (chance[:, 2] < 0.5)
+        # A sleeve that was cut off could have lain anywhere: back from there is no lesson, it would teach the average.
+        backward = paired & ~same & ~self._nameless(labels, edited) & (chance[:, 2] < 0.5) & (true | ~cut)
         return BatchPlan(
             index=index,
             labels=labels,
@@ -210,6 +221,7 @@ class BatchMaker:
             same=same,
             backward=backward,
             truth=truth,
+            sewn=torch.where(paired & ~true & ~same, sewn, -1),
             dye=dye,
             theta=random_affine(b, generator),
             mix=torch.rand(b, generator=generator),
@@ -274,10 +286,10 @@ class BatchMaker:
             paired=there(plan.paired.float()),
             way_back=rows(cycled),
             region=there((plan.edited.any(1) & ~plan.same).float()),
-            true=there(true.float()),
+            true=there((true | (plan.sewn >= 0)).float()),
             mix=there(plan.mix),
             noise=there(plan.noise),
-            all_true=bool(true.all()),
+            all_true=bool((true | (plan.sewn >= 0)).all()),
         )
 
     def _nameless(self, labels: Tensor, edited: Tensor) -> Tensor:
@@ -286,6 +298,14 @@ class BatchMaker:
         for i, valid in enumerate(drawable(self.schema)):
             out |= edited[:, i] & ~torch.isin(labels[:, i], valid)
         return out
+
+    def _sleeves(self, index: Tensor, labels: Tensor, wanted: Tensor, edited: Tensor) -> tuple[Tensor, Tensor]:
+        """Which sewn garment has the wanted sleeves, int64 (B,), -1 where none; and where sleeves can be cut, bool."""
+        if self.sewn is None:
+            return torch.full((len(index),), -1), torch.zeros(len(index), dtype=torch.bool)
+        i = self.outline[0]
+        sewn = torch.where(edited[:, i], self.sewn.at[index, wanted[:, i].clamp(min=0)], -1)
+        return sewn, edited[:, i] & (self.lengths[wanted[:, i]] < self.lengths[labels[:, i]])
 
     def _draw_dyes(self, true: Tensor, labels: Tensor, edited: Tensor, generator: torch.Generator) -> Tensor:
         """True edits change one attribute. For a share ``several`` of them, those that leave the colour alone, the
@@ -315,22 +335,19 @@ class BatchMaker:
         colour, device = self.index.colour, photos.device
         edited = plan.edited & (plan.paired & (plan.truth < 0))[:, None]
         for i in self.outline:
-            rows = edited[:, i].nonzero()[:, 0]
+            if self.sewn is not None and (plan.sewn >= 0).any():
+                rows = (plan.sewn >= 0).nonzero()[:, 0].to(device, non_blocking=True)
+                sewn = plan.sewn[plan.sewn >= 0].to(device, non_blocking=True)
+                photos = photos.index_copy(0, rows, to_float(self.sewn.images[sewn]))
+                masks = masks.index_copy(0, rows, self.sewn.masks[sewn].float())
+            rows = (edited[:, i] & (plan.sewn < 0) & ~plan.same).nonzero()[:, 0]
             if len(rows):
                 chance = plan.chance[rows, NEAREST + i * PARTNERS :].to(device, non_blocking=True)
                 wanted = plan.wanted[rows, i].to(device, non_blocking=True)
                 index = plan.index[rows].to(device, non_blocking=True)
                 rows = rows.to(device, non_blocking=True)
-                partners, grow = assign_partners(self.index, self.garments.labels[:, i], index, wanted, chance)
-                changed, changed_masks = change_sleeves(
-                    photos[rows],
-                    masks[rows],
-                    to_float(self.garments.images[partners]),
-                    self.garments.masks[partners].float(),
-                    grow,
-                    colour[partners],
-                    colour[index],
-                )
+                partners = assign_partners(self.index, self.garments.labels[:, i], index, wanted, chance)
+                changed, changed_masks = cut_sleeves(photos[rows], masks[rows], self.garments.masks[partners].float())
                 photos, masks = photos.index_copy(0, rows, changed), masks.index_copy(0, rows, changed_masks)
         for i in self.cloth:
             rows = edited[:, i].nonzero()[:, 0].to(device, non_blocking=True)

@@ -2,10 +2,10 @@
 exact.
 
 Nobody has photographs of the same shirt with and without its sleeves. But a long sleeve can be cut off along another
-garment's silhouette, a sleeve borrowed from another garment in this one's colour, and cloth recoloured in Lab. Each
-such copy c of a photo x gives two lessons: x -> c, where the input is real, and c -> x, where the wanted result is.
-They serve as the reference image and, being aligned with it, for a pixel loss. All this happens in training alone; an
-edit never uses it.
+garment's silhouette, a sleeve sewn on (see sleeves.py), and cloth recoloured in Lab. Each such copy c of a photo x
+gives two lessons: x -> c, where the input is real, and c -> x, where the wanted result is; but for a sleeve that was
+cut off, which could have lain anywhere. They serve as the reference image and, being aligned with it, for a pixel
+loss. All this happens in training alone; an edit never uses it.
 """
 
 from __future__ import annotations
@@ -126,29 +126,19 @@ def recolour(images: Tensor, masks: Tensor, source: Tensor, target: Tensor) -> T
     return (images + inner * change + (1 - inner) * covered * beside).clamp(-1, 1)
 
 
-def change_sleeves(
-    images: Tensor, masks: Tensor, partners: Tensor, partner_masks: Tensor, grow: Tensor, source: Tensor, target: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Cut sleeves off along a partner's silhouette, or borrow the partner's sleeves in this garment's colour.
+def cut_sleeves(images: Tensor, masks: Tensor, partner_masks: Tensor) -> tuple[Tensor, Tensor]:
+    """Cut sleeves off along the silhouette of a garment that has shorter ones.
 
     Args:
-        images, partners: (B, 3, H, W) in [-1, 1].
+        images: (B, 3, H, W) in [-1, 1].
         masks, partner_masks: (B, 1, H, W) in 0..1.
-        grow: bool (B,), True where the partner has the longer sleeves.
-        source, target: Lab statistics (B, 6) of the partners and of the garments.
 
     Returns:
         The changed pictures and their masks.
     """
     outside = (_offset_from_axis(masks) > SLEEVE_BAND).float()
-    added = open_mask(partner_masks * (1 - masks) * outside, 2)
     removed = open_mask(masks * (1 - partner_masks) * outside, 2)
     # What the cut leaves as slivers goes too, and the soft edge outside the mask with it.
     kept = dilate(open_mask(masks - removed, 2), 1) * masks
     removed = dilate(removed, 4) * (1 - kept) * outside
-    sleeves = recolour(partners, partner_masks, source, target)
-    pick = grow.float()[:, None, None, None]
-    added, removed = added * pick, removed * (1 - pick)
-    changed = images * (1 - added) + sleeves * added
-    changed = changed * (1 - removed) + removed  # white is 1
-    return changed, torch.maximum(masks * (1 - removed), added)
+    return images * (1 - removed) + removed, masks * (1 - removed)  # white is 1

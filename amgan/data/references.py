@@ -45,26 +45,21 @@ def assign_references(
     return _choose(nearest.indices, as_good, chance)
 
 
-def assign_partners(
-    garments: GarmentIndex, sleeves: Tensor, index: Tensor, wanted: Tensor, chance: Tensor
-) -> tuple[Tensor, Tensor]:
-    """For each item a garment whose sleeves it can borrow or be cut along.
+def assign_partners(garments: GarmentIndex, sleeves: Tensor, index: Tensor, wanted: Tensor, chance: Tensor) -> Tensor:
+    """For each item a garment with shorter sleeves, along whose silhouette its own can be cut.
 
     Args:
-        sleeves: int64 (n,), sleeve labels ordered from none to long.
+        sleeves: int64 (n,), sleeve labels.
         index: int64 (B,); wanted: int64 (B,), the sleeve that the changed copy shall have.
         chance: float (B, PARTNERS) in [0, 1), which of the nearest it is.
 
     Returns:
-        int64 (B,) partners, and bool (B,): whether the copy's sleeves grow.
+        int64 (B,).
     """
-    grow = wanted > sleeves[index]
-    sleeves = sleeves[: garments.own]
-    mine, all_ = garments.silhouettes[index], garments.silhouettes[: garments.own]
-    cost = torch.where(grow[:, None], garments.torso_cost(mine, all_), garments.torso_cost(all_, mine).T)
-    cost = cost + 100.0 * (sleeves[None] != wanted[:, None])
+    sleeves, shorter = sleeves[: garments.own], garments.silhouettes[: garments.own]
+    cost = garments.torso_cost(shorter, garments.silhouettes[index]).T + 100.0 * (sleeves[None] != wanted[:, None])
     nearest = cost.topk(min(PARTNERS, cost.shape[1]), largest=False)
-    return _choose(nearest.indices, nearest.values < nearest.values[:, :1] + 50, chance), grow
+    return _choose(nearest.indices, nearest.values < nearest.values[:, :1] + 50, chance)
 
 
 def _choose(candidates: Tensor, allowed: Tensor, chance: Tensor) -> Tensor:
