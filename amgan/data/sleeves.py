@@ -3,8 +3,8 @@
 Where a new sleeve goes, how wide it is and how it bends nothing in a photograph says, and a network that learns from
 many borrowed sleeves answers with their average, a blur. So here the new sleeve follows from the garment alone: the
 armhole is found on the silhouette, the sleeve leaves it in the direction of the sleeve that is there, or at a usual
-angle, narrows to the wrist, and is made of the garment's own cloth, taken from beside the print. One garment, one answer:
-a pixel loss then draws it sharply. All this happens in training alone; an edit never uses it.
+angle, narrows to the wrist, and is made of the garment's own cloth, taken from beside the print. One garment, one
+answer: a pixel loss then draws it sharply. All this happens in training alone; an edit never uses it.
 """
 
 from __future__ import annotations
@@ -182,9 +182,7 @@ def _fit_side(
     return Fit(axis, side, arm, line, bottom)
 
 
-def sew(
-    image: np.ndarray, mask: np.ndarray, has_sleeves: bool, sleeve: str
-) -> tuple[np.ndarray, np.ndarray] | None:
+def sew(image: np.ndarray, mask: np.ndarray, has_sleeves: bool, sleeve: str) -> tuple[np.ndarray, np.ndarray] | None:
     """The garment with longer sleeves.
 
     Args:
@@ -238,7 +236,7 @@ def _edge(fit: Fit, size: int) -> np.ndarray:
 
 
 def _beyond_torso(fit: Fit, size: int) -> np.ndarray:
-    """How much of each pixel lies outside the torso on this side, float32 (S, S): an old sleeve is there, or nothing."""
+    """How much of each pixel lies outside the torso on this side, float32 (S, S): an old sleeve, or nothing."""
     armpit = fit.arm.armhole[1, 1]
     y = np.arange(size)
     # Below the armpit an old sleeve may hang beside the torso; further down what sticks out is the hem.
