@@ -82,7 +82,7 @@ def edit(
 
 @app.command(
     epilog="Examples:  amgan synth --count 2000 --out catalogue    "
-    "amgan synth --count 14000 --seed 1000000 --counterfactuals 1 --size 160 --out training"
+    "amgan synth --count 14000 --seed 1000000 --counterfactuals 1 --usual --size 160 --out training"
 )
 def synth(
     count: Annotated[int, typer.Option(help="How many garments.")],
@@ -90,13 +90,17 @@ def synth(
     seed: Annotated[int, typer.Option(help="Seed of the first. Weights are trained on seeds from 1,000,000 on.")] = 0,
     size: Annotated[int, typer.Option(help="Side in pixels, 32 to 1,024.")] = 128,
     counterfactuals: Annotated[int, typer.Option(help="True edits to render of each garment, for training.")] = 0,
+    usual: Annotated[
+        bool,
+        typer.Option("--usual", help="True edits whose details, where the picture does not tell them, are usual ones."),
+    ] = False,
     split: Annotated[str, typer.Option(help="auto (85 : 5 : 10 by the seed), or train, val or test for all.")] = "auto",
     workers: Annotated[int | None, typer.Option(help="Processes; as many as processors when not given.")] = None,
 ) -> None:
     """Draw labelled garments with exact masks: a catalogue to try things on, and to measure with."""
     from amgan.synth.command import synth_command
 
-    synth_command(count, out, seed, size, counterfactuals, split, workers)
+    synth_command(count, out, seed, size, counterfactuals, usual, split, workers)
 
 
 def main() -> None:

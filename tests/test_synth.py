@@ -13,7 +13,9 @@ from amgan.data.garments import load_garments
 from amgan.data.imagefolder import read_imagefolder
 from amgan.errors import UserError
 from amgan.synth import LEFT_OUT, SCHEMA, counterfactual, draw_item, possible_edits, render, true_region
+from amgan.synth.body import Body
 from amgan.synth.folder import SynthFolder, read_synth, write_synth
+from amgan.synth.render import Item
 from amgan.synth.values import BARE, COLOURS, edited_labels
 
 SHIRT = {"collar": "shirt", "color": "blue", "fastening": "button", "pattern": "plain", "sleeve": "long"}
@@ -199,3 +201,35 @@ def test_the_command(tmp_path):
     assert [r["seed"] for r in rows] == [str(i) for i in range(6)] and {r["split"] for r in rows} == {"test"}
     refused = subprocess.run([*command, "--count", "0", "--out", str(tmp_path / "y")], capture_output=True, text=True)
     assert refused.returncode == 2 and "1 or more" in refused.stderr and "Traceback" not in refused.stderr
+
+
+def test_usual_details_are_alike_for_all_and_leave_the_rest_of_the_garment_alone():
+    plain = [i for i in map(draw_item, range(120)) if i.labels["pattern"] == "plain" and i.labels["sleeve"] == "short"]
+    first, second = plain[:2]
+    for item in (first, second):
+        own, usual = (counterfactual(item, {"pattern": "striped"}, 96, usual=u).rendered for u in (False, True))
+        assert np.array_equal(own.mask, usual.mask) and not np.array_equal(own.image, usual.image)
+    # What the picture tells stays the garment's own: a colour's name, and a long sleeve that is there.
+    for edit in ({"color": "red"}, {"sleeve": "sleeveless"}):
+        long = Item(first.seed, {**first.labels, "sleeve": "long"})
+        own, usual = (counterfactual(long, edit, 96, usual=u).rendered for u in (False, True))
+        assert np.array_equal(own.image, usual.image)
+    # Where nothing shows the arms, two garments of one pose hold them alike, within the frame.
+    bodies = [Body.draw(seed) for seed in range(60)]
+    for pose in ("flat", "hanging", "ghost"):
+        arms = [b.with_usual_arms(seen=False).arms[0] for b in bodies if b.pose == pose]
+        assert len({a.length for a in arms}) == 1
+        assert np.ptp([a.upper for a in arms]) < np.ptp([b.arms[0].upper for b in bodies if b.pose == pose])
+    assert all(np.abs(b.with_usual_arms(False).arms[0].sleeve(1.0)[:, 0]).max() * b.scale < 0.48 for b in bodies)
+
+
+def test_a_folder_of_usual_edits(tmp_path):
+    made = {}
+    for usual in (False, True):
+        folder = tmp_path / str(usual)
+        for _ in write_synth(folder, SynthFolder(12, 3, 48, 1, usual), 1):
+            pass
+        made[usual] = {p.relative_to(folder): p.read_bytes() for p in sorted(folder.rglob("*.png"))}
+    assert made[False].keys() == made[True].keys()
+    differs = {str(k.parent) for k in made[False] if made[False][k] != made[True][k]}
+    assert differs == {"counterfactuals"}

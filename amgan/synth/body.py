@@ -6,7 +6,7 @@ side. ``Body.scale`` and ``Body.top`` put it into the picture.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -17,6 +17,9 @@ Pose = Literal["flat", "hanging", "ghost"]
 
 # Share of the arm that a sleeve covers.
 SLEEVE_LENGTH = {"extra short": 0.1, "short": 0.31, "elbow": 0.5, "3/4": 0.72, "long": 1.0, "extra long": 1.17}
+
+# Degrees from straight down: the upper arm's least and most, and about how much less the forearm's is.
+ARM_ANGLES = {"flat": (19, 40, 16), "hanging": (9, 19, 5), "ghost": (14, 27, 12)}
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ class Body:
         armpit_y = shoulder_y + between(0.135, 0.165)
         waist = chest * taper * between(0.95, 1.0)
         hem = waist * {"slim": 1.04, "regular": 1.02, "boxy": 1.0, "a-line": 1.18}[cut] * between(0.98, 1.04)
-        low, high, bend = {"flat": (19, 40, 16), "hanging": (9, 19, 5), "ghost": (14, 27, 12)}[pose]
+        low, high, bend = ARM_ANGLES[pose]
         angle, elbow = between(low, high), between(0.3, 1.3) * bend
         arms = []
         for _ in range(2):
@@ -166,6 +169,31 @@ class Body:
             top=between(0.15, 0.17),
             turn=np.radians(between(-3.5, 3.5)) if pose == "flat" else np.radians(between(-1, 1)),
         )
+
+    def with_usual_arms(self, seen: bool) -> Body:
+        """The same garment with arms as they mostly are: what an edit that adds sleeves cannot know of this one.
+
+        Args:
+            seen: whether the upper arms' direction is known, from short sleeves.
+        """
+        low, high, bend = ARM_ANGLES[self.pose]
+        arms = []
+        for arm in self.arms:
+            upper = np.degrees(arm.upper) if seen else (low + high) / 2
+            while True:
+                usual = replace(
+                    arm,
+                    upper=np.radians(upper),
+                    lower=np.radians(max(2.0, upper - 0.8 * bend)),
+                    length=0.475,
+                    wrist=0.0875,
+                )
+                # The frame was made for this garment's own arms; the usual ones keep within it.
+                if seen or upper < 2 or np.abs(usual.sleeve(1.0)[:, 0]).max() * self.scale < 0.47:
+                    break
+                upper -= 1
+            arms.append(usual)
+        return replace(self, arms=(arms[0], arms[1]))
 
     def place(self, shape: Points) -> Points:
         """From the garment's coordinates to the picture's."""

@@ -56,9 +56,14 @@ class Cloth:
 ALL_OVER = {n for n in REPEATS if n not in ("camouflage", "colour gradient", "colourful")}
 
 
-def make_cloth(seed: int, colour: str, pattern: str, size: int) -> Cloth:
-    """The cloth of a seed in a named colour and pattern."""
+def make_cloth(seed: int, colour: str, pattern: str, size: int, style: int) -> Cloth:
+    """The cloth of a seed in a named colour and pattern.
+
+    Args:
+        style: the seed that decides the pattern's details.
+    """
     palette = draw_palette(seed, colour)
+    inks = palette if style == seed else draw_palette(seed, colour, style)
     g = stream(seed, "cloth")
     material = MATERIALS[g.integers(len(MATERIALS))]
     ringer = g.random() < 0.15
@@ -68,9 +73,9 @@ def make_cloth(seed: int, colour: str, pattern: str, size: int) -> Cloth:
         return np.full((size, size, 3), np.rint(colour), np.uint8)
 
     torso, sleeve, trim = plain(palette.base), plain(palette.base), plain(palette.base)
-    motif = stream(seed, f"pattern {pattern}")
+    motif = stream(style, f"pattern {pattern}")
     if pattern in REPEATS:
-        REPEATS[pattern](torso, palette, motif)
+        REPEATS[pattern](torso, inks, motif)
         sleeve = torso.copy()
     elif len(palette.blocks) > 1:  # colour blocking
         edge = motif.uniform(0.16, 0.3)
@@ -80,7 +85,7 @@ def make_cloth(seed: int, colour: str, pattern: str, size: int) -> Cloth:
         sleeve = plain(palette.blocks[3])
         fill_into(sleeve, rectangle(0, edge, 1, 1), palette.blocks[1])
     if pattern in ("print", "photo"):
-        picture, cover = (draw_print if pattern == "print" else draw_photo)(size, palette, motif)
+        picture, cover = (draw_print if pattern == "print" else draw_photo)(size, inks, motif)
         torso = np.where(cover[..., None] > 0, _blend(torso, picture, cover), torso)
     contrast = palette.others[0] if ringer else None
     if contrast is not None:

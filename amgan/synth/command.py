@@ -11,10 +11,10 @@ from amgan.synth.folder import SynthFolder, write_synth
 
 
 def synth_command(
-    count: int, out: Path, seed: int, size: int, counterfactuals: int, split: str, workers: int | None
+    count: int, out: Path, seed: int, size: int, counterfactuals: int, usual: bool, split: str, workers: int | None
 ) -> None:
     """See ``amgan synth --help``. Raises UserError."""
-    wanted = SynthFolder(count, seed, size, counterfactuals, split)
+    wanted = SynthFolder(count, seed, size, counterfactuals, usual, split)
     console = Console(stderr=True)
     columns = (
         TextColumn("Drawing garments"),

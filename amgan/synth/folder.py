@@ -23,7 +23,7 @@ from amgan.errors import UserError
 from amgan.files import write_atomic
 from amgan.synth.draw import stream
 from amgan.synth.render import RENDERER_VERSION, SIZES, Item, Rendered, draw_item, possible_edits, render
-from amgan.synth.values import SCHEMA, edited_labels
+from amgan.synth.values import SCHEMA, edited_labels, hidden_details
 
 # Seeds of garments that shipped weights were trained on start here; smaller ones were never trained on.
 TRAINING_SEEDS = 1_000_000
@@ -40,6 +40,7 @@ class SynthFolder:
 
     Attributes:
         counterfactuals: true edits per garment.
+        usual: details of them that the garment's own picture does not tell are the usual ones, not the seed's.
         split: ``auto`` (by the seed, 85 : 5 : 10), or the one split that all are in.
     """
 
@@ -47,6 +48,7 @@ class SynthFolder:
     seed: int = 0
     size: int = 128
     counterfactuals: int = 0
+    usual: bool = False
     split: str = "auto"
     renderer: int = RENDERER_VERSION
 
@@ -136,16 +138,17 @@ def _render_task(folder: Path, wanted: SynthFolder, seeds: list[int]) -> int:
     cv2.setNumThreads(1)  # the processes are the parallelism
     for seed in seeds:
         item, name = draw_item(seed), item_name(seed)
-        stems = [folder / "counterfactuals" / f"{name}-{k}" for k in range(wanted.counterfactuals)]
-        files = [
-            (folder / "images" / f"{name}.png", folder / "masks" / f"{name}.png"),
-            *((s.with_suffix(".png"), s.with_suffix(".mask.png")) for s in stems),
+        wants: list[tuple[Mapping[str, str], Sequence[str], Path, Path]] = [
+            (item.labels, (), folder / "images" / f"{name}.png", folder / "masks" / f"{name}.png")
         ]
-        if all(path.is_file() for pair in files for path in pair):
-            continue
-        _save(render(seed, item.labels, wanted.size), *files[0])
-        for (attribute, value), paths in zip(wanted.edits(item), files[1:], strict=True):
-            _save(render(seed, edited_labels(item.labels, {attribute: value}), wanted.size), *paths)
+        for k, (attribute, value) in enumerate(wanted.edits(item)):
+            stem = folder / "counterfactuals" / f"{name}-{k}"
+            details = hidden_details(item.labels, attribute) if wanted.usual else ()
+            labels = edited_labels(item.labels, {attribute: value})
+            wants.append((labels, details, stem.with_suffix(".png"), stem.with_suffix(".mask.png")))
+        for labels, details, image, mask in wants:
+            if not (image.is_file() and mask.is_file()):
+                _save(render(seed, labels, wanted.size, details), image, mask)
     return len(seeds)
 
 

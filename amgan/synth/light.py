@@ -35,13 +35,13 @@ class Light:
     bend: Array
 
     @classmethod
-    def draw(cls, seed: int, body: Body, sheen: float) -> Light:
+    def draw(cls, seed: int, body: Body, sheen: float, sleeve_folds: int) -> Light:
         g = stream(seed, "light")
         angle, contrast = g.uniform(-2.6, -0.55), g.uniform(0.55, 1.2)
         towards = (float(np.cos(angle)), float(np.sin(angle)))
         folds = stream(seed, "folds")
         torso = _torso_height(folds, body)
-        sleeves = _sleeve_height(stream(seed, "sleeve folds"), body)
+        sleeves = _sleeve_height(stream(sleeve_folds, "sleeve folds"), body)
         bend = np.stack([noise(folds, 4, GRID), noise(folds, 4, GRID)]) * 0.006
         return cls(
             towards,

@@ -37,8 +37,9 @@ def named(name: str, generator: np.random.Generator) -> Colour:
     return tuple(float(np.clip(c + o, 10, 246)) for c, o in zip(COLOURS[name], offset, strict=True))  # type: ignore[return-value]
 
 
-def draw_palette(seed: int, colour: str) -> Palette:
-    own, partner = stream(seed, "colour"), stream(seed, "second colours")
+def draw_palette(seed: int, colour: str, style: int | None = None) -> Palette:
+    """The colours of a seed's cloth; its second colours may be another seed's, ``style``."""
+    own, partner = stream(seed, "colour"), stream(seed if style is None else style, "second colours")
     order = partner.permutation(len(VIVID))
     vivid = [named(VIVID[i], partner) for i in order]
     tone, mood = float(partner.uniform(0.35, 0.6)), int(partner.integers(3))

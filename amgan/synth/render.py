@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -16,11 +16,13 @@ from amgan.synth.collars import BEHIND, FRONT, Neck, neck
 from amgan.synth.draw import Mask, Points, curve, mirror, points, rectangle, ribbon, soften, stream, wave
 from amgan.synth.fastenings import FASTEN
 from amgan.synth.light import Camera, Light
-from amgan.synth.values import BARE, check, draw_labels, edited_labels, possible_values
+from amgan.synth.values import BARE, check, draw_labels, edited_labels, hidden_details, possible_values
 
 RENDERER_VERSION = 2  # raised whenever a seed's pictures change
 SIZES = (32, 1024)
 CHANGED = 10  # of 255: a true region is where any channel differs by more
+USUAL = 0  # the seed whose details are the usual ones
+DETAILS = ("pattern", "collar", "fastening", "sleeve", "arms")
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,16 @@ def possible_edits(item: Item) -> dict[str, tuple[str, ...]]:
     return possible_values(item.labels)
 
 
-def counterfactual(item: Item, edit: Mapping[str, str], size: int = 128) -> Counterfactual:
-    """The same garment, pose, light and camera with the edit applied. Raises UserError on what cannot be drawn."""
+def counterfactual(item: Item, edit: Mapping[str, str], size: int = 128, usual: bool = False) -> Counterfactual:
+    """The same garment, pose, light and camera with the edit applied. Raises UserError on what cannot be drawn.
+
+    Args:
+        usual: details that nothing in the item's picture tells are the usual ones, not the seed's: so the picture is
+            what an edit can be asked for, and to learn from.
+    """
     after = Item(item.seed, edited_labels(item.labels, edit))
-    before, rendered = render(item.seed, item.labels, size), render(after.seed, after.labels, size)
+    details = [d for name in edit for d in hidden_details(item.labels, name)] if usual else []
+    before, rendered = render(item.seed, item.labels, size), render(after.seed, after.labels, size, details)
     return Counterfactual(after, rendered, true_region(before, rendered))
 
 
@@ -89,13 +97,15 @@ def true_region(before: Rendered, after: Rendered) -> np.ndarray:
     return np.where(garment, region, 0).astype(np.uint8)
 
 
-def render(seed: int, labels: Mapping[str, str], size: int = 128) -> Rendered:
+def render(seed: int, labels: Mapping[str, str], size: int = 128, usual: Collection[str] = ()) -> Rendered:
     """Draw a garment.
 
     Args:
         seed: everything that is not an attribute: cut, pose, folds, cloth, light, camera.
         labels: a value for every attribute of ``SCHEMA`` (a garment without shoulders has no collar).
         size: side in pixels, 32 to 1,024. The garment is the same at every size.
+        usual: which of ``DETAILS`` (how wide stripes are, which buttons, where arms point) are the usual ones, not the
+            seed's.
 
     Raises:
         UserError: a label is missing, unknown, or goes with none of the others; or the size is out of range.
@@ -105,21 +115,25 @@ def render(seed: int, labels: Mapping[str, str], size: int = 128) -> Rendered:
         raise UserError(f"Cannot render at {size} px; valid: {SIZES[0]} to {SIZES[1]}.")
     # Small pictures are drawn at twice their size: a button is two pixels wide there.
     inner = size * 2 if size <= 256 else size
+    style = {name: USUAL if name in usual else seed for name in DETAILS}
     body = Body.draw(seed)
-    cloth = make_cloth(seed, labels["color"], labels["pattern"], inner)
+    if "sleeve" in usual:
+        body = body.with_usual_arms(seen="arms" not in usual)
+    cloth = make_cloth(seed, labels["color"], labels["pattern"], inner, style["pattern"])
     camera = Camera.draw(seed)
-    light = Light.draw(seed, body, 0.9 if cloth.material == "satin" else 0.0)
+    light = Light.draw(seed, body, 0.9 if cloth.material == "satin" else 0.0, style["sleeve"])
     canvas = Canvas(inner, body, cloth, light, camera.background)
-    _paint(canvas, seed, labels)
+    _paint(canvas, seed, labels, style)
     return _photograph(canvas, camera, size)
 
 
-def _paint(canvas: Canvas, seed: int, labels: Mapping[str, str]) -> None:
+def _paint(canvas: Canvas, seed: int, labels: Mapping[str, str], style: Mapping[str, int]) -> None:
+    """Paint the garment's parts; ``style`` are the seeds that decide each attribute's details."""
     body, sleeve = canvas.body, labels["sleeve"]
     collar = labels.get("collar", "round")
-    opening = neck(seed, body, collar)
-    collar_draws = stream(seed, "collar")
-    front_draws = stream(seed, "fastening")
+    opening = neck(style["collar"], body, collar)
+    collar_draws = stream(style["collar"], "collar")
+    front_draws = stream(style["fastening"], "fastening")
     if sleeve in BARE:
         top = float(body.bare_top(sleeve)[:, 1].max()) - 0.004
         _bare_back(canvas, sleeve)
@@ -127,13 +141,13 @@ def _paint(canvas: Canvas, seed: int, labels: Mapping[str, str]) -> None:
         top = opening.depth
         canvas.paint("inside", [opening.inside()], "trim", tone=0.66, folds=None, edge=(0.02, 0.25))
         if collar in BEHIND:
-            BEHIND[collar](canvas, opening, stream(seed, "collar"))
+            BEHIND[collar](canvas, opening, stream(style["collar"], "collar"))
     over = stream(seed, "order").random() < 0.7  # sleeves lie on the body, or under it
     if not over:
-        _sleeves(canvas, seed, sleeve)
+        _sleeves(canvas, style["sleeve"], sleeve)
     _torso(canvas, seed, sleeve, opening)
     if over:
-        _sleeves(canvas, seed, sleeve)
+        _sleeves(canvas, style["sleeve"], sleeve)
     _pockets(canvas, seed, sleeve)
     if labels["fastening"] in FASTEN:
         FASTEN[labels["fastening"]](canvas, top, front_draws, collar == "polo")

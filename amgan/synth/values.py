@@ -131,6 +131,20 @@ def edited_labels(labels: Mapping[str, str], edit: Mapping[str, str]) -> dict[st
     return check(after)
 
 
+def hidden_details(labels: Mapping[str, str], attribute: str) -> tuple[str, ...]:
+    """Of which details (``DETAILS``) a garment's picture says nothing when an attribute is edited: how wide the new
+    stripes are, where a new sleeve points. A colour's name says enough."""
+    if attribute == "color":
+        return ()
+    if attribute != "sleeve":
+        return (attribute,)
+    if labels["sleeve"] in BARE:
+        return ("sleeve", "arms", "collar")  # with shoulders it gains a collar
+    return {"sleeveless": ("sleeve", "arms"), "extra short": ("sleeve",), "short": ("sleeve",)}.get(
+        labels["sleeve"], ()
+    )
+
+
 def possible_values(labels: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """Per attribute the values, other than the present ones, that an edit of this garment may ask for."""
     out: dict[str, tuple[str, ...]] = {}
