@@ -84,7 +84,7 @@ class ClassifierConfig:
     smoothing: float = 0.05  # label smoothing
     balance: float = 0.6  # 0 draws as the data are, 1 every value equally often
     seed: int = 0
-    bf16: bool = True
+    bf16: bool = True  # where the device multiplies it faster than float32: GPUs, CPUs with AMX
     snapshot_kimg: float = 8  # how often to validate and save
 
 
@@ -137,7 +137,7 @@ class AmganConfig:
     ema_kimg: float = 2.0  # half-life of the averaged generator
     balance: float = 0.6
     seed: int = 0
-    bf16: bool = True
+    bf16: bool = True  # where the device multiplies it faster than float32: GPUs, CPUs with AMX
     channels_last: bool = True
     compile: bool = False  # generator and teacher by torch.compile; on a CPU it needs a C++ compiler
     snapshot_kimg: float = 8.0  # how often to save, validate and draw a sheet

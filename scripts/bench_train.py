@@ -50,7 +50,7 @@ def bench(
 ) -> None:
     from amgan.config import override
     from amgan.config import preset as named
-    from amgan.training.loop import pick_device
+    from amgan.training.loop import bf16_pays, pick_device
 
     where = pick_device(device)
     config = override(named(preset).amgan, set_ or [])
@@ -60,7 +60,7 @@ def bench(
     report["products_per_second"] = rates
     print(f"{report['device']}; matrix products: " + ", ".join(f"{k} {v / 1e12:.2f} TFLOP/s" for k, v in rates.items()))
     for size in batch or [16]:
-        rows = variants(dataclasses.replace(config, batch=size), compile_)
+        rows = variants(dataclasses.replace(config, batch=size), compile_, bf16_pays(where))
         report["batches"][size] = table = measure(rows, garments, where, rounds, steps, rates)
         print(
             f"\nBatch {size}, {config.image_size} px, {config.channels} channels, {config.objective}, {config.critics}"
@@ -75,17 +75,18 @@ def bench(
         out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
-def variants(config: Any, with_compile: bool) -> dict[str, tuple[Any, bool]]:
+def variants(config: Any, with_compile: bool, bf16: bool) -> dict[str, tuple[Any, bool]]:
     """Per row its configuration, and whether optimisers are fused; each adds one thing to the one before."""
     plain = dataclasses.replace(config, bf16=False, channels_last=False, compile=False)
     rows = {
         "plain eager fp32": (plain, False),
         "+ fused Adam": (plain, True),
         "+ channels last": (dataclasses.replace(plain, channels_last=True), True),
-        "+ bf16": (dataclasses.replace(plain, channels_last=True, bf16=True), True),
     }
+    if bf16:  # elsewhere training leaves it alone
+        rows["+ bf16"] = (dataclasses.replace(plain, channels_last=True, bf16=True), True)
     if with_compile:
-        rows["+ torch.compile"] = (dataclasses.replace(plain, channels_last=True, bf16=True, compile=True), True)
+        rows["+ torch.compile"] = (dataclasses.replace(plain, channels_last=True, bf16=bf16, compile=True), True)
     return rows
 
 

@@ -13,6 +13,33 @@ def laid_out_as(x: Tensor, like: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
 
 
+def conv_of_planes(numbers: Tensor, weight: Tensor, height: int, width: int) -> Tensor:
+    """What a convolution with zero padding, odd kernel and stride 1 makes of constant planes, without the planes: far
+    from the border the same everywhere, so that only the border's kinds of places are worked out.
+
+    Args:
+        numbers: the planes' values, float32 (B, C).
+        weight: of the convolution, (O, C, k, k).
+
+    Returns:
+        (B, O, height, width), channels last, float32.
+    """
+    k = weight.shape[-1]
+    with torch.autocast(numbers.device.type, enabled=False):  # little work, and sums of many terms
+        taps = numbers @ weight.flatten(2).permute(1, 0, 2).flatten(1)  # (B, O k k)
+        taps = taps.view(len(numbers), -1, k, k)
+        rows, columns = (_taps_inside(k, size, numbers) for size in (height, width))
+        # Where a tap falls outside of the picture it counts for nothing.
+        by_row = torch.einsum("boij,iy->byjo", taps, rows).contiguous()  # (B, H, k, O)
+        return torch.matmul(columns.T, by_row).permute(0, 3, 1, 2)
+
+
+def _taps_inside(k: int, size: int, like: Tensor) -> Tensor:
+    """Float (k, size), 1 where a kernel's tap at a place falls inside of the picture."""
+    at = torch.arange(size, device=like.device) + torch.arange(k, device=like.device)[:, None] - k // 2
+    return ((at >= 0) & (at < size)).to(like.dtype)
+
+
 class ResBlock(nn.Module):
     """Pre-activation residual block with batch normalisation, optionally halving the resolution."""
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from amgan.config import AmganConfig
 from amgan.errors import UserError
-from amgan.networks.blocks import laid_out_as
+from amgan.networks.blocks import conv_of_planes, laid_out_as
 from amgan.schema import AttributeSchema
 
 CONTEXT = 32  # numbers in which the whole picture is summed up
@@ -70,6 +70,19 @@ def cloth_colour(x: Tensor) -> Tensor:
     """Mean colour of what is not white, each pixel weighted by its distance to white: (B, 3, H, W) to (B, 3)."""
     weight = (1 - x.amin(1, keepdim=True)).clamp(min=0)
     return (weight * x).sum((2, 3)) / (weight.sum((2, 3)) + 1e-3)
+
+
+def _conv_beside_planes(conv: nn.Conv2d, x: Tensor, numbers: Tensor) -> Tensor:
+    """A convolution of a picture x (B, C, H, W) with constant planes of ``numbers`` (B, N) behind its channels."""
+    c, k = x.shape[1], conv.kernel_size[0]
+    own = F.conv2d(x, conv.weight[:, :c], conv.bias, padding=k // 2)
+    return own + conv_of_planes(numbers, conv.weight[:, c:], *x.shape[2:]).to(own.dtype)
+
+
+def _together(convs: list[nn.Conv2d], x: Tensor) -> Tensor:
+    """Convolutions of one size and one input as one, their channels in a row: few channels cost as much as sixteen."""
+    weight, biases = torch.cat([c.weight for c in convs]), [c.bias for c in convs if c.bias is not None]
+    return F.conv2d(x, weight, torch.cat(biases), padding=convs[0].kernel_size[0] // 2)
 
 
 class Norm(nn.Module):
@@ -185,9 +198,7 @@ class Generator(nn.Module):
         told; the prior's mean, the typical edit, when not given."""
         m = condition
         h = F.pixel_unshuffle(x, self.inner_stride) if self.inner_stride > 1 else x
-        planes = m[:, :, None, None].expand(-1, -1, h.shape[2], h.shape[3])
-        h = laid_out_as(torch.cat([h, planes.to(h.dtype)], dim=1), x)
-        h0 = F.relu(self.stem_norm(self.stem(h), m))  # (B, c, S/i, S/i)
+        h0 = F.relu(self.stem_norm(_conv_beside_planes(self.stem, laid_out_as(h, x), m), m))  # (B, c, S/i, S/i)
         h1 = F.relu(self.down1_norm(self.down1(h0), m))  # (B, 2c, S/2i, S/2i)
         h = F.relu(self.down2_norm(self.down2(h1), m))  # (B, 4c, S/4i, S/4i)
         colour = cloth_colour(x.float())  # (B, 3)
@@ -206,16 +217,22 @@ class Generator(nn.Module):
         if self.unfold is not None:
             h = F.relu(F.pixel_shuffle(self.unfold(h), self.inner_stride))
         if self.head is not None:
-            seen = [x] if self.context is None else [x, colour[:, :, None, None].expand_as(x)]
-            h = F.relu(self.head(torch.cat([h, *(t.to(h.dtype) for t in seen)], dim=1)))
-        picture, mask = self.picture(h).float(), torch.sigmoid(self.mask(h).float())
+            c = h.shape[1]
+            # Two convolutions: nothing has to be copied together, and x mostly needs no gradient.
+            seen = F.conv2d(x, self.head.weight[:, c : c + 3], self.head.bias, padding=1)
+            if self.context is not None:
+                seen = seen + conv_of_planes(colour, self.head.weight[:, c + 3 :], *x.shape[2:]).to(seen.dtype)
+            h = F.relu(F.conv2d(h, self.head.weight[:, :c], padding=1) + seen)
+        heads = [self.picture, self.mask] if self.gate is None else [self.picture, self.mask, self.gate]
+        painted = _together(heads, h).float()  # (B, 3 + 1 (+ 1), S, S)
+        picture, mask = painted[:, :3], torch.sigmoid(painted[:, 3:4])
         if self.skips:
             # The picture head changes what is there instead of painting it anew: what it leaves alone stays sharp.
             # Where there is nothing yet, on white, the gate lets it start from the cloth's colour.
             start = torch.atanh(0.98 * x.float())
             if self.gate is not None:
                 start = torch.lerp(
-                    start, torch.atanh(0.98 * colour)[:, :, None, None], torch.sigmoid(self.gate(h).float())
+                    start, torch.atanh(0.98 * colour)[:, :, None, None], torch.sigmoid(painted[:, 4:])
                 )
             picture = picture + start
         raw = torch.tanh(picture)

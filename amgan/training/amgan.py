@@ -29,7 +29,7 @@ from amgan.networks.classifier import AttributeClassifier
 from amgan.networks.encoder import PairEncoder, code_divergence
 from amgan.networks.generator import Generated, Generator, Told, make_condition
 from amgan.training.critics import Losses, Maps, make_critics
-from amgan.training.loop import claim_run, console, interruptible, progress_bar, seed_step
+from amgan.training.loop import autocast, claim_run, console, interruptible, progress_bar, seed_step
 from amgan.training.snapshot import Journal
 from amgan.training.state import load_state, pack, pack_optimizer, unpack, unpack_optimizer
 from amgan.weights import load_classifier, load_generator
@@ -89,7 +89,7 @@ class Amgan:
         return self.config.adv > 0 or self.config.cls > 0
 
     def autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bf16)
+        return autocast(self.device, self.config.bf16)
 
     def edit(self, batch: EditBatch) -> tuple[Generated, Losses]:
         """x*, alpha and z of a batch; and the divergence of its codes, where there are any."""

@@ -16,7 +16,7 @@ from amgan.data.augment import random_affine, to_float, warp
 from amgan.data.garments import Garments, balance_weights
 from amgan.errors import Interrupted, UserError
 from amgan.networks.classifier import AttributeClassifier, classification_loss
-from amgan.training.loop import StatsFile, claim_run, console, interruptible, progress_bar, seed_step
+from amgan.training.loop import StatsFile, autocast, claim_run, console, interruptible, progress_bar, seed_step
 from amgan.training.state import load_state, pack, pack_optimizer, save_state, unpack, unpack_optimizer
 from amgan.weights import load_classifier, save_classifier
 from amgan.weights.transfer import transfer_classifier
@@ -146,7 +146,7 @@ def classifier_step(
     theta = random_affine(config.batch, generator)
     images = to_float(train.images[index])
     images = warp(images, theta.to(images.device)).contiguous(memory_format=torch.channels_last)
-    with torch.autocast(images.device.type, torch.bfloat16, enabled=config.bf16):
+    with autocast(images.device, config.bf16):
         logits = network(images)
     loss = classification_loss(network.schema, logits, train.labels[index], config.smoothing)
     optimizer.zero_grad(set_to_none=True)

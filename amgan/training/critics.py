@@ -22,6 +22,7 @@ from amgan.losses import (
 from amgan.networks.classifier import AttributeClassifier
 from amgan.networks.discriminator import Discriminator, FeatureCritic
 from amgan.networks.generator import Generated, make_condition
+from amgan.training.loop import autocast
 
 Losses = dict[str, Tensor]
 Maps = dict[str, Tensor]  # the teacher's, of AttributeClassifier.features
@@ -66,7 +67,7 @@ class PixelCritics:
         logged: Losses = {}
         for name, critic in (("I", self.i), ("C", self.c)):
             real_pictures, fake_pictures = pictures[name]
-            with torch.autocast(fake.device.type, torch.bfloat16, enabled=config.bf16):
+            with autocast(fake.device, config.bf16):
                 real, fake_source = critic(real_pictures), critic(fake_pictures)[0]
             loss, terms = critic_loss(config, self.schema, name, real, fake_source, batch.labels)
             total, logged = total + loss, logged | terms
@@ -90,7 +91,7 @@ class PixelCritics:
             pictures, photos = edited.image, batch.photos
             if name == "C":
                 pictures, photos = crop(pictures, boxes), crop(photos, boxes)
-            with torch.autocast(pictures.device.type, torch.bfloat16, enabled=c.bf16):
+            with autocast(pictures.device, c.bf16):
                 source, classes = critic(pictures)
                 with torch.no_grad():
                     real = critic(photos)[0] if c.objective == "r3gan" else None
@@ -117,7 +118,7 @@ class FeatureCritics:
         true = batch.true > 0
         real = torch.where(true[:, None, None, None], batch.reference, batch.photos)
         labels = torch.where(true[:, None], batch.wanted, batch.labels)
-        with torch.autocast(real.device.type, torch.bfloat16, enabled=self.config.bf16):
+        with autocast(real.device, self.config.bf16):
             with torch.no_grad():
                 real_maps = self.teacher.features(real)
             real_source = self.f(real_maps, self._told(labels))
@@ -129,7 +130,7 @@ class FeatureCritics:
     def view(self, batch: EditBatch, edited: Generated, seen: Maps | None) -> Losses:
         assert seen is not None
         c = self.config
-        with torch.autocast(edited.image.device.type, torch.bfloat16, enabled=c.bf16):
+        with autocast(edited.image.device, c.bf16):
             source = self.f(seen, self._told(batch.wanted))
             classes = self.teacher.head(seen["pooled"]).float()
         adversarial = torch.stack([generator_adversarial("hinge", s) for s in source]).mean()
