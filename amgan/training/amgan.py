@@ -154,7 +154,7 @@ class Amgan:
             for network in critics:
                 network.requires_grad_(True)
         way_back = batch.way_back
-        if len(way_back):
+        if c.cyc > 0 and len(way_back):
             condition = make_condition(self.schema, batch.labels[way_back], batch.edited[way_back])
             with self.autocast():
                 back: Generated = self.generate(edited.image[way_back], condition)
