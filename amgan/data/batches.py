@@ -41,8 +41,9 @@ class EditBatch(NamedTuple):
             for.
         region: float (B,), 1 where the edit changes something, so that the attention has a target.
         true: float (B,), 1 where the reference is not constructed but true: where it differs is where to look.
+        untrue: int64 (u,), rows whose reference is not true.
+        backward: bool (B,), True where the photograph is the reference; elsewhere it is the source.
         mix, noise: chance, see ``BatchPlan``.
-        all_true: whether every reference is true.
     """
 
     photos: Tensor
@@ -57,9 +58,10 @@ class EditBatch(NamedTuple):
     way_back: Tensor
     region: Tensor
     true: Tensor
+    untrue: Tensor
+    backward: Tensor
     mix: Tensor
     noise: Tensor
-    all_true: bool
 
 
 def drawable(schema: AttributeSchema) -> list[Tensor]:
@@ -275,9 +277,10 @@ class BatchMaker:
             way_back=rows(cycled),
             region=there((plan.edited.any(1) & ~plan.same).float()),
             true=there(true.float()),
+            untrue=rows(~true),
+            backward=there(plan.backward),
             mix=there(plan.mix),
             noise=there(plan.noise),
-            all_true=bool(true.all()),
         )
 
     def _nameless(self, labels: Tensor, edited: Tensor) -> Tensor:
