@@ -136,6 +136,7 @@ def test_a_batch_holds_together(garments):
     is_photo = [(batch.photos == t).flatten(1).all(1) for t in (batch.source, batch.reference)]
     assert (is_photo[0] | is_photo[1])[paired].all() and is_photo[0][~paired].all()
     assert len(batch.way_back) and not paired[batch.way_back].any()
+    assert is_photo[1][batch.backward].all() and is_photo[0][~batch.backward].all() and batch.backward.any()
     for t in (batch.photos, batch.source, batch.reference):
         assert t.shape == (64, 3, 32, 32) and t.min() >= -1.001 and t.max() <= 1.001
     # A backward pair asks for what the photograph has.
@@ -152,7 +153,7 @@ def test_rows_of_a_batch_are_those_of_the_whole(garments):
     for first in range(2):
         part = maker.draw(GENERATOR.manual_seed(6), slice(first, None, 2))
         for name, rows in part._asdict().items():
-            if name not in ("way_back", "all_true"):
+            if name not in ("way_back", "untrue"):
                 assert torch.allclose(rows, getattr(whole, name)[first::2], atol=1e-6), name
 
 

@@ -50,7 +50,7 @@ def drawn(garments, config=CONFIG, own=None, seed=0):
 def test_pairs_are_the_true_edits(garments):
     batch = drawn(garments)
     assert batch.true.all() and batch.paired.all() and not len(batch.way_back)
-    assert batch.all_true
+    assert not len(batch.untrue)
     color = garments.schema.index("color")
     two = batch.edited.sum(1) == 2
     assert (batch.edited.sum(1) <= 2).all() and batch.edited[two, color].all() and two.any()
@@ -99,8 +99,8 @@ def test_what_has_no_weight_is_not_computed(garments):
         network.register_forward_hook(lambda *_: calls.append(1))
     batch = drawn(garments, config)
     edited, own = model.edit(batch)
-    assert model.look(edited) is None and model.critic_step(batch, edited, None, 0) == {}
-    losses = model.generator_step(batch, edited, None, own)
+    assert model.look(edited) is None and model.critic_step(batch, edited, None, None, 0) == {}
+    losses = model.generator_step(batch, edited, None, model.look_around(batch), own)
     assert not calls and {"G/att", "G/pair"} <= set(losses)
 
 

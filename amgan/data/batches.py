@@ -42,8 +42,9 @@ class EditBatch(NamedTuple):
             for.
         region: float (B,), 1 where the edit changes something, so that the attention has a target.
         true: float (B,), 1 where source and reference are alike but for the edit: where they differ is where to look.
+        untrue: int64 (u,), the other rows.
+        backward: bool (B,), True where the photograph is the reference; elsewhere it is the source.
         mix, noise: chance, see ``BatchPlan``.
-        all_true: whether all are.
     """
 
     photos: Tensor
@@ -58,9 +59,10 @@ class EditBatch(NamedTuple):
     way_back: Tensor
     region: Tensor
     true: Tensor
+    untrue: Tensor
+    backward: Tensor
     mix: Tensor
     noise: Tensor
-    all_true: bool
 
 
 def drawable(schema: AttributeSchema) -> list[Tensor]:
@@ -240,6 +242,7 @@ class BatchMaker:
             return there(chosen.nonzero()[:, 0])
 
         true = plan.truth >= 0
+        alike = true | (plan.sewn >= 0)
         index, labels, wanted, edited = (there(t) for t in (plan.index, plan.labels, plan.wanted, plan.edited))
         photos, masks = to_float(g.images[index]), g.masks[index].float()
         nearest = index
@@ -286,10 +289,11 @@ class BatchMaker:
             paired=there(plan.paired.float()),
             way_back=rows(cycled),
             region=there((plan.edited.any(1) & ~plan.same).float()),
-            true=there((true | (plan.sewn >= 0)).float()),
+            true=there(alike.float()),
+            untrue=rows(~alike),
+            backward=there(plan.backward),
             mix=there(plan.mix),
             noise=there(plan.noise),
-            all_true=bool((true | (plan.sewn >= 0)).all()),
         )
 
     def _nameless(self, labels: Tensor, edited: Tensor) -> Tensor:

@@ -72,11 +72,12 @@ def cloth_colour(x: Tensor) -> Tensor:
     return (weight * x).sum((2, 3)) / (weight.sum((2, 3)) + 1e-3)
 
 
-def _conv_beside_planes(conv: nn.Conv2d, x: Tensor, numbers: Tensor) -> Tensor:
-    """A convolution of a picture x (B, C, H, W) with constant planes of ``numbers`` (B, N) behind its channels."""
-    c, k = x.shape[1], conv.kernel_size[0]
-    own = F.conv2d(x, conv.weight[:, :c], conv.bias, padding=k // 2)
-    return own + conv_of_planes(numbers, conv.weight[:, c:], *x.shape[2:]).to(own.dtype)
+def _conv_beside_planes(conv: nn.Conv2d, x: Tensor, numbers: Tensor | None, start: int = 0) -> Tensor:
+    """The part of a convolution that sees x (B, C, H, W), from channel ``start`` on, and constant planes of ``numbers``
+    (B, N) behind it."""
+    end, k = start + x.shape[1], conv.kernel_size[0]
+    own = F.conv2d(x, conv.weight[:, start:end], conv.bias, padding=k // 2)
+    return own if numbers is None else own + conv_of_planes(numbers, conv.weight[:, end:], *x.shape[2:]).to(own.dtype)
 
 
 def _together(convs: list[nn.Conv2d], x: Tensor) -> Tensor:
@@ -219,9 +220,7 @@ class Generator(nn.Module):
         if self.head is not None:
             c = h.shape[1]
             # Two convolutions: nothing has to be copied together, and x mostly needs no gradient.
-            seen = F.conv2d(x, self.head.weight[:, c : c + 3], self.head.bias, padding=1)
-            if self.context is not None:
-                seen = seen + conv_of_planes(colour, self.head.weight[:, c + 3 :], *x.shape[2:]).to(seen.dtype)
+            seen = _conv_beside_planes(self.head, x, colour if self.context is not None else None, c)
             h = F.relu(F.conv2d(h, self.head.weight[:, :c], padding=1) + seen)
         heads = [self.picture, self.mask] if self.gate is None else [self.picture, self.mask, self.gate]
         painted = _together(heads, h).float()  # (B, 3 + 1 (+ 1), S, S)
@@ -231,9 +230,7 @@ class Generator(nn.Module):
             # Where there is nothing yet, on white, the gate lets it start from the cloth's colour.
             start = torch.atanh(0.98 * x.float())
             if self.gate is not None:
-                start = torch.lerp(
-                    start, torch.atanh(0.98 * colour)[:, :, None, None], torch.sigmoid(painted[:, 4:])
-                )
+                start = torch.lerp(start, torch.atanh(0.98 * colour)[:, :, None, None], torch.sigmoid(painted[:, 4:]))
             picture = picture + start
         raw = torch.tanh(picture)
         return Generated(mask * raw + (1 - mask) * x.float(), mask, raw, prior)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import copy
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,6 +25,7 @@ from amgan.losses import (
     perceptual_loss,
     region_weight,
 )
+from amgan.networks.blocks import laid_out_as
 from amgan.networks.classifier import AttributeClassifier
 from amgan.networks.encoder import PairEncoder, code_divergence
 from amgan.networks.generator import Generated, Generator, Told, make_condition
@@ -36,6 +37,20 @@ from amgan.weights import load_classifier, load_generator
 from amgan.weights.transfer import transfer_generator
 
 LOG_EVERY = 50  # steps
+
+
+class Around(NamedTuple):
+    """The teacher's features of what a batch brings, where they are asked for.
+
+    Attributes:
+        reference: of the references.
+        real: of ``critics.real_pictures``.
+        source_last: the last map of the sources, of the rows ``EditBatch.untrue`` alone.
+    """
+
+    reference: Maps | None = None
+    real: Maps | None = None
+    source_last: Tensor | None = None
 
 
 class Amgan:
@@ -116,11 +131,37 @@ class Amgan:
         with self.autocast():
             return self.features(edited.image)
 
-    def critic_step(self, batch: EditBatch, edited: Generated, seen: Maps | None, step: int) -> Losses:
+    def look_around(self, batch: EditBatch) -> Around:
+        """The teacher's features of the pictures that a batch brings, each once."""
+        c, untrue = self.config, batch.untrue
+        cams = needs_cam(self.schema, c.attention) and len(untrue) > 0
+        if not (c.percep > 0 or cams):
+            return Around()
+        told = self.uses_critics and c.critics == "features"
+        # True edits need no map, and where they are the reference is what the critic takes for real. Elsewhere that is
+        # the photograph: source or reference.
+        sources = len(untrue) if cams or told else 0
+        with self.autocast(), torch.no_grad():
+            pictures = torch.cat([batch.reference, batch.source[untrue]]) if sources else batch.reference
+            maps = self.features(laid_out_as(pictures, batch.source))
+        reference = {k: v[: len(v) - sources] for k, v in maps.items()}
+        source = {k: v[len(v) - sources :] for k, v in maps.items()} if sources else None
+        real = reference if told else None
+        if told and source is not None:
+            backward = batch.backward[untrue]
+            real = {}
+            for name, of in reference.items():
+                pick = backward.view(-1, *[1] * (of.dim() - 1))
+                real[name] = of.index_copy(0, untrue, torch.where(pick, of[untrue], source[name]))
+        return Around(reference, real, source["last"] if cams and source is not None else None)
+
+    def critic_step(
+        self, batch: EditBatch, edited: Generated, seen: Maps | None, real: Maps | None, step: int
+    ) -> Losses:
         """One step of the critics on a batch and what G made of it."""
         if not self.uses_critics:
             return {}
-        total, logged = self.critics.loss(batch, edited, seen, step)
+        total, logged = self.critics.loss(batch, edited, seen, real, step)
         self.d_optimizer.zero_grad(set_to_none=True)
         total.backward()
         parallel.average_gradients(self.d_optimizer.param_groups[0]["params"])
@@ -129,9 +170,11 @@ class Amgan:
 
     # --- Generator ----------------------------------------------------------------------------------------------------
 
-    def generator_step(self, batch: EditBatch, edited: Generated, seen: Maps | None, own: Losses) -> Losses:
+    def generator_step(
+        self, batch: EditBatch, edited: Generated, seen: Maps | None, around: Around, own: Losses
+    ) -> Losses:
         """One step of G and of its average; ``own`` are losses of its making that ``edit`` gave."""
-        total, logged = self.generator_loss(batch, edited, seen, own)
+        total, logged = self.generator_loss(batch, edited, seen, around, own)
         self.g_optimizer.zero_grad(set_to_none=True)
         total.backward()
         parallel.average_gradients(self.g_optimizer.param_groups[0]["params"])
@@ -140,7 +183,7 @@ class Amgan:
         return logged
 
     def generator_loss(
-        self, batch: EditBatch, edited: Generated, seen: Maps | None, own: Losses
+        self, batch: EditBatch, edited: Generated, seen: Maps | None, around: Around, own: Losses
     ) -> tuple[Tensor, Losses]:
         """L_G = L_adv + l_cls L_cls + l_cyc L_cyc + l_a L_a + l_p L_p (+ l_pair L_pair)."""
         c = self.config
@@ -161,17 +204,10 @@ class Amgan:
             share = len(way_back) / len(batch.source)
             losses["cyc"] = c.cyc * share * cycle_consistency(batch.source[way_back], back.image)
 
-        cams = needs_cam(self.schema, c.attention) and not batch.all_true
-        source_last = reference_last = None
-        if c.percep > 0 or cams:
-            with self.autocast(), torch.no_grad():
-                reference = self.features(batch.reference)
-                reference_last = reference["last"]
-                source_last = self.features(batch.source)["last"] if cams else None
-            if c.percep > 0:
-                assert seen is not None
-                losses["percep"] = c.percep * perceptual_loss(seen, reference, c.percep_maps, batch.paired)
-        target = self.attention_target(batch, source_last, reference_last)
+        if c.percep > 0:
+            assert seen is not None and around.reference is not None
+            losses["percep"] = c.percep * perceptual_loss(seen, around.reference, c.percep_maps, batch.paired)
+        target = self.attention_target(batch, around)
         weight = region_weight(target) if c.balanced else None
         losses["att"] = c.att * attention_loss(edited.mask, target, batch.region, weight, c.mask_loss)
         if c.pairs > 0:
@@ -189,24 +225,27 @@ class Amgan:
         return (~(batch.edited & changes).any(1)).float()
 
     @torch.no_grad()
-    def attention_target(self, batch: EditBatch, source_last: Tensor | None, reference_last: Tensor | None) -> Tensor:
+    def attention_target(self, batch: EditBatch, around: Around) -> Tensor:
         """alpha*, float (B, 1, S, S)."""
-        cams = None
-        if source_last is not None and reference_last is not None:
-            source_cam = self.teacher.cam(source_last, batch.labels)
-            reference_cam = self.teacher.cam(reference_last, batch.wanted)
-            cams = cam_target(
-                source_cam, reference_cam, batch.edited, self.config.image_size, self.config.attention != "source"
-            )
-        if batch.all_true:
+        untrue, cams = batch.untrue, None
+        if not len(untrue):
             return true_target(batch.source, batch.reference)
+        edited = batch.edited[untrue]
+        if around.source_last is not None and around.reference is not None:
+            source_cam = self.teacher.cam(around.source_last, batch.labels[untrue])
+            reference_cam = self.teacher.cam(around.reference["last"][untrue], batch.wanted[untrue])
+            cams = cam_target(
+                source_cam, reference_cam, edited, self.config.image_size, self.config.attention != "source"
+            )
         if self.config.attention == "masks":
-            target = mask_target(self.schema, batch.source_mask, batch.reference_mask, batch.edited, cams)
+            masks = batch.source_mask[untrue], batch.reference_mask[untrue]
+            target = mask_target(self.schema, *masks, edited, cams)
         else:
             assert cams is not None
             target = cams
-        true = batch.true[:, None, None, None] > 0
-        return torch.where(true, true_target(batch.source, batch.reference), target)
+        if len(untrue) == len(batch.source):
+            return target
+        return true_target(batch.source, batch.reference).index_copy(0, untrue, target)
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -314,14 +353,15 @@ def one_step(model: Amgan, batches: BatchMaker, step: int, steps: int) -> Losses
         with torch.no_grad():
             edited, _ = model.edit(batch)
             seen = model.look(edited)
-        losses |= model.critic_step(batch, edited, seen, step)
+        losses |= model.critic_step(batch, edited, seen, None, step)
     # The generator does not move before its own step, so the last critic step and it share one batch and one forward
     # pass.
     batch = batches.draw(generator, parallel.my_rows())
     edited, own = model.edit(batch)
     seen = model.look(edited)
-    losses |= model.critic_step(batch, edited, seen, step)
-    losses |= model.generator_step(batch, edited, seen, own)
+    around = model.look_around(batch)
+    losses |= model.critic_step(batch, edited, seen, around.real, step)
+    losses |= model.generator_step(batch, edited, seen, around, own)
     if step == 0 and not all(math.isfinite(float(v)) for v in losses.values()):
         raise UserError("The first step's losses are not finite; lower the learning rate, or train with -c bf16=false.")
     return losses

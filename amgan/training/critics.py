@@ -35,11 +35,14 @@ class Critics(Protocol):
         """By the name under which they are saved."""
         ...
 
-    def loss(self, batch: EditBatch, edited: Generated, seen: Maps | None, step: int) -> tuple[Tensor, Losses]:
+    def loss(
+        self, batch: EditBatch, edited: Generated, seen: Maps | None, real: Maps | None, step: int
+    ) -> tuple[Tensor, Losses]:
         """L_D, and its terms to log.
 
         Args:
             seen: the teacher's features of the edited pictures, where those are computed.
+            real: of ``real_pictures``, where those are known already.
         """
         ...
 
@@ -59,7 +62,9 @@ class PixelCritics:
     def networks(self) -> dict[str, nn.Module]:
         return {"critic_i": self.i, "critic_c": self.c}
 
-    def loss(self, batch: EditBatch, edited: Generated, seen: Maps | None, step: int) -> tuple[Tensor, Losses]:
+    def loss(
+        self, batch: EditBatch, edited: Generated, seen: Maps | None, real: Maps | None, step: int
+    ) -> tuple[Tensor, Losses]:
         config = self.config
         fake, boxes = edited.image.detach(), edit_boxes(edited.mask)
         pictures = {"I": (batch.photos, fake), "C": (crop(batch.photos, boxes), crop(fake, boxes))}
@@ -68,8 +73,8 @@ class PixelCritics:
         for name, critic in (("I", self.i), ("C", self.c)):
             real_pictures, fake_pictures = pictures[name]
             with autocast(fake.device, config.bf16):
-                real, fake_source = critic(real_pictures), critic(fake_pictures)[0]
-            loss, terms = critic_loss(config, self.schema, name, real, fake_source, batch.labels)
+                answer, fake_source = critic(real_pictures), critic(fake_pictures)[0]
+            loss, terms = critic_loss(config, self.schema, name, answer, fake_source, batch.labels)
             total, logged = total + loss, logged | terms
             # Penalties differentiate twice: in full precision.
             if config.objective == "wgan-gp":
@@ -100,6 +105,11 @@ class PixelCritics:
         return losses
 
 
+def real_pictures(batch: EditBatch) -> Tensor:
+    """What the critic of features takes for real, (B, 3, S, S): true edits, else photographs."""
+    return torch.where(batch.true[:, None, None, None] > 0, batch.reference, batch.photos)
+
+
 class FeatureCritics:
     """One critic of the frozen teacher's feature maps (Projected GAN, Sauer et al. 2021): with a trained eye it learns
     in hundreds of steps, from a thousand pictures, what critics of pixels have to discover. What a picture shall be is
@@ -113,15 +123,16 @@ class FeatureCritics:
     def networks(self) -> dict[str, nn.Module]:
         return {"critic_f": self.f}
 
-    def loss(self, batch: EditBatch, edited: Generated, seen: Maps | None, step: int) -> tuple[Tensor, Losses]:
+    def loss(
+        self, batch: EditBatch, edited: Generated, seen: Maps | None, real: Maps | None, step: int
+    ) -> tuple[Tensor, Losses]:
         assert seen is not None
-        true = batch.true > 0
-        real = torch.where(true[:, None, None, None], batch.reference, batch.photos)
-        labels = torch.where(true[:, None], batch.wanted, batch.labels)
-        with autocast(real.device, self.config.bf16):
-            with torch.no_grad():
-                real_maps = self.teacher.features(real)
-            real_source = self.f(real_maps, self._told(labels))
+        labels = torch.where(batch.true[:, None] > 0, batch.wanted, batch.labels)
+        with autocast(labels.device, self.config.bf16):
+            if real is None:
+                with torch.no_grad():
+                    real = self.teacher.features(real_pictures(batch))
+            real_source = self.f(real, self._told(labels))
             fake_source = self.f({k: v.detach() for k, v in seen.items()}, self._told(batch.wanted))
         pairs = zip(real_source, fake_source, strict=True)
         loss = torch.stack([critic_adversarial("hinge", r, f) for r, f in pairs]).mean()

@@ -1,0 +1,119 @@
+"""What a training step does in a faster way, against the plain way."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from amgan.attention import cam_target, mask_target, true_target
+from amgan.config import PRESETS
+from amgan.data.batches import BatchMaker
+from amgan.data.garments import load_garments
+from amgan.data.imagefolder import read_imagefolder
+from amgan.networks.blocks import conv_of_planes
+from amgan.networks.classifier import AttributeClassifier
+from amgan.networks.generator import Generator, cloth_colour
+from amgan.synth.folder import SynthFolder, write_synth
+from amgan.testing import SCHEMA
+from amgan.training.amgan import Amgan
+from amgan.training.critics import real_pictures
+
+
+def planes(numbers, size):
+    return numbers[:, :, None, None].expand(-1, -1, *size)
+
+
+@pytest.mark.parametrize(("k", "height", "width"), [(3, 6, 4), (5, 8, 8), (7, 9, 8), (5, 3, 2)])
+def test_constant_planes_are_convolved_without_planes(k, height, width):
+    torch.manual_seed(0)
+    numbers, weight = torch.randn(2, 6, requires_grad=True), torch.randn(4, 6, k, k, requires_grad=True)
+    ways = (
+        F.conv2d(planes(numbers, (height, width)), weight, padding=k // 2),
+        conv_of_planes(numbers, weight, height, width),
+    )
+    toward = torch.randn_like(ways[0])
+    plain, fast = ([way, *torch.autograd.grad(way, (numbers, weight), toward)] for way in ways)
+    for a, b in zip(plain, fast, strict=True):
+        torch.testing.assert_close(b, a, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("preset", ["small", "paper"])
+@pytest.mark.parametrize("last", [True, False])
+def test_the_generator_is_that_of_concatenated_planes(preset, last):
+    torch.manual_seed(0)
+    config = replace(PRESETS[preset].amgan, channels=8, blocks=1, image_size=32)
+    generator = Generator.from_config(SCHEMA, config)
+    for parameter in generator.parameters():
+        nn.init.normal_(parameter, std=0.2)
+    x, m = torch.rand(2, 3, 32, 32) * 2 - 1, torch.rand(2, SCHEMA.n_values + SCHEMA.n_attributes)
+    if last:
+        x = x.contiguous(memory_format=torch.channels_last)
+    seen = {}
+    for name in ("stem_norm", "up2_norm"):
+        getattr(generator, name).register_forward_hook(lambda _, given, out, n=name: seen.update({n: (given[0], out)}))
+    made = generator(x, m)
+
+    folded = F.pixel_unshuffle(x, config.inner_stride)
+    stem = generator.stem(torch.cat([folded, planes(m, folded.shape[2:])], 1))
+    torch.testing.assert_close(seen["stem_norm"][0], stem, atol=1e-4, rtol=1e-4)
+    h = F.relu(seen["up2_norm"][1])
+    if generator.unfold is not None:
+        h = F.relu(F.pixel_shuffle(generator.unfold(h), config.inner_stride))
+    colour = cloth_colour(x)
+    if generator.head is not None:
+        h = F.relu(generator.head(torch.cat([h, x, planes(colour, x.shape[2:])], 1)))
+    torch.testing.assert_close(made.mask, torch.sigmoid(generator.mask(h)), atol=1e-4, rtol=1e-4)
+    picture = generator.picture(h)
+    if generator.gate is not None:
+        start = torch.atanh(0.98 * colour)[:, :, None, None]
+        picture = picture + torch.lerp(torch.atanh(0.98 * x), start, torch.sigmoid(generator.gate(h)))
+    torch.testing.assert_close(made.raw, torch.tanh(picture), atol=1e-4, rtol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def garments(tmp_path_factory):
+    path = tmp_path_factory.mktemp("synth") / "data"
+    for _ in write_synth(path, SynthFolder(40, 10, 32, 1), 2):
+        pass
+    data = read_imagefolder(path)
+    return load_garments(data, data.records, 32, progress=False)
+
+
+@pytest.mark.parametrize("pairs", [0.0, 0.6, 1.0])
+@pytest.mark.parametrize("attention", ["masks", "union"])
+def test_the_teacher_looks_at_every_picture_once(garments, pairs, attention):
+    """True edits, photographs and constructed pairs in one batch."""
+    torch.manual_seed(0)
+    some = replace(garments, truths=None) if pairs == 1.0 else garments  # constructed pairs alone
+    teacher = AttributeClassifier(some.schema, "small-4", 32)
+    config = replace(
+        PRESETS["tiny"].amgan, batch=24, pairs=pairs, attention=attention, critics="features", channels_last=True
+    )
+    model = Amgan(some.schema, config, teacher, torch.device("cpu"))
+    weights = torch.full((len(some),), 1 / len(some), dtype=torch.float64)
+    maker = BatchMaker(some, F.normalize(torch.randn(len(some), 4), dim=1), weights, config)
+    batch = maker.draw(torch.Generator().manual_seed(0))
+    assert len(batch.untrue) == (24 if pairs != 0.6 else (batch.true == 0).sum()) and len(batch.untrue)
+    assert (batch.true > 0).any() == (pairs == 0.6) and batch.backward.any() == (pairs > 0)
+
+    around = model.look_around(batch)
+    with torch.no_grad():
+        features = {k: teacher.features(p) for k, p in (("reference", batch.reference), ("source", batch.source))}
+        features["real"] = teacher.features(real_pictures(batch))
+    for kind in ("reference", "real"):
+        for name, of in features[kind].items():
+            torch.testing.assert_close(getattr(around, kind)[name], of, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(around.source_last, features["source"]["last"][batch.untrue], atol=1e-4, rtol=1e-4)
+
+    cams = [
+        teacher.cam(features[k]["last"], labels)
+        for k, labels in (("source", batch.labels), ("reference", batch.wanted))
+    ]
+    target = cam_target(*cams, batch.edited, 32, union=True)
+    if attention == "masks":
+        target = mask_target(some.schema, batch.source_mask, batch.reference_mask, batch.edited, target)
+    true = batch.true[:, None, None, None] > 0
+    target = torch.where(true, true_target(batch.source, batch.reference), target)
+    torch.testing.assert_close(model.attention_target(batch, around), target, atol=1e-3, rtol=1e-3)
