@@ -23,7 +23,7 @@ from amgan.schema import AttributeSchema
 
 # Values that name no appearance of their own are never asked for.
 UNDRAWN = {"multi", "others"}
-IDENTITY = 0.1  # share of the pairs whose edit asks for what is there already
+IDENTITY = 0.15  # share of the pairs whose edit asks for what is there already
 
 
 class EditBatch(NamedTuple):
