@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 
 from torch import Tensor
 
-# In grey levels of 256. Noise of one level is less than a JPEG's; no hit of a search depends on it (README).
-MEAN, NEARLY_ALL = 1.0, 8.0
+# In grey levels of 256: less than a JPEG's noise.
+MEAN, NEARLY_ALL = 2.0, 8.0
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from amgan.networks.generator import Generator, Norm, cloth_colour
+from amgan.networks.generator import Block, Generator, Norm, cloth_colour
 
 
 class Rearranged(nn.Module):
@@ -32,6 +32,7 @@ class Rearranged(nn.Module):
         self.register_buffer("classes", _border_classes(image_size // g.inner_stride, g.stem.kernel_size[0]))
         self.up1 = Enlarging(g.up1, 4 * g.stem.out_channels)
         self.up2 = Enlarging(g.up2, 2 * g.stem.out_channels)
+        self.blocks = [b for b in g.blocks if isinstance(b, Block)]  # the generator's own
         self.heads = Heads([h for h in (g.picture, g.mask, g.gate) if h is not None])
         self.norms = nn.ModuleDict(
             {name.replace(".", "-"): _norm(norm) for name, norm in g.named_modules() if isinstance(norm, Norm)}
@@ -50,7 +51,7 @@ class Rearranged(nn.Module):
             m = torch.cat([m, F.relu(g.context(torch.cat([colour, h.mean((2, 3))], dim=1)))], dim=1)
         if g.prior is not None:
             m = torch.cat([m, g.prior(m)[:, : g.code]], dim=1)
-        for i, block in enumerate(g.blocks):
+        for i, block in enumerate(self.blocks):
             inner = F.relu(norm[f"blocks-{i}-norm1"](block.conv1(h), m))
             h = h + norm[f"blocks-{i}-norm2"](block.conv2(inner), m)
         h = F.relu(norm["up1_norm"](self.up1(h, h1), m))
