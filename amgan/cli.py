@@ -103,9 +103,7 @@ def export(
         print(json.dumps(result))
     else:
         d = result["difference_in_grey_levels"]
-        print(
-            f"Saved {out}; edits differ by {d['mean']:.2f} of 256 grey levels, one pixel in 1,000 by {d['nearly_all']:.1f}."
-        )
+        print(f"Saved {out}; edits differ by {d['mean']:.2f} of 256 grey levels, 1 ‰ by {d['nearly_all']:.0f}.")
 
 
 @app.command(

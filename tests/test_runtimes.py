@@ -135,7 +135,7 @@ def test_damaged_or_foreign_exports_are_refused(tmp_path: Path) -> None:
     (tmp_path / "mine" / "photo.jpg").write_text("precious")
     with pytest.raises(UserError, match="holds no export"):
         export(made(), SIZE, "abc", "openvino", tmp_path / "mine")
-    with pytest.raises(UserError, match="Unknown runtime 'tensorrt'. Valid: openvino,"):
+    with pytest.raises(UserError, match="Unknown runtime 'tensorrt'"):
         export(made(), SIZE, "abc", "tensorrt", folder)
 
 
