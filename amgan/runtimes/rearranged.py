@@ -25,7 +25,7 @@ class Rearranged(nn.Module):
     def __init__(self, generator: Generator, image_size: int) -> None:
         super().__init__()
         g = self.generator = generator
-        self.inner_stride, self.skips = g.inner_stride, g.skips
+        self.inner_stride = g.inner_stride
         seen = 3 * g.inner_stride**2
         self.stem = _conv(g.stem.weight[:, :seen], g.stem.bias, padding=g.stem.kernel_size[0] // 2)
         self.register_buffer("table", _plane_table(g.stem.weight[:, seen:]))  # (N + M, c, k, k)
@@ -61,14 +61,7 @@ class Rearranged(nn.Module):
         if g.head is not None:
             seen = [x] if g.context is None else [x, colour[:, :, None, None].expand_as(x)]
             h = F.relu(g.head(torch.cat([h, *seen], dim=1)))
-        heads = self.heads(h)
-        picture, mask = heads[:, :3], torch.sigmoid(heads[:, 3:4])
-        if self.skips:
-            start = torch.atanh(0.98 * x)
-            if g.gate is not None:
-                start = torch.lerp(start, torch.atanh(0.98 * colour)[:, :, None, None], torch.sigmoid(heads[:, 4:5]))
-            picture = picture + start
-        return torch.tanh(picture), mask
+        return g.paint(self.heads(h), x, colour)
 
 
 class Enlarging(nn.Module):
