@@ -19,11 +19,12 @@ from torch import Tensor
 from amgan.data.augment import to_float, to_uint8
 from amgan.errors import UserError
 from amgan.networks.generator import Generated, Generator, make_condition
-from amgan.runtimes import CARD, Network, eager, fastest, load_exported
+from amgan.runtimes import CARD, Network, eager, fastest, load_exported, remembered
 from amgan.schema import UNKNOWN, AttributeSchema
 from amgan.weights import load_generator
 
 Region = Literal["sleeve", "torso"]
+Runtime = Literal["eager", "remembered", "fastest"]
 REGIONS: tuple[Region, ...] = ("sleeve", "torso")
 
 # Below this the attention of the sleeve edit is no sleeve. The paper zeroes what is below 0.9; masks trained on
@@ -184,14 +185,15 @@ class GeneratorEditor(NetworkEditor):
         super().__init__(eager(generator), generator.schema, image_size, identity, device=device, batch=batch)
 
 
-def load_editor(weights: str | Path, runtime: Literal["eager", "fastest"] = "eager") -> Editor:
+def load_editor(weights: str | Path, runtime: Runtime = "eager") -> Editor:
     """An editor by name: shipped weights, a folder, ``hf-hub:org/name``, a folder that ``amgan export`` wrote, or
     ``NAME:…`` of a registered outside editor.
 
     Args:
         runtime: ``"eager"`` is PyTorch in float32, whose figures can be had again anywhere; ``"fastest"`` what is
-            fastest on this processor (measured at first use, see ``amgan.runtimes``). $AMGAN_RUNTIME=eager turns the
-            latter off.
+            fastest on this processor, which is measured at first use and takes up to a minute (see
+            ``amgan.runtimes``); ``"remembered"`` the same where it was measured before, else eager.
+            $AMGAN_RUNTIME=eager turns both off.
 
     Raises:
         UserError: no such weights, or they are damaged.
@@ -204,7 +206,10 @@ def load_editor(weights: str | Path, runtime: Literal["eager", "fastest"] = "eag
         saved = load_exported(Path(weights))
         return NetworkEditor(saved.network, saved.schema, saved.image_size, saved.identity, saved.engine)
     generator, config, identity = load_generator(weights)
-    if runtime == "fastest" and os.environ.get("AMGAN_RUNTIME") != "eager":
-        name, network = fastest(generator, config.image_size, identity)
-        return NetworkEditor(network, generator.schema, config.image_size, identity, name)
+    if runtime != "eager" and os.environ.get("AMGAN_RUNTIME") != "eager":
+        found = remembered(generator, identity)
+        if found is None and runtime == "fastest":
+            found = fastest(generator, config.image_size, identity)
+        if found is not None:
+            return NetworkEditor(found[1], generator.schema, config.image_size, identity, found[0])
     return GeneratorEditor(generator, config.image_size, identity)

@@ -168,7 +168,7 @@ def drawn_garments(size: int) -> Any:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "drawn"
-        for _ in write_synth(path, SynthFolder(GARMENTS, 1_000_000, max(32, size), 1, "train"), None):
+        for _ in write_synth(path, SynthFolder(GARMENTS, 1_000_000, max(32, size), 1, split="train"), None):
             pass
         data = read_imagefolder(path)
         return load_garments(data, data.records, size, progress=False)

@@ -190,6 +190,19 @@ def test_choice_is_remembered(cache: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert fastest(generator, SIZE, "abc")[0] == "swift"
 
 
+def test_commands_take_what_was_found_and_never_measure(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(monkeypatch)
+    weights = tiny_weights(tmp_path / "weights", image_size=SIZE)
+    monkeypatch.delenv("AMGAN_RUNTIME", raising=False)
+    assert load_editor(weights, "remembered").runtime == "eager"
+    monkeypatch.setattr("amgan.editor.fastest", lambda g, size, identity: fastest(made(), size, identity))
+    assert load_editor(weights, "fastest").runtime == "swift"
+    monkeypatch.setattr(choice, "measure", lambda *_: pytest.fail("measured again"))
+    assert load_editor(weights, "remembered").runtime == "swift"
+
+
 def test_wrong_pictures_are_not_taken(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch, wrong=True)
     name, network = fastest(made(), SIZE, "abc")

@@ -35,12 +35,21 @@ FOUND, SAVED = "choice.json", "network"
 PYTORCH = {"eager": False, "eager-bf16": True}  # name to bf16
 
 
-def fastest(generator: Generator, image_size: int, identity: str) -> tuple[str, Network]:
-    """The name of this machine's fastest runtime for a generator, and the network in it."""
+def remembered(generator: Generator, identity: str) -> tuple[str, Network] | None:
+    """What ``fastest`` once found for these weights on this machine; None where it never looked."""
     folder = cache_folder() / key(identity)
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, UserError):  # never measured, or damaged
         name = json.loads((folder / FOUND).read_text(encoding="utf-8"))["engine"]
         return name, eager(generator, PYTORCH[name]) if name in PYTORCH else load_exported(folder / SAVED).network
+    return None
+
+
+def fastest(generator: Generator, image_size: int, identity: str) -> tuple[str, Network]:
+    """The name of this machine's fastest runtime for a generator, and the network in it; measured at first use, which
+    takes a while."""
+    if (found := remembered(generator, identity)) is not None:
+        return found
+    folder = cache_folder() / key(identity)
     with tempfile.TemporaryDirectory(dir=_writable(folder.parent)) as scratch:
         name, network, report = measure(generator, image_size, identity, Path(scratch))
         try:

@@ -19,7 +19,7 @@ from amgan.runtimes.rearranged import Rearranged
 
 def eight_bit(network: Rearranged, x: Tensor, m: Tensor) -> nn.Module:
     """A rounded copy, its ranges those that pictures (B, 3, S, S) and conditions (B, N + M) bring about."""
-    spared = {network.stem, *((network.heads.conv, network.generator.head) if network.skips else ())}
+    spared = {network.stem, *((network.heads.conv, network.generator.head) if network.generator.skips else ())}
     chosen = {
         name: layer
         for name, layer in network.named_modules()
