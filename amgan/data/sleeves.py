@@ -21,6 +21,7 @@ from amgan.data.augment import to_float, to_uint8
 from amgan.data.garments import Garments
 from amgan.data.pairs import GarmentIndex, cut_sleeves
 from amgan.data.references import PARTNERS, assign_partners
+from amgan.schema import UNKNOWN
 from amgan.synth.body import SLEEVE_LENGTH, Arm
 from amgan.synth.draw import points
 
@@ -50,8 +51,9 @@ class Sewn:
 
 
 def sew_all(garments: Garments, attribute: int, index: GarmentIndex) -> Sewn:
-    """Sew sleeves of every other length that the schema has onto the first ``index.own`` garments: longer ones as they
-    are, shorter ones once their own are cut off along the most similar garment that has such.
+    """Sew sleeves of every other length that the schema has onto those of the first ``index.own`` garments that have no
+    true edits: longer ones as they are, shorter ones once their own are cut off along the most similar garment that has
+    such.
 
     Args:
         attribute: which of the schema's attributes is the sleeve.
@@ -59,6 +61,8 @@ def sew_all(garments: Garments, attribute: int, index: GarmentIndex) -> Sewn:
     values = garments.schema.attributes[attribute].values
     lengths, labels = sleeve_lengths(values), garments.labels[:, attribute]
     own = labels[: index.own].cpu()
+    if garments.truths is not None:
+        own = own.index_fill(0, garments.truths.of.cpu()[garments.truths.of.cpu() < index.own], UNKNOWN)
     start = torch.where(own >= 0, lengths[own.clamp(min=0)], torch.nan)
     # A long sleeve hides the torso's side, and without shoulders there is nowhere to sew one to.
     grows = (start <= SLEEVE_LENGTH["elbow"]) & torch.tensor([v not in NO_SHOULDERS for v in values])[own.clamp(min=0)]
