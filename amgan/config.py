@@ -99,6 +99,7 @@ class AmganConfig:
     inner_stride: int = 1  # 2: the stem folds 2x2 pixels into channels and works at half the resolution
     skips: bool = False  # carry encoder features to the decoder: prints and folds survive
     context: bool = False  # pooled features and the cloth's colour reach every pixel: grown sleeves match the shirt
+    blank: float = 0.0  # how readily new cloth starts from the garment's colour where the picture is white
     code: int = 0  # numbers for what an edit leaves open, learnt from pairs (BicycleGAN); needs skips
     # Critics
     critics: Literal["pixels", "features"] = "pixels"  # features: one critic of the teacher's maps, hinge loss
@@ -165,6 +166,7 @@ PRESETS = {
             inner_stride=2,
             skips=True,
             context=True,
+            blank=6.0,
             code=8,
             kl=0.01,
             critics="features",

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from amgan.config import PRESETS
 from amgan.data.batches import BatchMaker
 from amgan.data.garments import Garments, balance_weights
+from amgan.data.pairs import GarmentIndex
 from amgan.data.sleeves import fit_sleeves, sew, sew_all, sleeve_lengths
 from amgan.synth import counterfactual, draw_item
 from amgan.synth.render import Item
@@ -94,12 +95,29 @@ def garments():
     )
 
 
-def test_only_longer_sleeves_are_sewn_on(garments):
-    sewn = sew_all(garments, 0, len(garments))
+def indexed(garments):
+    return GarmentIndex.build(garments, F.normalize(torch.randn(len(garments), 4), dim=1))
+
+
+def test_which_sleeves_are_sewn_on(garments):
+    sewn = sew_all(garments, 0, indexed(garments))
     at, labels = sewn.at, garments.labels[:, 0]
     assert len(sewn.images) == len(sewn.masks) == int((at >= 0).sum()) == int(at.max()) + 1
-    assert not (at >= 0)[torch.arange(3)[None] <= labels[:, None]].any()
-    assert (at[labels == 1, 2] >= 0).sum() >= 3
+    assert not (at >= 0)[:, 0].any()  # a garment without sleeves needs none
+    assert not (at >= 0).gather(1, labels[:, None]).any()
+    assert (at[labels == 1, 2] >= 0).sum() >= 3 and (at[labels == 2, 1] >= 0).sum() >= 3
+
+
+def test_shortened_sleeves_lie_where_the_true_ones_do(garments):
+    sewn = sew_all(garments, 0, indexed(garments))
+    better = []
+    for k, item in enumerate(drawn("long", 6)):
+        i = 12 + k
+        if sewn.at[i, 1] >= 0:
+            true = counterfactual(item, {"sleeve": "short"}, SIZE).rendered.mask > 0
+            mask = sewn.masks[sewn.at[i, 1], 0].numpy()
+            better.append(iou(mask, true) - iou(garments.masks[i, 0].numpy(), true))
+    assert len(better) >= 3 and np.mean(better) > 0.1
 
 
 def test_a_batch_sews_and_cuts_and_never_asks_for_a_sleeve_that_could_lie_anywhere(garments):
@@ -109,9 +127,10 @@ def test_a_batch_sews_and_cuts_and_never_asks_for_a_sleeve_that_could_lie_anywhe
     plan = maker.plan(torch.Generator().manual_seed(0))
     sleeve = plan.edited[:, 0] & plan.paired & ~plan.same
     longer = sleeve & (plan.wanted[:, 0] > plan.labels[:, 0])
-    assert torch.equal(longer, plan.sewn >= 0) and longer.any()
-    cut = sleeve & ~longer
-    assert cut.any() and not plan.backward[cut].any() and plan.backward[longer].any()
+    assert (plan.sewn >= 0)[longer].all() and not (plan.sewn >= 0)[~sleeve].any() and longer.any()
+    shorter = sleeve & ~longer
+    assert shorter.any() and not plan.backward[shorter].any() and plan.backward[longer].any()
+    assert (plan.sewn >= 0)[shorter].any() and not (plan.sewn >= 0)[shorter].all()
     batch = maker.make(plan)
     assert torch.equal(batch.true > 0, plan.sewn >= 0)
     # Sewn, the garment covers more; one half of a pair is the photograph, moved as the other is.

@@ -23,7 +23,7 @@ from amgan.schema import AttributeSchema
 
 # Values that name no appearance of their own are never asked for.
 UNDRAWN = {"multi", "others"}
-IDENTITY = 0.1  # share of the pairs whose edit asks for what is there already
+IDENTITY = 0.15  # share of the pairs whose edit asks for what is there already
 
 
 class EditBatch(NamedTuple):
@@ -111,7 +111,7 @@ class BatchPlan:
         labels, wanted: int64 (B, M); edited: bool (B, M).
         paired, same, backward: bool (B,): has an exact result; asks for what is there; the photograph is the result.
         truth: int64 (B,), which true edit is the result; -1 where none is.
-        sewn: int64 (B,), which sewn garment gives it its longer sleeves; -1 where none does.
+        sewn: int64 (B,), which sewn garment gives it its sleeves; -1 where none does.
         dye: int64 (B,), the garment whose colour is given to the true edit on top; -1 where none is.
         theta: float32 (B, 2, 3), how all pictures of a row are moved.
         mix: float32 (B,), uniform in [0, 1), for the gradient penalty, and for which half of the rows is told its code.
@@ -165,10 +165,10 @@ class BatchMaker:
         names = self.schema.names
         self.outline = [i for i, n in enumerate(names) if n in OUTLINE]
         self.cloth = [i for i, n in enumerate(names) if n == "color"]
-        # Longer sleeves are sewn on beforehand, one garment after the other; the rest of a pair is made as it is drawn.
+        # Sleeves are sewn on beforehand, one garment after the other; the rest of a pair is made as it is drawn.
         self.sewn: Sewn | None = None
         if self.outline and config.pairs > 0 and own != 0:
-            self.sewn = sew_all(garments, self.outline[0], own or len(garments))
+            self.sewn = sew_all(garments, self.outline[0], self.index)
             self.lengths = sleeve_lengths(self.schema.attributes[self.outline[0]].values)
         # Pairs can be constructed for edits of these alone.
         self.constructible = torch.zeros(len(names), dtype=torch.bool)

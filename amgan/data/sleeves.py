@@ -1,4 +1,4 @@
-"""Sleeves sewn onto photographs by hand, for training: what a garment would look like if its sleeves were longer.
+"""Sleeves sewn onto photographs by hand, for training: what a garment would look like with other sleeves.
 
 Where a new sleeve goes, how wide it is and how it bends nothing in a photograph says, and a network that learns from
 many borrowed sleeves answers with their average, a blur. So here the new sleeve follows from the garment alone: the
@@ -17,23 +17,27 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
+from amgan.data.augment import to_float, to_uint8
 from amgan.data.garments import Garments
+from amgan.data.pairs import GarmentIndex, cut_sleeves
+from amgan.data.references import PARTNERS, assign_partners
 from amgan.synth.body import SLEEVE_LENGTH, Arm
 from amgan.synth.draw import points
 
+NO_SHOULDERS = ("spaghetti", "strapless")
 OVER = 4  # outlines are drawn at so many times the size
 BARE_ANGLE = (30.0, 20.0)  # upper arm and forearm, degrees from straight down, where no sleeve shows the direction
 
 
 def sleeve_lengths(values: tuple[str, ...]) -> Tensor:
     """Share of the arm that each value of the sleeve covers, float32 (V,); NaN where a value names no length."""
-    bare = dict.fromkeys(("sleeveless", "spaghetti", "strapless"), 0.0)
+    bare = dict.fromkeys(("sleeveless", *NO_SHOULDERS), 0.0)
     return torch.tensor([(SLEEVE_LENGTH | bare).get(v, float("nan")) for v in values])
 
 
 @dataclass(frozen=True)
 class Sewn:
-    """Garments with longer sleeves than they have.
+    """Garments with other sleeves than they have.
 
     Attributes:
         images: uint8 (k, 3, S, S); masks: bool (k, 1, S, S).
@@ -45,34 +49,53 @@ class Sewn:
     at: Tensor
 
 
-def sew_all(garments: Garments, attribute: int, count: int) -> Sewn:
-    """Sew longer sleeves onto the first ``count`` garments, in every length that the schema has.
+def sew_all(garments: Garments, attribute: int, index: GarmentIndex) -> Sewn:
+    """Sew sleeves of every other length that the schema has onto the first ``index.own`` garments: longer ones as they
+    are, shorter ones once their own are cut off along the most similar garment that has such.
 
     Args:
         attribute: which of the schema's attributes is the sleeve.
     """
     values = garments.schema.attributes[attribute].values
-    lengths = sleeve_lengths(values)
-    labels = garments.labels[:count, attribute].cpu()
-    # A long sleeve hides the torso's side, so only short ones are made longer.
-    start = torch.where(labels >= 0, lengths[labels.clamp(min=0)], torch.nan)
-    whole = torch.tensor([v not in ("spaghetti", "strapless") for v in values])[labels.clamp(min=0)]
-    fit = ((start <= SLEEVE_LENGTH["elbow"]) & whole).nonzero()[:, 0].tolist()
+    lengths, labels = sleeve_lengths(values), garments.labels[:, attribute]
+    own = labels[: index.own].cpu()
+    start = torch.where(own >= 0, lengths[own.clamp(min=0)], torch.nan)
+    # A long sleeve hides the torso's side, and without shoulders there is nowhere to sew one to.
+    grows = (start <= SLEEVE_LENGTH["elbow"]) & torch.tensor([v not in NO_SHOULDERS for v in values])[own.clamp(min=0)]
     at = torch.full((len(garments), len(values)), -1)
     images, masks = [], []
-    for i in track(fit, f"Sewing sleeves onto {len(fit):,} garments", disable=len(fit) < 50):
-        image = garments.images[i].permute(1, 2, 0).cpu().numpy()
-        mask = garments.masks[i, 0].cpu().numpy()
-        for v in (lengths > start[i]).nonzero()[:, 0].tolist():
-            sewn = sew(image, mask, bool(start[i] > 0), values[v])
+    for v in (lengths > 0).nonzero()[:, 0].tolist():
+        longer, shorter = grows & (start < lengths[v]), (start > lengths[v]) & (own == v).any()
+        rows = (longer | shorter).nonzero()[:, 0]
+        label = f"Sewing sleeves ({values[v]}) onto {len(rows):,} garments"
+        for i in track(rows.tolist(), label, disable=len(rows) < 50):
+            picture, mask = garments.images[i : i + 1], garments.masks[i : i + 1]
+            if shorter[i]:
+                picture, mask = _cut_along_nearest(garments, labels, index, i, v)
+            shot = picture[0].permute(1, 2, 0).cpu().numpy(), mask[0, 0].cpu().numpy()
+            sewn = sew(*shot, bool(start[i] > 0), values[v])
             if sewn is not None:
                 at[i, v] = len(images)
                 images.append(torch.from_numpy(sewn[0]).permute(2, 0, 1))
                 masks.append(torch.from_numpy(sewn[1])[None])
-    device, size = garments.images.device, garments.images.shape[-1]
     if not images:
         return Sewn(garments.images[:0], garments.masks[:0], at)
-    return Sewn(torch.stack(images).to(device), torch.stack(masks).to(device).view(-1, 1, size, size), at)
+    device = garments.images.device
+    return Sewn(torch.stack(images).to(device), torch.stack(masks).to(device), at)
+
+
+def _cut_along_nearest(
+    garments: Garments, labels: Tensor, index: GarmentIndex, item: int, value: int
+) -> tuple[Tensor, Tensor]:
+    """One garment with its sleeves cut off along the most similar garment that has the wanted ones: (1, 3, S, S) and
+    (1, 1, S, S) as ``Garments`` holds them."""
+    device = labels.device
+    row, wanted = torch.tensor([item], device=device), torch.tensor([value], device=device)
+    nearest = assign_partners(index, labels, row, wanted, torch.eye(1, PARTNERS, device=device))
+    image, mask = cut_sleeves(
+        to_float(garments.images[row]), garments.masks[row].float(), garments.masks[nearest].float()
+    )
+    return to_uint8(image), mask > 0.5
 
 
 @dataclass(frozen=True)

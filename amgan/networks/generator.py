@@ -137,6 +137,7 @@ class Generator(nn.Module):
         skips: carry encoder features, and the picture itself, to the decoder, so that prints and folds survive; the
             condition then scales and shifts every normalisation too.
         code: how many numbers say what an edit leaves open (see encoder.py); they need ``skips``.
+        blank: how readily new cloth starts from the garment's colour where the picture is white; needs ``context``.
     """
 
     def __init__(
@@ -148,12 +149,14 @@ class Generator(nn.Module):
         skips: bool = False,
         context: bool = False,
         code: int = 0,
+        blank: float = 0.0,
     ) -> None:
         super().__init__()
         if code and not skips:
             raise UserError("A code reaches the picture through the skips' normalisations: code needs skips=true.")
         self.schema = schema
         self.code = code
+        self.blank = blank
         self.inner_stride = inner_stride
         self.skips = skips
         c, planes = channels, schema.n_values + schema.n_attributes
@@ -192,7 +195,7 @@ class Generator(nn.Module):
     @classmethod
     def from_config(cls, schema: AttributeSchema, config: AmganConfig) -> Generator:
         c = config
-        return cls(schema, c.channels, c.blocks, c.inner_stride, c.skips, c.context, c.code)
+        return cls(schema, c.channels, c.blocks, c.inner_stride, c.skips, c.context, c.code, c.blank)
 
     def forward(self, x: Tensor, condition: Tensor, told: Told | None = None) -> Generated:
         """Pictures in [-1, 1], float (B, 3, S, S), conditions (B, N + M) of ``make_condition``, and what codes were
@@ -223,17 +226,24 @@ class Generator(nn.Module):
             seen = _conv_beside_planes(self.head, x, colour if self.context is not None else None, c)
             h = F.relu(F.conv2d(h, self.head.weight[:, :c], padding=1) + seen)
         heads = [self.picture, self.mask] if self.gate is None else [self.picture, self.mask, self.gate]
-        painted = _together(heads, h).float()  # (B, 3 + 1 (+ 1), S, S)
-        picture, mask = painted[:, :3], torch.sigmoid(painted[:, 3:4])
+        raw, mask = self.paint(_together(heads, h).float(), x.float(), colour)
+        return Generated(mask * raw + (1 - mask) * x.float(), mask, raw, prior)
+
+    def paint(self, heads: Tensor, x: Tensor, colour: Tensor) -> tuple[Tensor, Tensor]:
+        """z and alpha from what the heads say, (B, 3 + 1 (+ 1), S, S), the picture, and its cloth's colour (B, 3)."""
+        picture, mask = heads[:, :3], torch.sigmoid(heads[:, 3:4])
         if self.skips:
             # The picture head changes what is there instead of painting it anew: what it leaves alone stays sharp.
-            # Where there is nothing yet, on white, the gate lets it start from the cloth's colour.
-            start = torch.atanh(0.98 * x.float())
+            # Where there is nothing yet, on white, the gate lets it start from the cloth's colour. White is where tanh
+            # is flat and hardly anything is learnt, so there it starts so by itself (``blank``).
+            start = torch.atanh(0.98 * x)
             if self.gate is not None:
-                start = torch.lerp(start, torch.atanh(0.98 * colour)[:, :, None, None], torch.sigmoid(painted[:, 4:]))
+                gate = heads[:, 4:5]
+                if self.blank:
+                    gate = gate + self.blank * ((x.amin(1, keepdim=True) - 0.85) / 0.15).clamp(min=0)
+                start = torch.lerp(start, torch.atanh(0.98 * colour)[:, :, None, None], torch.sigmoid(gate))
             picture = picture + start
-        raw = torch.tanh(picture)
-        return Generated(mask * raw + (1 - mask) * x.float(), mask, raw, prior)
+        return torch.tanh(picture), mask
 
     def _drawn_code(self, prior: Tensor, told: Told | None) -> Tensor:
         mean, _ = prior.chunk(2, dim=1)
