@@ -1,4 +1,4 @@
-"""The ``amgan`` command: train, edit, synth."""
+"""The ``amgan`` command: train, edit, export, synth."""
 
 from __future__ import annotations
 
@@ -78,6 +78,32 @@ def edit(
         print(json.dumps(result))
     if result["refused"]:
         raise typer.Exit(1)
+
+
+@app.command(
+    epilog="Examples:  amgan export photos --out photos-openvino    "
+    "amgan export runs/mine --format onnx --out mine-onnx    amgan edit shirt.jpg --weights photos-openvino ..."
+)
+def export(
+    weights: Annotated[str, typer.Argument(help="A shipped name, a folder, or hf-hub:org/name.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for the network and export.json; --weights and load_editor take it.")
+    ],
+    format_: Annotated[
+        str, typer.Option("--format", help="openvino, openvino-bf16, openvino-int8, or onnx.")
+    ] = "openvino",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Save weights' editor for OpenVINO (needs the extra fast) or ONNX Runtime (onnx), and say how far its edits are
+    from PyTorch's."""
+    from amgan.export_command import export_command
+
+    result = export_command(weights, out, format_)
+    if as_json:
+        print(json.dumps(result))
+    else:
+        d = result["difference_in_grey_levels"]
+        print(f"Saved {out}; edits differ by {d['mean']:.2f} of 256 grey levels, 1 ‰ by {d['nearly_all']:.0f}.")
 
 
 @app.command(

@@ -40,7 +40,7 @@ def edit_command(
         UserError: the edit, the size or the weights are not valid, or two photos would write the same files.
     """
     side = check_size(size)
-    editor = load_editor(weights)
+    editor = load_editor(weights, "remembered")
     edit = editor.schema.parse_edit(settings)
     if mask is not None and len(photos) != 1:
         raise UserError(f"--mask belongs to one photo; {len(photos)} were given.")

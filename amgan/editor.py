@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -18,10 +19,12 @@ from torch import Tensor
 from amgan.data.augment import to_float, to_uint8
 from amgan.errors import UserError
 from amgan.networks.generator import Generated, Generator, make_condition
+from amgan.runtimes import CARD, Network, eager, fastest, load_exported, remembered
 from amgan.schema import UNKNOWN, AttributeSchema
 from amgan.weights import load_generator
 
 Region = Literal["sleeve", "torso"]
+Runtime = Literal["eager", "remembered", "fastest"]
 REGIONS: tuple[Region, ...] = ("sleeve", "torso")
 
 # Below this the attention of the sleeve edit is no sleeve. The paper zeroes what is below 0.9; masks trained on
@@ -88,19 +91,31 @@ class NoEdit:
         return EditResult(images, torch.zeros(len(images), 1, *images.shape[2:]), images)
 
 
-class GeneratorEditor:
-    """AMGAN's generator as an Editor.
+class NetworkEditor:
+    """A network of any runtime as an Editor.
 
     Args:
-        generator: in eval mode; its device is where edits run.
+        network: see ``amgan.runtimes.engines``; it runs on ``device``.
+        runtime: its name, which changes nothing but the speed: ``identity`` is the same in all.
         batch: pictures per forward pass.
     """
 
-    def __init__(self, generator: Generator, image_size: int, identity: str, batch: int = 32) -> None:
-        self.generator = generator
-        self.schema = generator.schema
+    def __init__(
+        self,
+        network: Network,
+        schema: AttributeSchema,
+        image_size: int,
+        identity: str,
+        runtime: str = "eager",
+        device: torch.device | str = "cpu",
+        batch: int = 32,
+    ) -> None:
+        self.network = network
+        self.schema = schema
         self.image_size = image_size
         self.identity = identity
+        self.runtime = runtime
+        self.device = device
         self.batch = batch
 
     def edit(
@@ -138,8 +153,7 @@ class GeneratorEditor:
 
     @torch.inference_mode()
     def _edit(self, images: Tensor, edits: list[dict[str, str]], only_on: str | None) -> Generated:
-        device = next(self.generator.parameters()).device
-        x = to_float(images.to(device)).contiguous(memory_format=torch.channels_last)
+        x = to_float(images.to(self.device)).contiguous(memory_format=torch.channels_last)
         result = self._forward(x, edits)
         if only_on is None:
             return result
@@ -154,11 +168,32 @@ class GeneratorEditor:
             for name, value in edit.items():
                 row[self.schema.names.index(name)] = self.schema.values(name).index(value)
         labels = labels.to(x.device)
-        return self.generator(x, make_condition(self.schema, labels, labels != UNKNOWN))
+        raw, mask = self.network(x, make_condition(self.schema, labels, labels != UNKNOWN))
+        return Generated(mask * raw + (1 - mask) * x, mask, raw)
 
 
-def load_editor(weights: str | Path) -> Editor:
-    """An editor by name: shipped weights, a folder, ``hf-hub:org/name``, or ``NAME:…`` of a registered outside editor.
+class GeneratorEditor(NetworkEditor):
+    """AMGAN's generator in PyTorch as an Editor.
+
+    Args:
+        generator: in eval mode; its device is where edits run.
+        batch: pictures per forward pass.
+    """
+
+    def __init__(self, generator: Generator, image_size: int, identity: str, batch: int = 32) -> None:
+        device = next(generator.parameters()).device
+        super().__init__(eager(generator), generator.schema, image_size, identity, device=device, batch=batch)
+
+
+def load_editor(weights: str | Path, runtime: Runtime = "eager") -> Editor:
+    """An editor by name: shipped weights, a folder, ``hf-hub:org/name``, a folder that ``amgan export`` wrote, or
+    ``NAME:…`` of a registered outside editor.
+
+    Args:
+        runtime: ``"eager"`` is PyTorch in float32, whose figures can be had again anywhere; ``"fastest"`` what is
+            fastest on this processor, which is measured at first use and takes up to a minute (see
+            ``amgan.runtimes``); ``"remembered"`` the same where it was measured before, else eager.
+            $AMGAN_RUNTIME=eager turns both off.
 
     Raises:
         UserError: no such weights, or they are damaged.
@@ -167,5 +202,14 @@ def load_editor(weights: str | Path) -> Editor:
     for entry in entry_points(group="amgan.editors", name=name):
         editor: Editor = entry.load()(rest)
         return editor
+    if (Path(weights) / CARD).is_file():
+        saved = load_exported(Path(weights))
+        return NetworkEditor(saved.network, saved.schema, saved.image_size, saved.identity, saved.engine)
     generator, config, identity = load_generator(weights)
+    if runtime != "eager" and os.environ.get("AMGAN_RUNTIME") != "eager":
+        found = remembered(generator, identity)
+        if found is None and runtime == "fastest":
+            found = fastest(generator, config.image_size, identity)
+        if found is not None:
+            return NetworkEditor(found[1], generator.schema, config.image_size, identity, found[0])
     return GeneratorEditor(generator, config.image_size, identity)

@@ -17,13 +17,13 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from amgan.commandline import run
+from scripts.benching import counted_operations, device_name, product_rate
 
 if TYPE_CHECKING:  # --help must not wait for torch
     import torch
@@ -139,26 +139,6 @@ def measure(
     return table
 
 
-def counted_operations(work: Callable[[], object]) -> float:
-    """Floating-point operations of the convolutions and matrix products in a piece of work, backward passes included.
-    (FlopCounterMode's own module tracker does not bear a penalty's ``autograd.grad``.)"""
-    from torch.utils._python_dispatch import TorchDispatchMode
-    from torch.utils.flop_counter import flop_registry
-
-    class Counter(TorchDispatchMode):
-        total = 0.0
-
-        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            result = func(*args, **(kwargs or {}))
-            if (count := flop_registry.get(func._overloadpacket)) is not None:
-                self.total += count(*args, **(kwargs or {}), out_val=result)
-            return result
-
-    with Counter() as counter:
-        work()
-    return counter.total
-
-
 def prepared(config: Any, fused: bool, garments: Any, device: torch.device) -> tuple[Amgan, Any]:
     """A model with a teacher of random weights (its speed is that of a trained one), and its batches."""
     import torch
@@ -188,35 +168,10 @@ def drawn_garments(size: int) -> Any:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "drawn"
-        for _ in write_synth(path, SynthFolder(GARMENTS, 1_000_000, max(32, size), 1, "train"), None):
+        for _ in write_synth(path, SynthFolder(GARMENTS, 1_000_000, max(32, size), 1, split="train"), None):
             pass
         data = read_imagefolder(path)
         return load_garments(data, data.records, size, progress=False)
-
-
-def product_rate(device: torch.device, dtype: str, side: int = 2048) -> float:
-    """Floating-point operations per second of a square matrix product."""
-    import torch
-
-    side = side * 4 if device.type == "cuda" else side
-    a = torch.randn(side, side, device=device, dtype=getattr(torch, dtype))
-    best = float("inf")
-    for _ in range(6):
-        start = time.perf_counter()
-        product = a @ a
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        best = min(best, time.perf_counter() - start)
-    assert product.shape == a.shape
-    return 2 * side**3 / best
-
-
-def device_name(device: torch.device) -> str:
-    import torch
-
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"CPU, {torch.get_num_threads()} threads"
 
 
 if __name__ == "__main__":

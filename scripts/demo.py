@@ -53,7 +53,9 @@ def demo(
 
         catalogue = out / "catalogue"
         with timed("draw garments", times):
-            synth_command(count, catalogue, seed=0, size=128, counterfactuals=0, split="test", workers=None)
+            synth_command(
+                count, catalogue, seed=0, size=128, counterfactuals=0, usual=False, split="test", workers=None
+            )
     with timed("index", times):
         index_catalog(catalogue, store=str(out / "index"), collection=COLLECTION, weights=weights)
     with timed("open the index", times):

@@ -1,0 +1,57 @@
+"""What measurements of speed share: counted operations, the machine's own rate of matrix products, its name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+
+def counted_operations(work: Callable[[], object]) -> float:
+    """Floating-point operations of the convolutions and matrix products in a piece of work, backward passes included.
+    (FlopCounterMode's own module tracker does not bear a penalty's ``autograd.grad``.)"""
+    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils.flop_counter import flop_registry
+
+    class Counter(TorchDispatchMode):
+        total = 0.0
+
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            result = func(*args, **(kwargs or {}))
+            if (count := flop_registry.get(func._overloadpacket)) is not None:
+                self.total += count(*args, **(kwargs or {}), out_val=result)
+            return result
+
+    with Counter() as counter:
+        work()
+    return counter.total
+
+
+def product_rate(device: torch.device, dtype: str, side: int = 2048) -> float:
+    """Floating-point operations per second of a square matrix product."""
+    import torch
+
+    side = side * 4 if device.type == "cuda" else side
+    whole = dtype == "int8"  # eight-bit whole numbers, summed up in 32 bits
+    a = torch.randn(side, side, device=device).to(getattr(torch, dtype))
+    multiply = torch._int_mm if whole else torch.matmul
+    best = float("inf")
+    for _ in range(6):
+        start = time.perf_counter()
+        product = multiply(a, a)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        best = min(best, time.perf_counter() - start)
+    assert product.shape == a.shape
+    return 2 * side**3 / best
+
+
+def device_name(device: torch.device) -> str:
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.get_num_threads()} threads"
