@@ -143,11 +143,15 @@ def detail_loss(image: Tensor, source: Tensor, mask: Tensor, counted: Tensor) ->
         mask: garment in 0..1, (B, 1, S, S); its edge is left out.
         counted: float (B,), 1 where an edit changes no outline.
     """
-    inside = (F.avg_pool2d(mask, 7, 1, 3) > 0.99).float()
+    # Means of 7 x 7 pixels as matrix products: pooling of one channel takes a CPU five times as long.
+    at = torch.arange(mask.shape[-1], device=mask.device)
+    near = ((at - at[:, None]).abs() <= 3).float()
+    inside = (near @ mask @ near / 49 > 0.99).float()
+    mean = near / near.sum(1, keepdim=True)  # of those inside of the picture
 
     def detail(x: Tensor) -> Tensor:
         luminance = x.mean(1, keepdim=True)
-        return (luminance - F.avg_pool2d(luminance, 7, 1, 3, count_include_pad=False)) * inside
+        return (luminance - mean @ luminance @ mean.T) * inside
 
     a, b = detail(image), detail(source)
     # Plain cloth has nothing to keep: the constant lets its noise count for little.

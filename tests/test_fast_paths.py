@@ -12,6 +12,8 @@ from amgan.config import PRESETS
 from amgan.data.batches import BatchMaker
 from amgan.data.garments import load_garments
 from amgan.data.imagefolder import read_imagefolder
+from amgan.data.pairs import dilate
+from amgan.losses import detail_loss
 from amgan.networks.blocks import conv_of_planes
 from amgan.networks.classifier import AttributeClassifier
 from amgan.networks.generator import Generator, cloth_colour
@@ -117,3 +119,27 @@ def test_the_teacher_looks_at_every_picture_once(garments, pairs, attention):
     true = batch.true[:, None, None, None] > 0
     target = torch.where(true, true_target(batch.source, batch.reference), target)
     torch.testing.assert_close(model.attention_target(batch, around), target, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("radius", [0, 1, 2, 4, 40])
+def test_dilation_is_that_of_pooling(radius):
+    torch.manual_seed(0)
+    mask = torch.randn(2, 1, 13, 21)
+    padded = F.pad(mask, (radius, radius, radius, radius), value=-torch.inf)
+    assert torch.equal(dilate(mask, radius), F.max_pool2d(padded, 2 * radius + 1, 1))
+
+
+def test_the_lost_detail_is_that_of_square_windows():
+    torch.manual_seed(0)
+    image, source = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
+    mask = torch.zeros(2, 1, 32, 32)
+    mask[0, :, 2:, 5:] = mask[1, :, 8:20, :25] = 1
+    inside = (F.avg_pool2d(mask, 7, 1, 3) > 0.99).float()
+    a, b = (
+        (g - F.avg_pool2d(g, 7, 1, 3, count_include_pad=False)) * inside
+        for g in (x.mean(1, keepdim=True) for x in (image, source))
+    )
+    floor = 1e-4 * inside.sum((1, 2, 3)) + 1e-6
+    products = [(p * q).sum((1, 2, 3)) for p, q in ((a, b), (a, a), (b, b))]
+    plain = (1 - products[0] / ((products[1] + floor) * (products[2] + floor)).sqrt()).mean()
+    torch.testing.assert_close(detail_loss(image, source, mask, torch.ones(2)), plain)

@@ -108,7 +108,7 @@ class Norm(nn.Module):
         scale, shift = self.modulation(condition)[:, :, None, None].chunk(2, dim=1)
         # The last dimension of a channels-last tensor is its channels: no copy is made.
         x = F.layer_norm(x.permute(0, 2, 3, 1), x.shape[1:2]).permute(0, 3, 1, 2)
-        return x * (1 + scale) + shift
+        return torch.addcmul(shift, x, 1 + scale)
 
 
 class Block(nn.Module):
