@@ -59,7 +59,8 @@ def test_the_vectors_are_open_clips_own(tiny: Path) -> None:
     with torch.inference_mode():
         wanted = model.eval().encode_image(torch.stack([transform(p) for p in pil]), normalize=True)
     assert (embedder.embed(images) * wanted.numpy()).sum(1).min() > 0.9999
-    np.testing.assert_array_equal(embedder.embed(images)[1:], embedder.embed(images[1:]))
+    # A picture's vector does not depend on its neighbours, but for rounding: kernels sum by the size of a batch.
+    np.testing.assert_allclose(embedder.embed(images)[1:], embedder.embed(images[1:]), atol=1e-6)
 
 
 @pytest.mark.parametrize("mode", ["shortest", "longest", "squash"])
