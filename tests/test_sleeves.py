@@ -8,10 +8,11 @@ import torch
 import torch.nn.functional as F
 
 from amgan.config import PRESETS
+from amgan.data.armholes import fit_sleeves
 from amgan.data.batches import BatchMaker
 from amgan.data.garments import Garments, balance_weights
 from amgan.data.pairs import GarmentIndex
-from amgan.data.sleeves import fit_sleeves, sew, sew_all, sleeve_lengths
+from amgan.data.sleeves import sew, sew_all, sleeve_lengths
 from amgan.synth import counterfactual, draw_item
 from amgan.synth.render import Item
 from amgan.testing import SCHEMA
