@@ -207,9 +207,9 @@ def load_editor(weights: str | Path, runtime: Runtime = "eager") -> Editor:
         return NetworkEditor(saved.network, saved.schema, saved.image_size, saved.identity, saved.engine)
     generator, config, identity = load_generator(weights)
     if runtime != "eager" and os.environ.get("AMGAN_RUNTIME") != "eager":
-        found = remembered(generator, identity)
-        if found is None and runtime == "fastest":
-            found = fastest(generator, config.image_size, identity)
+        measures = runtime == "fastest"
+        found = fastest(generator, config.image_size, identity) if measures else remembered(generator, identity)
         if found is not None:
-            return NetworkEditor(found[1], generator.schema, config.image_size, identity, found[0])
+            name, network = found
+            return NetworkEditor(network, generator.schema, config.image_size, identity, name)
     return GeneratorEditor(generator, config.image_size, identity)

@@ -167,7 +167,7 @@ class BatchMaker:
         self.cloth = [i for i, n in enumerate(names) if n == "color"]
         # Sleeves are sewn on beforehand, one garment after the other; the rest of a pair is made as it is drawn.
         self.sewn: Sewn | None = None
-        if self.outline and config.pairs > 0 and own != 0:
+        if self.outline and config.pairs > 0:
             self.sewn = sew_all(garments, self.outline[0], self.index)
             self.lengths = sleeve_lengths(self.schema.attributes[self.outline[0]].values)
         # Pairs can be constructed for edits of these alone.
