@@ -14,7 +14,7 @@ from amgan.data.batches import BatchMaker, draw_edits
 from amgan.data.color import lab_to_rgb, rgb_to_lab
 from amgan.data.garments import balance_weights, load_garments
 from amgan.data.imagefolder import read_imagefolder
-from amgan.data.pairs import GarmentIndex, cut_sleeves, dilate, lab_statistics, open_mask, recolour
+from amgan.data.pairs import GarmentIndex, clear_shades, cut_sleeves, dilate, lab_statistics, open_mask, recolour
 from amgan.data.references import NEAREST, PARTNERS, assign_partners, assign_references
 from amgan.photos.framing import frame
 from amgan.testing import SCHEMA, draw_catalogue, draw_garment
@@ -60,6 +60,51 @@ def test_recolour_gives_the_wanted_colour_inside_and_changes_nothing_outside():
     assert (out[inside].view(3, -1).median(1).values - blue[inside].view(3, -1).median(1).values).abs().max() < 0.08
     outside = (dilate(mask, 2) == 0).expand_as(red)  # the soft edge takes the colour too
     assert torch.allclose(out[outside], red[outside], atol=1e-3)
+
+
+def test_a_clear_shade_is_the_most_telling_of_those_with_the_name():
+    def cloth(*lab):
+        return torch.tensor([[*lab, 5.0, 1.0, 1.0]])
+
+    red = [cloth(45, a, 30) for a in (40, 45, 50, 55, 60, 65, 70, 75)]
+    white = [cloth(lightness, 0, 1) for lightness in (70, 75, 80, 85)]
+    mistaken, black = [cloth(20, 0, 0)], [cloth(15, 0, 0)]  # the former is called white
+    colour = torch.cat([*red, *white, *mistaken, *black, cloth(90, 0, 0)])
+    labels = torch.tensor([2] * 8 + [0] * 5 + [1, -1])
+    shades = clear_shades(colour, labels, 4)
+    assert shades[2].tolist() == cloth(45, 70, 30)[0].tolist()  # median of the reddest two
+    assert shades[0].tolist() == cloth(85, 0, 1)[0].tolist()
+    assert not shades[3].any()
+    assert not clear_shades(colour, torch.full((15,), -1), 4).any()
+
+
+def test_a_colour_that_no_garment_has_is_not_dyed(garments):
+    red = SCHEMA.values("color").index("red")
+    some = garments.labels[:, 1] != red
+    few = dataclasses.replace(
+        garments,
+        images=garments.images[some],
+        masks=garments.masks[some],
+        labels=garments.labels[some],
+        item_ids=tuple(n for n, s in zip(garments.item_ids, some.tolist(), strict=True) if s),
+    )
+    config = dataclasses.replace(PRESETS["tiny"].amgan, batch=256, pairs=1.0)
+    maker = BatchMaker(few, F.normalize(torch.randn(len(few), 4), dim=1), balance_weights(few.labels), config)
+    plan = maker.plan(GENERATOR.manual_seed(0))
+    asked = plan.edited[:, 1] & (plan.wanted[:, 1] == red)
+    assert asked.any() and not plan.paired[asked].any() and plan.paired[plan.edited[:, 1] & ~asked].any()
+
+
+def test_recoloured_pairs_ask_for_the_clear_shade_and_start_from_the_photograph(garments):
+    config = dataclasses.replace(PRESETS["tiny"].amgan, batch=128, pairs=1.0, several=0.0)
+    maker = BatchMaker(garments, F.normalize(torch.randn(len(garments), 4), dim=1), torch.ones(len(garments)), config)
+    plan = dataclasses.replace(maker.plan(GENERATOR.manual_seed(0)), theta=torch.eye(2, 3).expand(128, 2, 3))
+    batch = maker.make(plan)
+    rows = (plan.paired & plan.edited[:, 1] & ~plan.same).nonzero()[:, 0]
+    assert len(rows) > 10 and not plan.backward[rows].any()
+    assert torch.equal(batch.source[rows], batch.photos[rows])
+    seen = lab_statistics(batch.reference[rows], batch.reference_mask[rows])
+    assert (seen - maker.shades[plan.wanted[rows, 1]])[:, :3].abs().median() < 2
 
 
 def test_recolour_leaves_a_print_alone():

@@ -19,7 +19,7 @@ from amgan.training.amgan import train_amgan
 from amgan.training.classifier import accuracy, train_classifier
 from amgan.training.command import train_command
 from amgan.training.state import load_state, save_state
-from amgan.weights import load_classifier, load_generator
+from amgan.weights import load_classifier, load_critics, load_generator
 
 CPU = torch.device("cpu")
 ABOUT = {"data": "drawn", "preset": "tiny"}
@@ -130,6 +130,26 @@ def test_warm_start_takes_what_fits(data, classifiers, tmp_path):
     with pytest.raises(UserError, match="Only 2 of 34 tensors"):
         wide = dataclasses.replace(PRESETS["tiny"].amgan, channels=12, skips=True, inner_stride=2)
         train_amgan(*data, wide, copy_of(classifiers, tmp_path / "wide"), CPU, ABOUT, warm_start=str(first))
+
+
+def test_warm_start_takes_critics_and_encoder_too(data, classifiers, tmp_path, capsys):
+    config = dataclasses.replace(PRESETS["tiny"].amgan, kimg=0.004, snapshot_kimg=0.004, code=2, skips=True)
+    first = copy_of(classifiers, tmp_path / "first")
+    train_amgan(*data, config, first, CPU, ABOUT)
+    trained = load_state(first / "editor-run")[0]
+    again = copy_of(classifiers, tmp_path / "again")
+    train_amgan(*data, dataclasses.replace(config, lr=0.0, critic_lr=0.0), again, CPU, ABOUT, warm_start=str(first))
+    assert "encoder, critic_i, critic_c from" in " ".join(capsys.readouterr().err.split())
+    warm = load_state(again / "editor-run")[0]
+    names = [k for k in trained if k.startswith(("encoder/", "critic_"))]
+    assert len(names) > 10
+    for name in names:  # bfloat16 on disk
+        torch.testing.assert_close(warm[name], trained[name].bfloat16().float(), rtol=0, atol=0)
+    # Critics of another shape begin anew, and so do all where the weights have none.
+    networks = {"critic_i": torch.nn.Linear(2, 2)}
+    assert load_critics(first, networks, data[0].schema) == []
+    assert load_critics("photos", networks, data[0].schema) == []
+    assert load_critics(first, {}, load_generator("photos")[0].schema) == []
 
 
 def test_a_damaged_state_is_passed_over(tmp_path, capsys):

@@ -16,14 +16,14 @@ from amgan.attention import OUTLINE, WHOLE_GARMENT
 from amgan.config import AmganConfig
 from amgan.data.augment import random_affine, to_float, warp, warp_mask
 from amgan.data.garments import Garments
-from amgan.data.pairs import GarmentIndex, cut_sleeves, recolour
+from amgan.data.pairs import GarmentIndex, clear_shades, cut_sleeves, recolour
 from amgan.data.references import NEAREST, PARTNERS, assign_partners, assign_references
 from amgan.data.sleeves import Sewn, sew_all, sleeve_lengths
 from amgan.schema import AttributeSchema
 
 # Values that name no appearance of their own are never asked for.
 UNDRAWN = {"multi", "others"}
-IDENTITY = 0.15  # share of the pairs whose edit asks for what is there already
+IDENTITY = 0.2  # share of the pairs whose edit asks for what is there already
 
 
 class EditBatch(NamedTuple):
@@ -32,7 +32,7 @@ class EditBatch(NamedTuple):
     Attributes:
         photos: the drawn photographs, float (B, 3, S, S) in [-1, 1]; what the critics see as real.
         labels: theirs, int64 (B, M).
-        source: what the generator edits; a photograph or, in half of the pairs, a constructed copy.
+        source: what the generator edits; a photograph or, in some of the pairs, a constructed copy.
         wanted: labels after the edit, int64 (B, M).
         edited: bool (B, M).
         reference: the reference image, float (B, 3, S, S).
@@ -43,7 +43,7 @@ class EditBatch(NamedTuple):
         region: float (B,), 1 where the edit changes something, so that the attention has a target.
         true: float (B,), 1 where source and reference are alike but for the edit: where they differ is where to look.
         untrue: int64 (u,), the other rows.
-        backward: bool (B,), True where the photograph is the reference; elsewhere it is the source.
+        backward: bool (B,), True where the photograph is the reference; elsewhere it is the source. Only of ``true`` rows.
         mix, noise: chance, see ``BatchPlan``.
     """
 
@@ -174,8 +174,10 @@ class BatchMaker:
         self.constructible = torch.zeros(len(names), dtype=torch.bool)
         self.constructible[self.outline + self.cloth] = True
         for i in self.cloth:
-            known = self.labels[:, i][self.labels[:, i] >= 0]
-            self.colour_count = torch.bincount(known, minlength=len(self.schema.attributes[i].values)).clamp(min=1)
+            known, count = self.labels[:, i][self.labels[:, i] >= 0], len(self.schema.attributes[i].values)
+            self.colour_count = torch.bincount(known, minlength=count).clamp(min=1)
+            self.shades = clear_shades(self.index.colour[:own], garments.labels[:own, i], count)
+            self.dyeable = self.shades.any(1).cpu()
         # Where each garment's true edits lie: they are in the order of the garments.
         truths = garments.truths
         of = truths.of.cpu() if truths is not None else torch.zeros(0, dtype=torch.int64)
@@ -199,6 +201,8 @@ class BatchMaker:
         constructible = edited.any(1) & ~(edited & ~self.constructible).any(1)
         sewn, cut = self._sleeves(index, labels, wanted, edited)
         constructible &= (sewn >= 0) | cut | ~edited[:, self.outline].any(1)
+        for i in self.cloth:  # a colour that no garment has cannot be given
+            constructible &= ~edited[:, i] | self.dyeable[wanted[:, i].clamp(min=0)]
         paired = (chance[:, 0] < config.pairs) & (has_truth | constructible)
         true = paired & has_truth
         truth = self.first_truth[index] + (chance[:, 3] * self.truth_count[index]).long()
@@ -212,8 +216,10 @@ class BatchMaker:
             wanted[:, i] = torch.where(dye >= 0, self.labels[dye, i], wanted[:, i])
             edited[:, i] |= dye >= 0
         same = paired & (chance[:, 1] < IDENTITY)
-        # A sleeve that was cut off could have lain anywhere: back from there is no lesson, it would teach the average.
-        backward = paired & ~same & ~self._nameless(labels, edited) & (chance[:, 2] < 0.5) & (true | ~cut)
+        # A sleeve that was cut off could have lain anywhere, and the photograph's own shade is one of many that its
+        # colour's name covers: back from there is no lesson, it would teach the average.
+        open_ended = ~true & (cut | edited[:, self.cloth].any(1))
+        backward = paired & ~same & ~self._nameless(labels, edited) & (chance[:, 2] < 0.5) & ~open_ended
         return BatchPlan(
             index=index,
             labels=labels,
@@ -254,7 +260,7 @@ class BatchMaker:
             nearest = index.index_copy(0, lacking, found)
         other, other_masks = to_float(g.images[nearest]), g.masks[nearest].float()
         if plan.paired.any():
-            copies, copy_masks = self._construct(plan, photos, masks, nearest)
+            copies, copy_masks = self._construct(plan, photos, masks)
             if g.truths is not None and true.any():
                 truth = there(plan.truth[true])
                 copies = copies.index_copy(0, rows(true), to_float(g.truths.images[truth]))
@@ -333,7 +339,7 @@ class BatchMaker:
             dye[rows] = torch.multinomial(weight, 1, generator=generator)[:, 0]
         return dye
 
-    def _construct(self, plan: BatchPlan, photos: Tensor, masks: Tensor, nearest: Tensor) -> tuple[Tensor, Tensor]:
+    def _construct(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
         """Copies of photographs with the edited attributes changed by hand, and their masks; true edits are left to
         others."""
         colour, device = self.index.colour, photos.device
@@ -357,6 +363,7 @@ class BatchMaker:
             rows = edited[:, i].nonzero()[:, 0].to(device, non_blocking=True)
             if len(rows):
                 index = plan.index.to(device, non_blocking=True)[rows]
-                changed = recolour(photos[rows], masks[rows], colour[index], colour[nearest[rows]])
+                shade = self.shades[plan.wanted[:, i].to(device, non_blocking=True)[rows]]
+                changed = recolour(photos[rows], masks[rows], colour[index], shade)
                 photos = photos.index_copy(0, rows, changed)
         return photos, masks

@@ -33,7 +33,7 @@ from amgan.training.critics import Losses, Maps, make_critics
 from amgan.training.loop import autocast, claim_run, console, interruptible, progress_bar, seed_step
 from amgan.training.snapshot import Journal
 from amgan.training.state import load_state, pack, pack_optimizer, unpack, unpack_optimizer
-from amgan.weights import load_classifier, load_generator
+from amgan.weights import load_classifier, load_critics, load_generator
 from amgan.weights.transfer import transfer_generator
 
 LOG_EVERY = 50  # steps
@@ -81,9 +81,11 @@ class Amgan:
         self.d_optimizer = torch.optim.Adam(critics, lr=c.critic_lr, betas=(0.5, 0.999), fused=True)
 
     def networks(self) -> dict[str, torch.nn.Module]:
-        own: dict[str, torch.nn.Module] = {"generator": self.generator, "average": self.average}
-        if self.encoder is not None:
-            own["encoder"] = self.encoder
+        return {"generator": self.generator, "average": self.average} | self.helpers()
+
+    def helpers(self) -> dict[str, torch.nn.Module]:
+        """What only training needs: critics, and the encoder of pairs."""
+        own: dict[str, torch.nn.Module] = {"encoder": self.encoder} if self.encoder is not None else {}
         return own | self.critics.networks()
 
     def tensors(self) -> dict[str, Tensor]:
@@ -138,8 +140,8 @@ class Amgan:
         if not (c.percep > 0 or cams):
             return Around()
         told = self.uses_critics and c.critics == "features"
-        # True edits need no map, and where they are the reference is what the critic takes for real. Elsewhere that is
-        # the photograph: source or reference.
+        # Where source and reference are alike no map is needed, and the reference is what the critic takes for real.
+        # Elsewhere that is the photograph, and the photograph is the source.
         sources = len(untrue) if cams or told else 0
         with self.autocast(), torch.no_grad():
             pictures = torch.cat([batch.reference, batch.source[untrue]]) if sources else batch.reference
@@ -148,11 +150,7 @@ class Amgan:
         source = {k: v[len(v) - sources :] for k, v in maps.items()} if sources else None
         real = reference if told else None
         if told and source is not None:
-            backward = batch.backward[untrue]
-            real = {}
-            for name, of in reference.items():
-                pick = backward.view(-1, *[1] * (of.dim() - 1))
-                real[name] = of.index_copy(0, untrue, torch.where(pick, of[untrue], source[name]))
+            real = {name: of.index_copy(0, untrue, source[name]) for name, of in reference.items()}
         return Around(reference, real, source["last"] if cams and source is not None else None)
 
     def critic_step(
@@ -368,7 +366,8 @@ def one_step(model: Amgan, batches: BatchMaker, step: int, steps: int) -> Losses
 
 
 def _start_from(model: Amgan, weights: str) -> None:
-    """Copy what fits of other weights' editor into generator and average; the rest starts fresh."""
+    """Copy what fits of other weights' editor into generator and average, and of what trained it, where the weights
+    have that; the rest starts fresh."""
     other, _, _ = load_generator(weights)
     copied, count = transfer_generator(model.generator, other), len(model.generator.state_dict())
     if copied < count // 2:
@@ -377,4 +376,5 @@ def _start_from(model: Amgan, weights: str) -> None:
             "use the same channels, blocks, skips and context."
         )
     model.average.load_state_dict(model.generator.state_dict())
-    console.print(f"Warm start: {copied} of {count} tensors from {weights}")
+    helpers = "".join(f", {name}" for name in load_critics(weights, model.helpers(), model.schema))
+    console.print(f"Warm start: {copied} of {count} tensors{helpers} from {weights}")

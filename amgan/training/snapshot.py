@@ -20,7 +20,7 @@ from amgan.networks.classifier import AttributeClassifier
 from amgan.networks.generator import Generated, Generator, make_condition
 from amgan.training.loop import StatsFile
 from amgan.training.state import save_state
-from amgan.weights import save_generator
+from amgan.weights import save_critics, save_generator
 
 if TYPE_CHECKING:
     from amgan.training.amgan import Amgan
@@ -158,6 +158,7 @@ class Journal:
             self.best = scores["score"]
             facts = {**self.about, "kimg": kimg, "seconds": round(seconds), "validation": scores}
             save_generator(self.out, average, self.model.config, facts)
+            save_critics(self.out, self.model.helpers(), average.schema)
         save_state(self.run, step, self.model.tensors(), {"best": self.best, "seconds": seconds})
         return f"{kimg:.1f} kimg: " + ", ".join(f"{k} {v:.3f}" for k, v in scores.items())
 

@@ -3,9 +3,11 @@
 from amgan.weights.folders import (
     frame_size,
     load_classifier,
+    load_critics,
     load_generator,
     push_to_hub,
     save_classifier,
+    save_critics,
     save_generator,
     shipped,
     weights_card,
@@ -15,9 +17,11 @@ from amgan.weights.folders import (
 __all__ = [
     "frame_size",
     "load_classifier",
+    "load_critics",
     "load_generator",
     "push_to_hub",
     "save_classifier",
+    "save_critics",
     "save_generator",
     "shipped",
     "weights_card",

@@ -1,5 +1,5 @@
 """Weights folders: ``editor/ teacher/ judge/`` of safetensors and readable JSON, and ``card.json`` with where they come
-from.
+from. A folder that training wrote also has ``critics/``, from which a later run warms up.
 
 A name is looked for among the shipped ones, then as a folder, then (``hf-hub:org/name``) on the Hugging Face hub.
 """
@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -95,12 +96,14 @@ def frame_size(weights: str | Path) -> int:
     raise UserError(f"The weights {weights} hold none of {', '.join(PARTS)}.")
 
 
-def _write_part(folder: Path, part: str, network: nn.Module, config: dict[str, Any], half: bool) -> None:
+def _write_part(
+    folder: Path, part: str, tensors: dict[str, torch.Tensor], config: dict[str, Any], kind: torch.dtype | None
+) -> None:
     target = folder / part
     target.mkdir(parents=True, exist_ok=True)
     tensors = {
-        k: (v.half() if half and v.is_floating_point() else v).detach().cpu().contiguous()
-        for k, v in network.state_dict().items()
+        k: (v.to(kind) if kind is not None and v.is_floating_point() else v).detach().cpu().contiguous()
+        for k, v in tensors.items()
     }
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         save_torch_state_dict(tensors, scratch, max_shard_size=SHARD)
@@ -157,7 +160,7 @@ def save_classifier(
         "schema": network.schema.to_dict(),
         **extra,
     }
-    _write_part(folder, role, network, config, half)
+    _write_part(folder, role, network.state_dict(), config, torch.float16 if half else None)
 
 
 def load_classifier(weights: str | Path, role: str = "teacher") -> AttributeClassifier:
@@ -179,7 +182,7 @@ def save_generator(
         "config": dataclasses.asdict(config),
         **extra,
     }
-    _write_part(folder, "editor", network, values, half)
+    _write_part(folder, "editor", network.state_dict(), values, torch.float16 if half else None)
 
 
 def load_generator(weights: str | Path) -> tuple[Generator, AmganConfig, str]:
@@ -189,3 +192,27 @@ def load_generator(weights: str | Path) -> tuple[Generator, AmganConfig, str]:
     network = Generator.from_config(AttributeSchema.from_dict(values["schema"]), config)
     _fill(network, tensors, "editor", weights)
     return network.to(memory_format=torch.channels_last), config, identity  # type: ignore[call-overload]
+
+
+def save_critics(folder: Path, networks: Mapping[str, nn.Module], schema: AttributeSchema) -> None:
+    """Write ``folder/critics/``: what only training needs, in bfloat16, by the names of ``networks``."""
+    tensors = {f"{name}.{k}": v for name, network in networks.items() for k, v in network.state_dict().items()}
+    _write_part(folder, "critics", tensors, {"schema": schema.to_dict()}, torch.bfloat16)
+
+
+def load_critics(weights: str | Path, networks: Mapping[str, nn.Module], schema: AttributeSchema) -> list[str]:
+    """Fill those networks that the weights have under the same name, for the same schema, in the same shape; returns
+    their names. The weights need not have any."""
+    if not (weights_folder(weights) / "critics" / "config.json").is_file():
+        return []
+    config, tensors, _ = _read_part(weights, "critics")
+    if AttributeSchema.from_dict(config["schema"]) != schema:
+        return []
+    filled = []
+    for name, network in networks.items():
+        theirs = {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
+        shapes = {k: v.shape for k, v in network.state_dict().items()}
+        if shapes and shapes == {k: v.shape for k, v in theirs.items()}:
+            network.load_state_dict(theirs)
+            filled.append(name)
+    return filled
