@@ -13,7 +13,7 @@ from amgan.photos import CutOut, cut_out, read_image, read_mask
 from amgan.photos.cutout import shrink
 from amgan.photos.framing import resample
 from amgan.photos.judging import doubt
-from amgan.photos.segment import WORKING_SIDE, first_guess, garment_mask, grabcut
+from amgan.photos.segment import SURE, WORKING_SIDE, first_guess, garment_mask, grabcut, quick_mask, thorough_mask
 
 WHITE, FLOOR, RED, GREEN = (255, 255, 255), (150, 120, 90), (180, 40, 50), (40, 110, 60)
 _SHORT = [(-0.1, -0.5), (0.1, -0.5), (0.2, -0.48), (0.48, -0.2), (0.36, -0.08), (0.22, -0.15), (0.24, 0.5)]
@@ -74,6 +74,30 @@ def test_the_second_try_brings_back_what_was_left_out(garments, item):
     assert np.mean(first > 0) < 0.75 * LEFT_OUT[item]
     assert np.mean(kept > 0) == pytest.approx(LEFT_OUT[item], abs=0.04)
     assert doubt(rgb, kept) < doubt(rgb, first) / 2
+
+
+def test_a_quick_mask_is_kept_where_it_is_as_good_as_a_thorough_one(garments):
+    kept = []
+    for file in sorted((garments / "images").iterdir())[:40]:
+        rgb = shrink(np.asarray(read_image(file)), WORKING_SIDE)
+        quick = quick_mask(rgb)
+        if doubt(rgb, quick) > SURE:
+            if len(kept) < 3:
+                assert np.array_equal(garment_mask(rgb), thorough_mask(rgb))
+            continue
+        assert np.array_equal(garment_mask(rgb), quick)
+        thorough = thorough_mask(rgb) > 0
+        kept.append((thorough & (quick > 0)).sum() / (thorough | (quick > 0)).sum())
+        if len(kept) == 12:
+            break
+    assert len(kept) == 12 and min(kept) > 0.85 and np.median(kept) > 0.98
+
+
+@pytest.mark.parametrize("shape", [(160, 16), (16, 160), (40, 30)])
+def test_small_and_narrow_photos_have_quick_masks_too(shape):
+    rgb = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    mask = quick_mask(rgb)
+    assert mask.shape == shape and set(np.unique(mask)) <= {0, 255}
 
 
 @pytest.mark.parametrize("color", [RED, (25, 25, 28), (238, 238, 235), (247, 247, 246)])
