@@ -38,7 +38,10 @@ def train(
     ] = None,
     warm_start: Annotated[
         str | None,
-        typer.Option(help="Weights to start from: what both schemas name is carried over, by attribute and value."),
+        typer.Option(
+            help="Weights to start from: what both schemas name is carried over, by attribute and value. "
+            "A folder that training wrote also gives its critics, for the same schema."
+        ),
     ] = None,
     extra: Annotated[
         Path | None, typer.Option(help="A folder with true edits (amgan synth) that takes part of each batch of AMGAN.")

@@ -3,9 +3,10 @@ exact.
 
 Nobody has photographs of the same shirt with and without its sleeves. But a long sleeve can be cut off along another
 garment's silhouette, another sewn on (see sleeves.py), and cloth recoloured in Lab. Each such copy c of a photo x
-gives two lessons: x -> c, where the input is real, and c -> x, where the wanted result is; but for a sleeve that was
-cut off, which could have lain anywhere. They serve as the reference image and, being aligned with it, for a pixel
-loss. All this happens in training alone; an edit never uses it.
+gives the lesson x -> c, where the input is real. Where the way back has one answer too there is also c -> x, where the
+wanted result is real: not so for a sleeve that was cut off, which could have lain anywhere, and for a colour, whose
+name covers many shades. Copies serve as the reference image and, being aligned with it, for a pixel loss. All this
+happens in training alone; an edit never uses it.
 """
 
 from __future__ import annotations
