@@ -43,7 +43,8 @@ class EditBatch(NamedTuple):
         region: float (B,), 1 where the edit changes something, so that the attention has a target.
         true: float (B,), 1 where source and reference are alike but for the edit: where they differ is where to look.
         untrue: int64 (u,), the other rows.
-        backward: bool (B,), True where the photograph is the reference; elsewhere it is the source. Only of ``true`` rows.
+        backward: bool (B,), True where the photograph is the reference, which only ``true`` rows can have; elsewhere it
+            is the source.
         mix, noise: chance, see ``BatchPlan``.
     """
 
