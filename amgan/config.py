@@ -134,6 +134,7 @@ class AmganConfig:
     kimg: float = 800  # images the generator has seen; paper: 50k iterations of 16 per attribute
     lr: float = 1e-4
     critic_lr: float = 1e-4
+    clip: float = 0.0  # longest gradient of the generator; longer ones are shortened to it, 0 leaves all as they are
     decay_from: float = 0.5  # constant until this share of the run, then linear to zero
     ema_kimg: float = 2.0  # half-life of the averaged generator
     balance: float = 0.6
@@ -184,6 +185,7 @@ PRESETS = {
             outline_weight=2.0,
             kimg=49,
             decay_from=0.7,
+            clip=10,
             lr=6e-4,
             critic_lr=8e-4,
             snapshot_kimg=4,

@@ -15,7 +15,7 @@ from amgan.data.garments import load_garments
 from amgan.data.imagefolder import read_imagefolder
 from amgan.errors import UserError
 from amgan.testing import draw_catalogue
-from amgan.training.amgan import train_amgan
+from amgan.training.amgan import Amgan, make_batches, one_step, train_amgan
 from amgan.training.classifier import accuracy, train_classifier
 from amgan.training.command import train_command
 from amgan.training.state import load_state, save_state
@@ -130,6 +130,17 @@ def test_warm_start_takes_what_fits(data, classifiers, tmp_path):
     with pytest.raises(UserError, match="Only 2 of 34 tensors"):
         wide = dataclasses.replace(PRESETS["tiny"].amgan, channels=12, skips=True, inner_stride=2)
         train_amgan(*data, wide, copy_of(classifiers, tmp_path / "wide"), CPU, ABOUT, warm_start=str(first))
+
+
+def test_long_gradients_are_shortened(data, classifiers):
+    config = dataclasses.replace(PRESETS["tiny"].amgan, skips=True, code=2)
+    lengths = {}
+    for clip in (0.0, 0.1, 1e6):
+        model = Amgan(data[0].schema, dataclasses.replace(config, clip=clip), load_classifier(classifiers), CPU)
+        batches = make_batches(data[0], None, model.teacher, model.config, CPU)
+        one_step(model, batches, 0, 10)
+        lengths[clip] = float(torch.nn.utils.get_total_norm([p.grad for p in model.generator.parameters()]))
+    assert lengths[0.0] == lengths[1e6] > 0.1 and lengths[0.1] <= 0.1 * (1 + 1e-4)
 
 
 def test_warm_start_takes_critics_and_encoder_too(data, classifiers, tmp_path, capsys):

@@ -175,7 +175,10 @@ class Amgan:
         total, logged = self.generator_loss(batch, edited, seen, around, own)
         self.g_optimizer.zero_grad(set_to_none=True)
         total.backward()
-        parallel.average_gradients(self.g_optimizer.param_groups[0]["params"])
+        moved = self.g_optimizer.param_groups[0]["params"]
+        parallel.average_gradients(moved)
+        if self.config.clip > 0:
+            torch.nn.utils.clip_grad_norm_(moved, self.config.clip)
         self.g_optimizer.step()
         self._update_average()
         return logged

@@ -18,7 +18,7 @@ from amgan.data.batches import drawable
 from amgan.data.garments import Garments
 from amgan.networks.classifier import AttributeClassifier
 from amgan.networks.generator import Generated, Generator, make_condition
-from amgan.training.loop import StatsFile
+from amgan.training.loop import StatsFile, autocast
 from amgan.training.state import save_state
 from amgan.weights import save_critics, save_generator
 
@@ -35,7 +35,7 @@ def _edit(network: Generator, images: Tensor, wanted: Tensor, edited: Tensor) ->
     for i in range(0, len(images), 32):
         x = to_float(images[i : i + 32].to(device)).contiguous(memory_format=torch.channels_last)
         condition = make_condition(network.schema, wanted[i : i + 32].to(device), edited[i : i + 32].to(device))
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device, True):
             parts.append(network(x, condition))
     return Generated(*(torch.cat([p[k].cpu() for p in parts]) for k in range(3)))
 
