@@ -2,10 +2,11 @@
 
 python scripts/bench_rivals.py --stargan stargan --sagan SpatialAttentionGAN
 
-The folders are clones of yunjey/stargan and elvisyjlin/SpatialAttentionGAN. Their networks are imported from there, at the sizes that they have by default (128 px, 64 channels,
-6 blocks, critics of 6 layers; StarGAN's critic 2,048 channels wide). A turn is one update of a generator with the
-critic updates that go with it, as their authors train: 5 for StarGAN, 3 for SaGAN; WGAN-GP in all of them. Ours is a
-whole step, with everything that the preset adds: a second critic, the teacher, references. Rows take turns; medians.
+The folders are clones of yunjey/stargan and elvisyjlin/SpatialAttentionGAN. Their networks are imported from there, at
+the sizes that they have by default (128 px, 64 channels, 6 blocks, critics of 6 layers; StarGAN's critic 2,048 channels
+wide). A turn is one update of a generator with the critic updates that go with it, as their authors train: 5 for
+StarGAN, 3 for SaGAN; WGAN-GP in all of them. Ours is a whole step, with everything that the preset adds: a second
+critic, the teacher, references. Rows take turns; medians.
 """
 
 from __future__ import annotations
