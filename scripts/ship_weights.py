@@ -7,6 +7,7 @@ python scripts/ship_weights.py runs/photos --name photos --report report/report.
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,7 +28,8 @@ def run_facts(folder: Path, part: str) -> dict[str, Any]:
 
 
 def ship(run: Path, name: str) -> None:
-    """Copy editor, teacher and judge of a run to the shipped folder."""
+    """Copy editor, teacher and judge of a run to the shipped folder, and its critics, where it has them, for later runs
+    to warm up from."""
     from amgan.weights import load_classifier, load_generator, save_classifier, save_generator  # torch takes seconds
 
     target = SHIPPED / name
@@ -35,6 +37,9 @@ def ship(run: Path, name: str) -> None:
         save_classifier(target, role, load_classifier(run, role), run_facts(run, role))
     generator, config, _ = load_generator(run)
     save_generator(target, generator, config, run_facts(run, "editor"))
+    shutil.rmtree(target / "critics", ignore_errors=True)
+    if (run / "critics").is_dir():
+        shutil.copytree(run / "critics", target / "critics")
 
 
 def write_card(name: str, data: str | None, remarks: str | None, report: Path | None) -> None:

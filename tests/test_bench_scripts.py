@@ -1,0 +1,84 @@
+"""The scripts that measure speed, at sizes that say nothing about it: they run to their end and print their tables."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from amgan.testing import draw_catalogue
+
+# A generator and a critic with the interface of StarGAN's public code, which cannot be had here.
+RIVAL = """
+import torch
+from torch import nn
+
+
+class Generator(nn.Module):
+    def __init__(self, conv_dim=64, c_dim=5, repeat_num=6):
+        super().__init__()
+        self.out = nn.Conv2d(3 + c_dim, 3, 3, 1, 1)
+
+    def forward(self, x, c):
+        return self.out(torch.cat([x, c[:, :, None, None].expand(-1, -1, *x.shape[2:])], 1)).tanh()
+
+
+class Discriminator(nn.Module):
+    def __init__(self, image_size=128, conv_dim=64, c_dim=5, repeat_num=6):
+        super().__init__()
+        self.real, self.classes = nn.Conv2d(3, 1, 4, 4), nn.Conv2d(3, c_dim, 4, 4)
+
+    def forward(self, x):
+        return self.real(x), self.classes(x).mean((2, 3))
+"""
+
+
+def script(root: Path, name: str, *arguments: str | Path, code: int = 0) -> str:
+    done = subprocess.run(
+        [sys.executable, root / "scripts" / f"{name}.py", *map(str, arguments)],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    return done.stdout if code == 0 else done.stderr
+
+
+def cells(output: str, row: str) -> list[float]:
+    """The numbers of a row of a printed table."""
+    (line,) = re.findall(rf"^\| {re.escape(row)} \|(.*)\|$", output, re.MULTILINE)
+    return [float(cell.strip().rstrip("%")) for cell in line.split("|")]
+
+
+def test_fast_and_plain_training_learn_the_same(root, tmp_path):
+    arguments = ("--preset", "tiny", "-c", "critics=features", "--steps", "12", "--garments", "16")
+    picture, figures = tmp_path / "curves.png", tmp_path / "curves.json"
+    output = script(root, "compare_training", *arguments, "--out", picture, "--json", figures)
+    assert Image.open(picture).width > 400
+    runs = json.loads(figures.read_text())
+    assert set(runs) == {"plain", "plain again", "fast"}
+    for loss, curve in runs["plain"].items():
+        assert runs["fast"][loss] == pytest.approx(curve, rel=1e-3, abs=1e-4), loss
+    plain, again, fast, spread, apart = cells(output, "score")
+    assert plain > 1 and fast == pytest.approx(plain, rel=1e-3) and again == pytest.approx(plain, rel=1e-3)
+    assert spread < 0.01 * plain and apart < 0.01 * plain
+
+
+def test_ways_to_cut_out(root, tmp_path):
+    folder = draw_catalogue(tmp_path / "photos", 6)
+    output = script(root, "bench_cutout", folder, "--photos", "4")
+    assert "nothing to compare" in output or cells(output, "thoroughly")[2] == 1.0
+
+
+@pytest.mark.slow
+def test_beside_rivals(root, tmp_path):
+    (tmp_path / "model.py").write_text(RIVAL)
+    output = script(root, "bench_rivals", "--stargan", tmp_path, "--batch", "2", "--rounds", "1")
+    assert output.count("| StarGAN |") == output.count("| ours, paper |") == 2
+    assert "model.py is not there" in script(root, "bench_rivals", "--stargan", tmp_path / "no", code=2)
