@@ -12,11 +12,13 @@ true ones (mean absolute difference, grey levels of 256; "no edit" says how far 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from unittest import mock
 
 import typer
 
@@ -30,7 +32,7 @@ if TYPE_CHECKING:  # --help must not wait for torch
     from amgan.data.garments import Garments
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-PLAIN, AGAIN, FAST, COMPILED = "plain", "plain again", "fast", "fast, compiled"
+PLAIN, AGAIN, FAST, HALF, COMPILED = "plain", "plain again", "fast", "fast, bf16", "fast, compiled"
 
 
 @app.command(help=__doc__)
@@ -40,6 +42,7 @@ def compare(
     steps: Annotated[int, typer.Option(help="Steps of each run.", min=8)] = 160,
     garments: Annotated[int, typer.Option(help="How many drawn garments to train on.", min=8)] = 400,
     teacher: Annotated[str, typer.Option(help="Weights whose teacher is used.")] = "synthetic",
+    bf16: Annotated[bool, typer.Option("--bf16", help="A run in bfloat16 as well, even where that is slower.")] = False,
     compile_: Annotated[bool, typer.Option("--compile", help="A run with torch.compile as well.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
     out: Annotated[Path, typer.Option(help="Where the plot goes.")] = Path("curves.png"),
@@ -49,32 +52,35 @@ def compare(
 
     from amgan.config import override
     from amgan.config import preset as named
-    from amgan.training.loop import pick_device
+    from amgan.training import loop
 
-    where = pick_device(device)
+    where = loop.pick_device(device)
     config = override(named(preset).amgan, ["pairs=0.8", *(set_ or [])])
     train, test = drawn(garments, 1_000_000, config.image_size), drawn(100, 0, config.image_size)
     plain = dataclasses.replace(config, bf16=False, channels_last=False, compile=False)
     fast = dataclasses.replace(config, channels_last=True)
     threads = torch.get_num_threads()
     rows = {PLAIN: (plain, threads), AGAIN: (plain, max(1, threads - 1)), FAST: (fast, threads)}
+    if bf16:
+        rows[HALF] = (dataclasses.replace(fast, bf16=True), threads)
     if compile_:
         rows[COMPILED] = (dataclasses.replace(fast, compile=True), threads)
     runs = {}
     for name, (settings, count) in rows.items():
         torch.set_num_threads(count)
-        runs[name] = one_run(name, settings, train, test, teacher, where, steps)
+        with mock.patch.object(loop, "bf16_pays", return_value=True) if name == HALF else contextlib.nullcontext():
+            runs[name] = one_run(name, settings, train, test, teacher, where, steps)
     torch.set_num_threads(threads)
     nothing = (test.images[test.truths.of].float() - test.truths.images.float()).abs().mean() if test.truths else 0
     report = table(runs)
     print(f"{preset}, batch {config.batch}, {steps} steps, {where}; no edit: {float(nothing):.2f}")
-    print("| | " + " | ".join(runs) + " | plain again − plain | fast − plain |")
-    print("| --- |" + " ---: |" * (len(runs) + 2))
+    print("| | " + " | ".join([*runs, *(f"{name} − plain" for name in runs if name != PLAIN)]) + " |")
+    print("| --- |" + " ---: |" * (2 * len(runs) - 1))
     for name, row in report.items():
         print(f"| {name} | " + " | ".join(f"{v:.4f}" for v in row.values()) + " |")
     plot(runs, out)
     if json_ is not None:
-        json_.write_text(json.dumps({k: {n: list(v) for n, v in r.items()} for k, r in runs.items()}) + "\n")
+        json_.write_text(json.dumps({k: {n: v.tolist() for n, v in r.items()} for k, r in runs.items()}) + "\n")
 
 
 def drawn(count: int, seed: int, size: int) -> Garments:
@@ -119,7 +125,7 @@ def one_run(
         for loss, value in one_step(model, batches, step, steps).items():
             losses.setdefault(loss, [torch.tensor(float("nan"), device=device)] * step).append(value)
     curves = {k: torch.stack(v).float().cpu().numpy() for k, v in losses.items() if len(v) == steps}
-    return curves | {"score": np.array([error(model.average, test, device)])}
+    return curves | {"score": np.array([error(model.generator.eval(), test, device)])}
 
 
 def error(network: Any, test: Garments, device: torch.device) -> float:
@@ -151,8 +157,9 @@ def table(runs: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, float]]
     for loss, curve in runs[PLAIN].items():
         last = slice(-max(1, len(curve) // 4), None)
         row = {name: float(r[loss][last].mean()) for name, r in runs.items()}
-        for name in (AGAIN, FAST):
-            row[f"{name} - {PLAIN}"] = float(np.abs(runs[name][loss] - curve).mean())
+        for name in runs:
+            if name != PLAIN:
+                row[f"{name} - {PLAIN}"] = float(np.abs(runs[name][loss] - curve).mean())
         out[loss] = row
     return out
 
@@ -171,7 +178,7 @@ def plot(runs: dict[str, dict[str, np.ndarray]], out: Path) -> None:
         axis.set_visible(False)
     for axis, loss in zip(axes.flat, losses, strict=False):
         axis.set_visible(True)
-        for (name, r), style in zip(runs.items(), ("-", "--", ":", "-."), strict=False):
+        for (name, r), style in zip(runs.items(), ("-", "--", ":", "-.", "-"), strict=False):
             window = max(1, len(r[loss]) // 20)
             smooth = np.convolve(r[loss], np.full(window, 1 / window), "valid")
             axis.plot(np.arange(len(smooth)) + window, smooth, style, label=name)

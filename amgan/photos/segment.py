@@ -49,8 +49,8 @@ def _flooded(like_ground: np.ndarray) -> np.ndarray:
 def garment_mask(rgb: np.ndarray) -> np.ndarray:
     """GrabCut: quickly where that leaves little doubt, else thoroughly.
 
-    On 200 training photos the quick way took half the time (24 ms of a core instead of 53), and what it was sure of
-    differed from the thorough way's masks by less than a tenth (intersection over union).
+    On 200 training photos (scripts/bench_cutout.py) the median time fell from 56 to 21 ms; as many masks were in doubt,
+    and none had less than 0.9 in common with the thorough one (intersection over union).
     """
     quick = quick_mask(rgb)
     return quick if doubt(rgb, quick) <= SURE else thorough_mask(rgb)
