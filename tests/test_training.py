@@ -185,6 +185,7 @@ def test_classifiers_that_are_missing_are_trained_first(tmp_path):
         "judge-run",
         "editor",
         "editor-run",
+        "critics",
     }
 
 
