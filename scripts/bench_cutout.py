@@ -21,7 +21,7 @@ from rich.progress import track
 from amgan.commandline import run
 from amgan.data.imagefolder import read_imagefolder
 from amgan.photos import read_image
-from amgan.photos.cutout import shrink
+from amgan.photos.framing import shrink
 from amgan.photos.judging import doubt
 from amgan.photos.segment import DOUBTFUL, WORKING_SIDE, background_mask, garment_mask, thorough_mask
 

@@ -22,8 +22,8 @@ import typer
 
 from amgan.commandline import run
 from amgan.errors import UserError
-from scripts.bench_train import drawn_garments, prepared
-from scripts.benching import device_name
+from scripts.bench_train import GARMENTS, prepared
+from scripts.benching import device_name, drawn_garments
 
 if TYPE_CHECKING:  # --help must not wait for torch
     import torch
@@ -55,7 +55,7 @@ def bench(
     if sagan is not None:
         code = imported(sagan / "sagan.py")
         turns["SaGAN"], edits["SaGAN"] = theirs(code.Generator(), code.Discriminator(), 1, 3, batch, where)
-    garments = drawn_garments(SIZE)
+    garments = drawn_garments(SIZE, GARMENTS)
     for name in ("paper", "small"):
         turns[f"ours, {name}"], edits[f"ours, {name}"] = ours(preset(name).amgan, garments, batch, where)
     print(device_name(where))

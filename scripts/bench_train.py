@@ -17,7 +17,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import statistics
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,7 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from amgan.commandline import run
-from scripts.benching import counted_operations, device_name, product_rate
+from scripts.benching import counted_operations, device_name, drawn_garments, product_rate
 
 if TYPE_CHECKING:  # --help must not wait for torch
     import torch
@@ -56,7 +55,7 @@ def bench(
 
     where = pick_device(device)
     config = override(named(preset).amgan, set_ or [])
-    garments = drawn_garments(config.image_size)
+    garments = drawn_garments(config.image_size, GARMENTS)
     report: dict[str, Any] = {"preset": preset, "device": device_name(where), "batches": {}}
     rates = {name: product_rate(where, name) for name in ("float32", "bfloat16")}
     report["products_per_second"] = rates
@@ -160,20 +159,6 @@ def prepared(config: Any, fused: bool, garments: Any, device: torch.device) -> t
             lr = old.param_groups[0]["lr"]
             setattr(model, name, torch.optim.Adam(parameters, lr=lr, betas=(0.5, 0.999), foreach=False))
     return model, make_batches(garments, None, model.teacher, config, device)
-
-
-def drawn_garments(size: int) -> Any:
-    """Garments from the renderer, each with a true edit."""
-    from amgan.data.garments import load_garments
-    from amgan.data.imagefolder import read_imagefolder
-    from amgan.synth.folder import SynthFolder, write_synth
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "drawn"
-        for _ in write_synth(path, SynthFolder(GARMENTS, 1_000_000, max(32, size), 1, split="train"), None):
-            pass
-        data = read_imagefolder(path)
-        return load_garments(data, data.records, size, progress=False)
 
 
 if __name__ == "__main__":

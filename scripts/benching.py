@@ -1,13 +1,18 @@
-"""What measurements of speed share: counted operations, the machine's own rate of matrix products, its name."""
+"""What measurements of speed share: counted operations, the machine's own rate of matrix products, its name,
+drawn garments."""
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
+
+    from amgan.data.garments import Garments
 
 
 def counted_operations(work: Callable[[], object]) -> float:
@@ -55,3 +60,17 @@ def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"CPU, {torch.get_num_threads()} threads"
+
+
+def drawn_garments(size: int, count: int, seed: int = 1_000_000) -> Garments:
+    """Garments from the renderer, each with a true edit."""
+    from amgan.data.garments import load_garments
+    from amgan.data.imagefolder import read_imagefolder
+    from amgan.synth.folder import SynthFolder, write_synth
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "drawn"
+        for _ in write_synth(path, SynthFolder(count, seed, max(32, size), 1, split="train"), None):
+            pass
+        data = read_imagefolder(path)
+        return load_garments(data, data.records, size, progress=False)

@@ -10,8 +10,7 @@ from PIL import Image, ImageDraw
 
 from amgan.errors import PhotoError
 from amgan.photos import CutOut, cut_out, read_image, read_mask
-from amgan.photos.cutout import shrink
-from amgan.photos.framing import resample
+from amgan.photos.framing import resample, shrink
 from amgan.photos.judging import doubt
 from amgan.photos.segment import SURE, WORKING_SIDE, first_guess, garment_mask, grabcut, quick_mask, thorough_mask
 

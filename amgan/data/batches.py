@@ -43,8 +43,6 @@ class EditBatch(NamedTuple):
         region: float (B,), 1 where the edit changes something, so that the attention has a target.
         true: float (B,), 1 where source and reference are alike but for the edit: where they differ is where to look.
         untrue: int64 (u,), the other rows.
-        backward: bool (B,), True where the photograph is the reference, which only ``true`` rows can have; elsewhere it
-            is the source.
         mix, noise: chance, see ``BatchPlan``.
     """
 
@@ -61,7 +59,6 @@ class EditBatch(NamedTuple):
     region: Tensor
     true: Tensor
     untrue: Tensor
-    backward: Tensor
     mix: Tensor
     noise: Tensor
 
@@ -110,7 +107,8 @@ class BatchPlan:
     Attributes:
         index: int64 (B,), the garments.
         labels, wanted: int64 (B, M); edited: bool (B, M).
-        paired, same, backward: bool (B,): has an exact result; asks for what is there; the photograph is the result.
+        paired, same, backward: bool (B,): has an exact result; asks for what is there; the photograph is the result
+            (elsewhere it is the source), which only rows have whose two pictures are alike but for the edit.
         truth: int64 (B,), which true edit is the result; -1 where none is.
         sewn: int64 (B,), which sewn garment gives it its sleeves; -1 where none does.
         dye: int64 (B,), the garment whose colour is given to the true edit on top; -1 where none is.
@@ -253,8 +251,8 @@ class BatchMaker:
         index, labels, wanted, edited = (there(t) for t in (plan.index, plan.labels, plan.wanted, plan.edited))
         photos, masks = to_float(g.images[index]), g.masks[index].float()
         nearest = index
-        if not true.all():
-            lacking = rows(~true)
+        if not plan.paired.all():  # what is paired has its own
+            lacking = rows(~plan.paired)
             found = assign_references(
                 self.index, g.labels, index[lacking], wanted[lacking], edited[lacking], there(plan.chance)[lacking]
             )
@@ -298,7 +296,6 @@ class BatchMaker:
             region=there((plan.edited.any(1) & ~plan.same).float()),
             true=there(alike.float()),
             untrue=rows(~alike),
-            backward=there(plan.backward),
             mix=there(plan.mix),
             noise=there(plan.noise),
         )

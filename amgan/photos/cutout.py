@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from amgan.errors import PhotoError
-from amgan.photos.framing import Framed, Placement, frame, frame_at_source, place, resample
+from amgan.photos.framing import Framed, Placement, binary, frame, frame_at_source, place, resample, shrink
 from amgan.photos.judging import judge
 from amgan.photos.segment import WORKING_SIDE, background_mask, garment_mask
 
@@ -81,8 +81,8 @@ def cut_out(
         plain = background_mask(small)
         method, outline = ("white", plain) if plain is not None else ("grabcut", garment_mask(small))
         # Linear, then halved: the outline stays smooth where nearest would draw stairs.
-        found = _binary(cv2.resize(outline, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR))
-    seen = _binary(shrink(found, WORKING_SIDE))
+        found = binary(cv2.resize(outline, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR))
+    seen = binary(shrink(found, WORKING_SIDE))
     if not seen.any():
         raise PhotoError("no-garment", "No garment was found in the photo; it should lie in the middle, all in view.")
     confidence, problems = judge(small, seen, method)
@@ -97,23 +97,9 @@ def cut_out(
     return CutOut(framed.image, framed.mask, placement, confidence, method, problems, source)
 
 
-def shrink(picture: np.ndarray, side: int) -> np.ndarray:
-    """Uint8 (H, W) or (H, W, 3) with its longer side brought down to `side` pixels, where it is longer."""
-    height, width = picture.shape[:2]
-    ratio = side / max(height, width)
-    if ratio >= 1:
-        return np.ascontiguousarray(picture)
-    shape = (max(1, round(width * ratio)), max(1, round(height * ratio)))
-    return cv2.resize(picture, shape, interpolation=cv2.INTER_AREA)
-
-
-def _binary(mask: np.ndarray) -> np.ndarray:
-    return np.where(mask > 127, 255, 0).astype(np.uint8)
-
-
 def _given(mask: Image.Image | np.ndarray, photo_shape: tuple[int, ...]) -> np.ndarray:
     """The caller's mask, at its own size, or why it cannot be a mask of the photo."""
-    mask = _binary(np.asarray(mask if isinstance(mask, np.ndarray) else mask.convert("L")))
+    mask = binary(np.asarray(mask if isinstance(mask, np.ndarray) else mask.convert("L")))
     share = float(np.mean(mask > 0)) if mask.size else 0.0
     if share < 0.002:
         raise PhotoError("empty-mask", "The mask is empty; it should be white on the garment and black elsewhere.")
@@ -140,7 +126,7 @@ def _untouched(rgb: np.ndarray, mask: np.ndarray, size: int) -> Framed:
     placement = place(mask, size)
     image = resample(rgb.astype(np.float32), placement, 255)
     alpha = resample(mask.astype(np.float32), placement, 0)
-    return Framed(np.clip(image + 0.5, 0, 255).astype(np.uint8), _binary(alpha), placement)
+    return Framed(np.clip(image + 0.5, 0, 255).astype(np.uint8), binary(alpha), placement)
 
 
 def _in_photo(placement: Placement, photo: np.ndarray, rgb: np.ndarray) -> Placement:

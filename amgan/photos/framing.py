@@ -177,3 +177,18 @@ def resample(source: np.ndarray, placement: Placement, fill: float) -> np.ndarra
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=(fill,) * 4,
     )
+
+
+def shrink(picture: np.ndarray, side: int) -> np.ndarray:
+    """Uint8 (H, W) or (H, W, 3) with its longer side brought down to `side` pixels, where it is longer."""
+    height, width = picture.shape[:2]
+    ratio = side / max(height, width)
+    if ratio >= 1:
+        return np.ascontiguousarray(picture)
+    shape = (max(1, round(width * ratio)), max(1, round(height * ratio)))
+    return cv2.resize(picture, shape, interpolation=cv2.INTER_AREA)
+
+
+def binary(mask: np.ndarray) -> np.ndarray:
+    """Uint8 (H, W) of any values to 0 and 255."""
+    return np.where(mask > 127, 255, 0).astype(np.uint8)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from amgan.photos.framing import binary, shrink
 from amgan.photos.judging import doubt
 
 WORKING_SIDE = 160  # twice the side takes four times as long and is no better
@@ -59,13 +60,11 @@ def garment_mask(rgb: np.ndarray) -> np.ndarray:
 def quick_mask(rgb: np.ndarray) -> np.ndarray:
     """GrabCut at half the side, and once more at the whole in a band along the outline, where it is told no more of the
     photo than what lies around the garment."""
-    height, width = rgb.shape[:2]
-    ratio = min(1.0, COARSE_SIDE / max(height, width))
-    shape = (max(1, round(width * ratio)), max(1, round(height * ratio)))
-    coarse = grabcut(cv2.resize(rgb, shape, interpolation=cv2.INTER_AREA), first_guess(shape[::-1]), rounds=2)
-    if not coarse.any():
-        return np.zeros((height, width), np.uint8)
-    mask = np.where(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR) > 127, 255, 0).astype(np.uint8)
+    small = shrink(rgb, COARSE_SIDE)
+    coarse = grabcut(small, first_guess(small.shape[:2]), rounds=2)
+    mask = binary(cv2.resize(coarse, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR))
+    if not mask.any():
+        return mask
     x, y, wide, high = cv2.boundingRect(mask)
     part = slice(max(0, y - AROUND), y + high + AROUND), slice(max(0, x - AROUND), x + wide + AROUND)
     found = np.zeros_like(mask)
