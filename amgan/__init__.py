@@ -10,11 +10,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from amgan.editor import Editor, EditResult, NoEdit, load_editor
+    from amgan.editing.editor import Editor, EditResult, NoEdit, load_editor
+    from amgan.editing.source_size import at_source_size, edit_cut_out
     from amgan.errors import PhotoError, UserError
     from amgan.photos import CutOut, cut_out, read_image, read_mask
     from amgan.schema import AttributeSchema
-    from amgan.source_size import at_source_size, edit_cut_out
     from amgan.weights import load_classifier
 
 __all__ = [
@@ -35,11 +35,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "amgan.editor": ("EditResult", "Editor", "NoEdit", "load_editor"),
+    "amgan.editing.editor": ("EditResult", "Editor", "NoEdit", "load_editor"),
     "amgan.errors": ("PhotoError", "UserError"),
     "amgan.photos": ("CutOut", "cut_out", "read_image", "read_mask"),
     "amgan.schema": ("AttributeSchema",),
-    "amgan.source_size": ("at_source_size", "edit_cut_out"),
+    "amgan.editing.source_size": ("at_source_size", "edit_cut_out"),
     "amgan.weights": ("load_classifier",),
 }
 

@@ -74,7 +74,7 @@ def edit(
     """Edit photos. Writes, per photo, STEM.input.png (cut out, as the model sees it, or the
     same at the photo's own size), STEM.png (edited), STEM.mask.png
     (the model's attention) and STEM.garment.png (the cut-out's mask)."""
-    from amgan.edit_command import edit_command
+    from amgan.editing.edit_command import edit_command
 
     result = edit_command(photos, out, set_, weights, only_on, mask, accept_cutout, as_json, size)
     if as_json:
@@ -99,7 +99,7 @@ def export(
 ) -> None:
     """Save weights' editor for OpenVINO (needs the extra fast) or ONNX Runtime (onnx), and say how far its edits are
     from PyTorch's."""
-    from amgan.export_command import export_command
+    from amgan.editing.export_command import export_command
 
     result = export_command(weights, out, format_)
     if as_json:

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from amgan.config import PRESETS
-from amgan.networks.classifier import AttributeClassifier
-from amgan.networks.generator import Generator
+from amgan.models.amgan.generator import Generator
+from amgan.models.classifier import AttributeClassifier
 from amgan.schema import AttributeSchema
 from amgan.weights import save_classifier, save_generator
 

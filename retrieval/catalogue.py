@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from amgan.editor import load_editor
+from amgan.editing.editor import load_editor
 from amgan.errors import UserError
 from retrieval.representation import Representation
 from retrieval.search import Searcher

@@ -18,7 +18,7 @@ from amgan.errors import UserError
 from retrieval.query import DEFAULT_WEIGHTS, QueryWeights
 
 if TYPE_CHECKING:  # --help must not wait for torch
-    from amgan.editor import Region
+    from amgan.editing.editor import Region
     from retrieval.search import SearchResult
 
 EXAMPLES = """

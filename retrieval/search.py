@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from amgan.editor import Editor, EditResult, Region
+from amgan.editing.editor import Editor, EditResult, Region
 from amgan.errors import UserError
 from amgan.photos import CutOut, cut_out, read_image, read_mask
 from amgan.schema import Edit

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from amgan.editing.source_size import at_source_size
 from amgan.errors import PhotoError, UserError
 from amgan.photos import read_image
-from amgan.source_size import at_source_size
 from retrieval.search import Found, SearchResult
 
 INK, QUIET, LINE, PAPER = (28, 30, 34), (112, 117, 125), (222, 225, 229), (255, 255, 255)

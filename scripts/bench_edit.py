@@ -29,8 +29,8 @@ from scripts.benching import counted_operations, device_name, product_rate
 
 if TYPE_CHECKING:  # --help must not wait for torch
     from amgan.config import AmganConfig
-    from amgan.networks.generator import Generator
-    from amgan.runtimes import Network
+    from amgan.editing.runtimes import Network
+    from amgan.models.amgan.generator import Generator
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 SKIPS = ["skips=true", "context=true"]
@@ -92,8 +92,8 @@ def network_of(name: str, folder: Path) -> tuple[str, Generator, AmganConfig]:
 
     from amgan.config import PRESETS, override
     from amgan.errors import UserError
-    from amgan.networks.classifier import AttributeClassifier
-    from amgan.networks.generator import Generator
+    from amgan.models.amgan.generator import Generator
+    from amgan.models.classifier import AttributeClassifier
     from amgan.weights import load_classifier, load_generator, save_classifier, save_generator
 
     if name not in SIZES:
@@ -117,9 +117,9 @@ def runtimes(
     """Every runtime that is installed, plain eager first, and how far each is from it."""
     import torch
 
-    from amgan.runtimes import ENGINES, eager
-    from amgan.runtimes.agreement import difference
-    from amgan.runtimes.samples import sample_edits
+    from amgan.editing.runtimes import ENGINES, eager
+    from amgan.editing.runtimes.agreement import difference
+    from amgan.editing.runtimes.samples import sample_edits
 
     rows: dict[str, Network] = {"eager": eager(generator), "eager-bf16": eager(generator, bf16=True)}
     if with_compile:
@@ -148,7 +148,7 @@ def measure(
     """Time the rows by turns on the same pictures, which lie in memory as the editor lays them out."""
     import torch
 
-    from amgan.runtimes.samples import sample_edits
+    from amgan.editing.runtimes.samples import sample_edits
 
     x, m = sample_edits(generator.schema, config.image_size, min(8, pictures), 800_000)
     x, m = (t.repeat(-(-pictures // len(t)), *[1] * (t.ndim - 1))[:pictures] for t in (x, m))

@@ -134,9 +134,9 @@ def ours(config: Any, garments: Any, batch: int, device: Any) -> tuple[Callable[
 
     import torch
 
-    from amgan.data.augment import to_float
-    from amgan.networks.generator import make_condition
-    from amgan.training.amgan import one_step
+    from amgan.models.amgan.method import one_step
+    from amgan.models.interface import make_condition
+    from amgan.pixels import to_float
 
     model, batches = prepared(dataclasses.replace(config, batch=batch), True, garments, device)
     steps = iter(range(10**6))

@@ -29,7 +29,7 @@ from scripts.benching import counted_operations, device_name, drawn_garments, pr
 if TYPE_CHECKING:  # --help must not wait for torch
     import torch
 
-    from amgan.training.amgan import Amgan
+    from amgan.models.amgan.method import Amgan
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 GARMENTS = 96
@@ -102,7 +102,7 @@ def measure(
     """Time the rows by turns."""
     import torch
 
-    from amgan.training.amgan import one_step
+    from amgan.models.amgan.method import one_step
 
     plain, flops = next(iter(rows)), 0.0
     turns, seconds, peaks = {}, {name: [] for name in rows}, dict.fromkeys(rows, 0)
@@ -145,8 +145,8 @@ def prepared(config: Any, fused: bool, garments: Any, device: torch.device) -> t
     import torch
 
     from amgan.config import PRESETS
-    from amgan.networks.classifier import AttributeClassifier
-    from amgan.training.amgan import Amgan, make_batches
+    from amgan.models.amgan.method import Amgan, make_batches
+    from amgan.models.classifier import AttributeClassifier
 
     torch.manual_seed(0)
     like = next(p for p in PRESETS.values() if p.amgan.channels == config.channels and p.amgan.blocks == config.blocks)

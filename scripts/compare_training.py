@@ -99,7 +99,7 @@ def one_run(
     import torch
     from rich.progress import track
 
-    from amgan.training.amgan import Amgan, make_batches, one_step
+    from amgan.models.amgan.method import Amgan, make_batches, one_step
     from amgan.weights import load_classifier
 
     model = Amgan(train.schema, config, load_classifier(teacher), device)
@@ -122,8 +122,8 @@ def error(network: Any, test: Garments, device: torch.device) -> float:
     import torch
     import torch.nn.functional as F
 
-    from amgan.data.augment import to_float
-    from amgan.networks.generator import make_condition
+    from amgan.models.interface import make_condition
+    from amgan.pixels import to_float
 
     truths = test.truths
     assert truths is not None

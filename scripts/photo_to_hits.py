@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # --help must not wait for torch
-    from amgan.runtimes import Network
+    from amgan.editing.runtimes import Network
     from retrieval.search import Searcher
 
 DRAWN, PHOTO_SIDE, POINTS, WARM_UP = 40, 768, 4000, 2
@@ -40,7 +40,7 @@ def whole_path(
         rows: runtimes, which take turns.
         photos: a folder, or None for drawn garments.
     """
-    from amgan.editor import NetworkEditor
+    from amgan.editing.editor import NetworkEditor
     from amgan.photos.listing import list_photos
 
     files = list_photos(photos) if photos else drawn_photos(folder / "photos")
@@ -106,7 +106,7 @@ def index_of(weights: str, photos: list[Path], folder: Path) -> tuple[Searcher, 
     import numpy as np
     import torch
 
-    from amgan.editor import load_editor
+    from amgan.editing.editor import load_editor
     from amgan.errors import UserError
     from amgan.photos import cut_out, read_image
     from retrieval.representation import Representation

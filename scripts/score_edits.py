@@ -34,10 +34,10 @@ def score(
     # Imported here, because torch takes seconds, which --help need not wait for.
     from amgan.data.garments import load_garments
     from amgan.data.imagefolder import read_imagefolder
-    from amgan.editor import load_editor
+    from amgan.editing.editor import load_editor
+    from amgan.evaluation.summary import score_edits
     from amgan.weights import load_classifier
     from retrieval.evaluation.protocol import chosen_records
-    from retrieval.evaluation.summary import score_edits
 
     judge = load_classifier(measure_with or weights[0], "judge")
     with redirect_stdout(sys.stderr):

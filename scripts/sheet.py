@@ -34,9 +34,9 @@ def sheet(
     # Imported here, because torch takes seconds, which --help need not wait for.
     from amgan.data.garments import load_garments
     from amgan.data.imagefolder import read_imagefolder
-    from amgan.editor import load_editor
+    from amgan.editing.editor import load_editor
+    from amgan.evaluation.sheet import beside, make_sheet, sheet_edits
     from retrieval.evaluation.protocol import chosen_records
-    from retrieval.evaluation.sheet import beside, make_sheet, sheet_edits
     from retrieval.sheet import save_picture
 
     pages = []

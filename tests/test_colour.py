@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from amgan.data.imagefolder import read_imagefolder
+from amgan.evaluation.colour import MULTI, PALETTE_NAMES, name_colour, name_points, stray_share
 from amgan.photos import cut_out, read_image, read_mask
-from retrieval.evaluation.colour import MULTI, PALETTE_NAMES, name_colour, name_points, stray_share
 
 PLAIN = {
     "black": (22, 22, 24),
@@ -84,7 +84,7 @@ def test_the_name_never_varies() -> None:
 
 
 def test_nearest_point_is_a_loop() -> None:
-    from retrieval.evaluation.colour import PALETTE
+    from amgan.evaluation.colour import PALETTE
 
     rng = np.random.default_rng(1)
     lab = np.stack([rng.uniform(0, 100, 200), rng.uniform(-60, 60, 200), rng.uniform(-60, 60, 200)], axis=1).astype(

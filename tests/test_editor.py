@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 
 from amgan import NoEdit, UserError, load_classifier, load_editor
-from amgan.edit_command import edit_command
-from amgan.editor import GeneratorEditor
-from amgan.networks.generator import Generated
+from amgan.editing.edit_command import edit_command
+from amgan.editing.editor import GeneratorEditor
+from amgan.models.interface import Generated
 from amgan.testing import SCHEMA, draw_garment, tiny_weights
 from amgan.weights import save_classifier, weights_card, weights_folder
 

@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from amgan.data.garments import Garments
+from amgan.evaluation.edits import first_by_hash, look, measure_edits, plan_edits, score_no_edit, subset
+from amgan.evaluation.sheet import make_sheet, sheet_edits
+from amgan.evaluation.summary import classifier_accuracy, score_edits, summarise
 from amgan.schema import UNKNOWN, AttributeSchema
 from retrieval.evaluation import topk
 from retrieval.evaluation.blocks import Heading, Picture, Points, Table, Text, to_html, to_markdown, with_interval
-from retrieval.evaluation.edits import first_by_hash, look, measure_edits, plan_edits, score_no_edit, subset
-from retrieval.evaluation.sheet import make_sheet, sheet_edits
-from retrieval.evaluation.summary import classifier_accuracy, score_edits, summarise
 from retrieval.query import QueryWeights, compose
 from retrieval.representation import attribute_block
 

@@ -14,15 +14,16 @@ from PIL import Image
 
 from amgan.data.garments import Garments, load_garments
 from amgan.data.imagefolder import read_imagefolder
-from amgan.editor import EditResult
-from amgan.networks.classifier import AttributeClassifier
+from amgan.editing.editor import EditResult
+from amgan.evaluation import counterfactuals, exact, likeness, metrics
+from amgan.evaluation.counterfactuals import Case, draw_edit, draw_siblings, show, show_all
+from amgan.evaluation.edits import EditPlan, look, run_networks
+from amgan.models.classifier import AttributeClassifier
 from amgan.schema import AttributeSchema
 from amgan.synth import SCHEMA, Item, draw_item
 from amgan.synth.folder import SynthFolder, write_synth
 from amgan.testing import tiny_weights
-from retrieval.evaluation import cli, counterfactuals, exact, likeness, metrics, topk
-from retrieval.evaluation.counterfactuals import Case, draw_edit, draw_siblings, show, show_all
-from retrieval.evaluation.edits import EditPlan, look, run_networks
+from retrieval.evaluation import cli, topk
 from retrieval.query import QueryWeights
 
 SIZE = 32

@@ -7,20 +7,20 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from amgan.attention import cam_target, mask_target, true_target
 from amgan.config import PRESETS
-from amgan.data.batches import BatchMaker
 from amgan.data.garments import load_garments
 from amgan.data.imagefolder import read_imagefolder
-from amgan.data.pairs import dilate
-from amgan.losses import detail_loss
-from amgan.networks.blocks import conv_of_planes
-from amgan.networks.classifier import AttributeClassifier
-from amgan.networks.generator import Generator, cloth_colour
+from amgan.lessons.batches import BatchMaker
+from amgan.models.amgan.attention import cam_target, mask_target, true_target
+from amgan.models.amgan.critics import real_pictures
+from amgan.models.amgan.generator import Generator, cloth_colour
+from amgan.models.amgan.losses import detail_loss
+from amgan.models.amgan.method import Amgan
+from amgan.models.blocks import conv_of_planes
+from amgan.models.classifier import AttributeClassifier
+from amgan.pixels import dilate
 from amgan.synth.folder import SynthFolder, write_synth
 from amgan.testing import SCHEMA
-from amgan.training.amgan import Amgan
-from amgan.training.critics import real_pictures
 
 
 def planes(numbers, size):

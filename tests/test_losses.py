@@ -6,14 +6,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from amgan import losses
 from amgan.config import PRESETS, AmganConfig
-from amgan.crop import MIN_SIDE, connected_regions, crop, edit_boxes, regions_by_rounds
 from amgan.errors import UserError
-from amgan.networks.classifier import AttributeClassifier, classification_loss
-from amgan.networks.discriminator import Discriminator, FeatureCritic
-from amgan.networks.encoder import PairEncoder, code_divergence
-from amgan.networks.generator import Generator, Told, make_condition
+from amgan.models.amgan import losses
+from amgan.models.amgan.crop import MIN_SIDE, connected_regions, crop, edit_boxes, regions_by_rounds
+from amgan.models.amgan.discriminators import Discriminator, FeatureCritic
+from amgan.models.amgan.encoder import PairEncoder, code_divergence
+from amgan.models.amgan.generator import Generator, Told
+from amgan.models.classifier import AttributeClassifier, classification_loss
+from amgan.models.interface import make_condition
 from amgan.testing import SCHEMA
 
 torch.manual_seed(0)

@@ -8,8 +8,9 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from amgan.evaluation import metrics
 from amgan.schema import UNKNOWN
-from retrieval.evaluation import metrics
+from retrieval.evaluation import ranking as rank_metrics
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def draw_labels(rng: np.random.Generator, n: int, sizes: tuple[int, ...] = (3, 4
 
 def test_required_labels_set_the_wanted_value_and_keep_the_rest() -> None:
     labels = np.array([[0, 2], [1, UNKNOWN], [UNKNOWN, 3]])
-    required = metrics.required_labels(labels, np.array([0, 0, 1]), np.array([2, 2, 1]))
+    required = rank_metrics.required_labels(labels, np.array([0, 0, 1]), np.array([2, 2, 1]))
     assert required.tolist() == [[2, 2], [2, UNKNOWN], [UNKNOWN, 1]]
     assert labels.tolist() == [[0, 2], [1, UNKNOWN], [UNKNOWN, 3]]
 
@@ -31,7 +32,7 @@ def test_required_labels_set_the_wanted_value_and_keep_the_rest() -> None:
 def test_relevance_is_a_loop_over_labels(rng: np.random.Generator) -> None:
     required, gallery = draw_labels(rng, 30), draw_labels(rng, 25)
     source = rng.integers(-1, 25, 30)
-    right = metrics.relevance(required, gallery, source)
+    right = rank_metrics.relevance(required, gallery, source)
     for q in range(30):
         for g in range(25):
             same = True
@@ -42,10 +43,10 @@ def test_relevance_is_a_loop_over_labels(rng: np.random.Generator) -> None:
 
 
 def test_an_unknown_gallery_label_is_never_a_match() -> None:
-    right = metrics.relevance(np.array([[1, 2]]), np.array([[1, 2], [1, UNKNOWN], [UNKNOWN, 2]]))
+    right = rank_metrics.relevance(np.array([[1, 2]]), np.array([[1, 2], [1, UNKNOWN], [UNKNOWN, 2]]))
     assert right.tolist() == [[True, False, False]]
     # … but where nothing is required of an attribute, not knowing it does no harm.
-    right = metrics.relevance(np.array([[1, UNKNOWN]]), np.array([[1, 2], [1, UNKNOWN], [0, UNKNOWN]]))
+    right = rank_metrics.relevance(np.array([[1, UNKNOWN]]), np.array([[1, 2], [1, UNKNOWN], [0, UNKNOWN]]))
     assert right.tolist() == [[True, True, False]]
 
 
@@ -53,26 +54,26 @@ def test_ranking_hits_and_precision_are_loops(rng: np.random.Generator) -> None:
     scores = rng.integers(0, 6, (20, 9)).astype(np.float32)  # many ties
     source = rng.integers(-1, 9, 20)
     right = rng.random((20, 9)) < 0.3
-    ranking = metrics.rank(scores, source, 12)
-    hits = metrics.hits_in_ranking(ranking, right)
+    ranking = rank_metrics.rank(scores, source, 12)
+    hits = rank_metrics.hits_in_ranking(ranking, right)
     for q in range(20):
         order = sorted((g for g in range(9) if g != source[q]), key=lambda g: (-scores[q, g], g))
         assert ranking[q].tolist() == order + [-1] * (12 - len(order))
         for k in (1, 3, 12):
             found = [right[q, g] for g in order[:k]]
-            assert metrics.hit_at(hits, k)[q] == float(any(found))
-            assert metrics.precision_at(hits, k)[q] == pytest.approx(sum(found) / k)
+            assert rank_metrics.hit_at(hits, k)[q] == float(any(found))
+            assert rank_metrics.precision_at(hits, k)[q] == pytest.approx(sum(found) / k)
 
 
 def test_chance_counts_every_draw() -> None:
     for size, right, k in [(6, 2, 3), (5, 0, 2), (5, 5, 1), (4, 1, 4), (3, 1, 10)]:
         draws = list(combinations(range(size), min(k, size)))
         expected = sum(any(i < right for i in draw) for draw in draws) / len(draws)
-        assert metrics.chance_hit_at(np.array([right]), np.array([size]), k)[0] == pytest.approx(expected)
+        assert rank_metrics.chance_hit_at(np.array([right]), np.array([size]), k)[0] == pytest.approx(expected)
 
 
 def test_chance_of_a_large_gallery_stays_finite() -> None:
-    got = metrics.chance_hit_at(np.array([50]), np.array([100_000]), 30)[0]
+    got = rank_metrics.chance_hit_at(np.array([50]), np.array([100_000]), 30)[0]
     expected = 1 - math.comb(99_950, 30) / math.comb(100_000, 30)
     assert got == pytest.approx(expected, rel=1e-9)
 

@@ -7,16 +7,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from amgan.attention import cam_target, mask_target
 from amgan.config import PRESETS
-from amgan.data.augment import random_affine, to_float, to_uint8, warp, warp_mask
-from amgan.data.batches import BatchMaker, draw_edits
-from amgan.data.color import lab_to_rgb, rgb_to_lab
+from amgan.data.augment import random_affine, warp, warp_mask
 from amgan.data.garments import balance_weights, load_garments
 from amgan.data.imagefolder import read_imagefolder
-from amgan.data.pairs import GarmentIndex, clear_shades, cut_sleeves, dilate, lab_statistics, open_mask, recolour
-from amgan.data.references import NEAREST, PARTNERS, assign_partners, assign_references
+from amgan.lessons.batches import BatchMaker, draw_edits
+from amgan.lessons.pairs import GarmentIndex, clear_shades, cut_sleeves, lab_statistics, recolour
+from amgan.lessons.references import NEAREST, PARTNERS, assign_partners, assign_references
+from amgan.models.amgan.attention import cam_target, mask_target
 from amgan.photos.framing import frame
+from amgan.pixels import dilate, lab_to_rgb, open_mask, rgb_to_lab, to_float, to_uint8
 from amgan.testing import SCHEMA, draw_catalogue, draw_garment
 
 GENERATOR = torch.Generator()

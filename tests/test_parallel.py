@@ -10,9 +10,9 @@ import sys
 import pytest
 import torch
 
-from amgan import parallel
 from amgan.config import PRESETS
 from amgan.testing import draw_catalogue
+from amgan.training import parallel
 from amgan.weights import load_generator
 
 SETTINGS = {  # the penalties, masked losses and codes all take part

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from amgan.evaluation import metrics, realism
+from amgan.evaluation.edits import EditPlan
 from amgan.schema import AttributeSchema
-from retrieval.evaluation import metrics, realism
-from retrieval.evaluation.edits import EditPlan
 
 SCHEMA = AttributeSchema.from_dict({"sleeve": ["short", "long"], "color": ["red", "blue", "green"]})
 

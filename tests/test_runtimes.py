@@ -12,14 +12,14 @@ import pytest
 import torch
 
 from amgan import UserError, load_editor
-from amgan.editor import NetworkEditor
-from amgan.networks.generator import Generator
-from amgan.runtimes import CARD, ENGINES, choice, eager, export, fastest, load_exported
-from amgan.runtimes.agreement import difference
-from amgan.runtimes.engines import Engine
-from amgan.runtimes.int8 import EightBit, eight_bit
-from amgan.runtimes.rearranged import Rearranged
-from amgan.runtimes.samples import sample_edits
+from amgan.editing.editor import NetworkEditor
+from amgan.editing.runtimes import CARD, ENGINES, choice, eager, export, fastest, load_exported
+from amgan.editing.runtimes.agreement import difference
+from amgan.editing.runtimes.engines import Engine
+from amgan.editing.runtimes.int8 import EightBit, eight_bit
+from amgan.editing.runtimes.rearranged import Rearranged
+from amgan.editing.runtimes.samples import sample_edits
+from amgan.models.amgan.generator import Generator
 from amgan.testing import SCHEMA, tiny_weights
 from amgan.weights import load_generator
 from tests.conftest import missing
@@ -166,7 +166,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, wrong: bool = False) -> None:
 
     engines = {"swift": Engine("swift", (), "fast", save, load)}
     for module in ("choice", "exported"):
-        monkeypatch.setattr(f"amgan.runtimes.{module}.ENGINES", engines)
+        monkeypatch.setattr(f"amgan.editing.runtimes.{module}.ENGINES", engines)
 
 
 def test_choice_is_remembered(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +197,7 @@ def test_commands_take_what_was_found_and_never_measure(
     weights = tiny_weights(tmp_path / "weights", image_size=SIZE)
     monkeypatch.delenv("AMGAN_RUNTIME", raising=False)
     assert load_editor(weights, "remembered").runtime == "eager"
-    monkeypatch.setattr("amgan.editor.fastest", lambda g, size, identity: fastest(made(), size, identity))
+    monkeypatch.setattr("amgan.editing.editor.fastest", lambda g, size, identity: fastest(made(), size, identity))
     assert load_editor(weights, "fastest").runtime == "swift"
     monkeypatch.setattr(choice, "measure", lambda *_: pytest.fail("measured again"))
     assert load_editor(weights, "remembered").runtime == "swift"
@@ -219,7 +219,7 @@ def test_failing_library_and_unwritable_cache_do_not_matter(cache: Path, monkeyp
         raise RuntimeError("no such instruction")
 
     engines = {"broken": Engine("broken", (), "fast", fail, fail)}  # type: ignore[arg-type]
-    monkeypatch.setattr("amgan.runtimes.choice.ENGINES", engines)
+    monkeypatch.setattr("amgan.editing.runtimes.choice.ENGINES", engines)
     cache.write_text("a file where the folder should be")
     assert fastest(made(), SIZE, "abc")[0].startswith("eager")
 
@@ -228,7 +228,7 @@ def test_editor_is_eager_unless_asked(cache: Path, tmp_path: Path, monkeypatch: 
     weights = tiny_weights(tmp_path / "weights", image_size=SIZE)
     generator, config, identity = load_generator(weights)
     monkeypatch.setattr(
-        "amgan.editor.fastest", lambda *a: ("swift", eager(generator)) if a[1:] == (SIZE, identity) else 0
+        "amgan.editing.editor.fastest", lambda *a: ("swift", eager(generator)) if a[1:] == (SIZE, identity) else 0
     )
     plain, fast = load_editor(weights), load_editor(weights, "fastest")
     assert plain.runtime == "eager" and fast.runtime == "swift"

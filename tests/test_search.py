@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from amgan.editor import EditResult
+from amgan.editing.editor import EditResult
 from amgan.errors import UserError
 from amgan.photos import cut_out, read_image
 from retrieval import cli

@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F
 
 from amgan.config import PRESETS
-from amgan.data.armholes import fit_sleeves
-from amgan.data.batches import BatchMaker
 from amgan.data.garments import Garments, balance_weights
-from amgan.data.pairs import GarmentIndex
-from amgan.data.sleeves import sew, sew_all, sleeve_lengths
+from amgan.lessons.armholes import fit_sleeves
+from amgan.lessons.batches import BatchMaker
+from amgan.lessons.pairs import GarmentIndex
+from amgan.lessons.sleeves import sew, sew_all, sleeve_lengths
 from amgan.synth import counterfactual, draw_item
 from amgan.synth.render import Item
 from amgan.testing import SCHEMA

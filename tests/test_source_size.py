@@ -13,11 +13,11 @@ from PIL import Image
 
 from amgan import NoEdit, UserError, at_source_size, cut_out, edit_cut_out, load_editor, read_image, read_mask
 from amgan.data.imagefolder import read_imagefolder
-from amgan.edit_command import edit_command
-from amgan.editor import EditResult
-from amgan.guided import joint_upsample
+from amgan.editing.edit_command import edit_command
+from amgan.editing.editor import EditResult
 from amgan.photos import CutOut
 from amgan.photos.framing import LARGEST
+from amgan.photos.guided import joint_upsample
 from amgan.testing import SCHEMA, draw_garment, tiny_weights
 from amgan.weights import shipped
 

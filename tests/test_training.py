@@ -14,8 +14,8 @@ from amgan.config import PRESETS, AmganConfig, from_dict, override
 from amgan.data.garments import load_garments
 from amgan.data.imagefolder import read_imagefolder
 from amgan.errors import UserError
+from amgan.models.amgan.method import Amgan, make_batches, one_step, train_amgan
 from amgan.testing import draw_catalogue
-from amgan.training.amgan import Amgan, make_batches, one_step, train_amgan
 from amgan.training.classifier import accuracy, train_classifier
 from amgan.training.command import train_command
 from amgan.training.state import load_state, save_state
@@ -72,7 +72,7 @@ def test_a_classifier_learns_drawn_garments(tmp_path):
     ],
 )
 def test_a_resumed_run_has_the_losses_of_an_unbroken_one(data, classifiers, tmp_path, monkeypatch, settings):
-    monkeypatch.setattr("amgan.training.amgan.LOG_EVERY", 1)
+    monkeypatch.setattr("amgan.models.amgan.method.LOG_EVERY", 1)
     config = dataclasses.replace(PRESETS["tiny"].amgan, **settings, kimg=0.032, critic_steps=2)
     whole, broken = copy_of(classifiers, tmp_path / "whole"), copy_of(classifiers, tmp_path / "broken")
     train_amgan(*data, config, whole, CPU, ABOUT)

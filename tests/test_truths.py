@@ -6,19 +6,20 @@ from dataclasses import replace
 import pytest
 import torch
 
-from amgan.attention import true_target
 from amgan.config import PRESETS
-from amgan.data.batches import BatchMaker
 from amgan.data.garments import load_garments
 from amgan.data.imagefolder import read_imagefolder
 from amgan.data.truths import read_truths
 from amgan.errors import UserError
-from amgan.networks.classifier import AttributeClassifier
-from amgan.networks.generator import Generator, make_condition
+from amgan.lessons.batches import BatchMaker
+from amgan.models.amgan.attention import true_target
+from amgan.models.amgan.generator import Generator
+from amgan.models.amgan.method import Amgan
+from amgan.models.classifier import AttributeClassifier
+from amgan.models.interface import make_condition
 from amgan.schema import UNKNOWN, AttributeSchema
 from amgan.synth.folder import SynthFolder, write_synth
 from amgan.testing import draw_catalogue
-from amgan.training.amgan import Amgan
 from amgan.training.command import train_command
 from amgan.weights import load_generator
 from amgan.weights.transfer import shared_planes, shared_values, transfer_classifier, transfer_generator

@@ -13,10 +13,10 @@ from pathlib import Path
 import streamlit as st
 from PIL import Image
 
-from amgan.editor import EditResult, Region, load_editor
+from amgan.editing.editor import EditResult, Region, load_editor
+from amgan.editing.source_size import at_source_size
 from amgan.errors import PhotoError
 from amgan.photos import CutOut, read_image, read_mask
-from amgan.source_size import at_source_size
 from retrieval.catalogue import open_catalogue
 from retrieval.query import QueryWeights
 from retrieval.search import Searcher, SearchResult

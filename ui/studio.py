@@ -9,7 +9,8 @@ from pathlib import PurePath
 import streamlit as st
 from PIL import Image
 
-from amgan.editor import REGIONS, Region
+from amgan.attributes import NEVER_ASKED
+from amgan.editing.editor import REGIONS, Region
 from amgan.schema import Attribute, Edit
 from retrieval.query import DEFAULT_WEIGHTS, QueryWeights
 from retrieval.search import Searcher, SearchResult
@@ -17,7 +18,6 @@ from ui import cards, resources, style
 from ui.choosing import ANY, Query, choose_another
 
 KEEP, EVERYWHERE = "keep", "everywhere"
-NO_WISH = {"multi"}  # a label for what has no one value, which nobody asks for
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Wishes:
 
 def choices(attribute: Attribute) -> list[str]:
     """The values that can be asked for."""
-    return [v for v in attribute.values if v not in NO_WISH]
+    return [v for v in attribute.values if v not in NEVER_ASKED]
 
 
 def show(searcher: Searcher, query: Query) -> None:

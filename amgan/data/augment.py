@@ -43,13 +43,3 @@ def warp_mask(masks: Tensor, theta: Tensor) -> Tensor:
     """Warp masks in [0, 1], float (B, C, H, W); outside is 0."""
     grid = F.affine_grid(theta.to(masks), list(masks.shape), align_corners=False)
     return F.grid_sample(masks, grid, padding_mode="zeros", align_corners=False)
-
-
-def to_float(images: Tensor) -> Tensor:
-    """uint8 (B, 3, H, W) to float32 in [-1, 1]."""
-    return images.float() / 127.5 - 1
-
-
-def to_uint8(images: Tensor) -> Tensor:
-    """Float in [-1, 1] to uint8, rounded."""
-    return ((images.detach().float().clamp(-1, 1) + 1) * 127.5 + 0.5).to(torch.uint8)

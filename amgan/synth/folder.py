@@ -19,6 +19,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from amgan.attributes import NEVER_ASKED
 from amgan.errors import UserError
 from amgan.files import write_atomic
 from amgan.synth.draw import stream
@@ -30,7 +31,6 @@ TRAINING_SEEDS = 1_000_000
 SPLITS = ("train", "val", "test")
 # How often an attribute is edited in a folder's true edits: what moves the outline is hardest.
 EDIT_SHARE = {"sleeve": 0.3, "collar": 0.2, "fastening": 0.15, "pattern": 0.15, "color": 0.2}
-NEVER_WANTED = {"multi"}  # names no appearance of its own
 TASK = 16  # garments that a process renders before it reports
 
 
@@ -74,7 +74,7 @@ class SynthFolder:
         while len(out) < self.counterfactuals:
             shares = np.array([EDIT_SHARE[n] for n in possible])
             attribute = list(possible)[int(np.searchsorted(np.cumsum(shares / shares.sum()), generator.random()))]
-            values = [v for v in possible[attribute] if v not in NEVER_WANTED and (attribute, v) not in out]
+            values = [v for v in possible[attribute] if v not in NEVER_ASKED and (attribute, v) not in out]
             if values:
                 out.append((attribute, values[int(generator.integers(len(values)))]))
         return out

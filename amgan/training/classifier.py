@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from amgan.config import ClassifierConfig
-from amgan.data.augment import random_affine, to_float, warp
+from amgan.data.augment import random_affine, warp
 from amgan.data.garments import Garments, balance_weights
 from amgan.errors import Interrupted, UserError
-from amgan.networks.classifier import AttributeClassifier, classification_loss
+from amgan.models.classifier import AttributeClassifier, classification_loss
+from amgan.pixels import to_float
 from amgan.training.loop import StatsFile, autocast, claim_run, console, interruptible, progress_bar, seed_step
 from amgan.training.state import load_state, pack, pack_optimizer, save_state, unpack, unpack_optimizer
 from amgan.weights import load_classifier, save_classifier

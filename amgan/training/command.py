@@ -12,13 +12,13 @@ from typing import Any
 
 from rich import print_json
 
-from amgan import parallel
 from amgan.config import override, preset
 from amgan.data.garments import load_garments
 from amgan.data.imagefolder import ImageFolder, find_metadata, read_imagefolder
 from amgan.errors import UserError
+from amgan.models.amgan.method import train_amgan
 from amgan.schema import AttributeSchema
-from amgan.training.amgan import train_amgan
+from amgan.training import parallel
 from amgan.training.classifier import train_classifier
 from amgan.training.loop import console, pick_device
 

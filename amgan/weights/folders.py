@@ -23,8 +23,8 @@ from torch import nn
 from amgan.config import AmganConfig, from_dict
 from amgan.errors import UserError
 from amgan.files import write_atomic
-from amgan.networks.classifier import AttributeClassifier
-from amgan.networks.generator import Generator
+from amgan.models.amgan.generator import Generator
+from amgan.models.classifier import AttributeClassifier
 from amgan.schema import AttributeSchema
 
 SHIPPED = Path(__file__).parent

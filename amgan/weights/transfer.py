@@ -8,8 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from amgan.networks.classifier import AttributeClassifier
-from amgan.networks.generator import Generator
+from amgan.models.amgan.generator import Generator
+from amgan.models.classifier import AttributeClassifier
 from amgan.schema import AttributeSchema
 
 

@@ -67,9 +67,8 @@ def evaluate(
     Of a folder that `amgan synth` made, each garment is edited once, and the edit is compared with the true picture and
     has to find the one true garment among its siblings.
     """
-    from retrieval.evaluation.protocol import Settings, measure
+    from retrieval.evaluation.protocol import Settings, example_sheet, measure
     from retrieval.evaluation.report import compose_summary, to_json, write_report
-    from retrieval.evaluation.sheet import example_sheet
 
     fused = QueryWeights(weight_image, weight_wanted)
     settings = Settings(split, limit, measure_with, tuple(embedder or ()), fused, batch, rounds)

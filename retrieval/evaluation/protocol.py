@@ -13,18 +13,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 from amgan.data.garments import Garments, load_garments
 from amgan.data.imagefolder import ImageFolder, Record, read_imagefolder
-from amgan.editor import Editor, load_editor
+from amgan.editing.editor import Editor, load_editor
 from amgan.errors import UserError
-from amgan.schema import UNKNOWN
-from amgan.synth.folder import read_synth
-from amgan.weights import load_classifier, weights_card
-from retrieval.embedders import load_embedder
-from retrieval.evaluation import exact, metrics, realism, topk
-from retrieval.evaluation.colour import MULTI, PALETTE_NAMES
-from retrieval.evaluation.edits import (
+from amgan.evaluation import exact, metrics, realism
+from amgan.evaluation.colour import MULTI, PALETTE_NAMES
+from amgan.evaluation.edits import (
     COLOR,
     EditScores,
     Network,
@@ -35,9 +32,16 @@ from retrieval.evaluation.edits import (
     plan_edits,
     predicted_labels,
     score_no_edit,
+    subset,
 )
-from retrieval.evaluation.exact import Truths
-from retrieval.evaluation.summary import classifier_accuracy, overall, summarise
+from amgan.evaluation.exact import Truths
+from amgan.evaluation.sheet import make_sheet, make_true_sheet, sheet_edits
+from amgan.evaluation.summary import classifier_accuracy, overall, summarise
+from amgan.schema import UNKNOWN
+from amgan.synth.folder import read_synth
+from amgan.weights import load_classifier, weights_card
+from retrieval.embedders import load_embedder
+from retrieval.evaluation import topk
 from retrieval.query import QueryWeights
 
 ALL = "all"
@@ -286,3 +290,12 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def example_sheet(measured: Measured, photos: int) -> Image.Image:
+    """The sheet of a report: the first photos by the SHA-256 of their id."""
+    rows = first_by_hash(measured.items.item_ids, photos)
+    if measured.truths is not None:
+        return make_true_sheet(measured.editor, measured.items, measured.truths, rows)
+    first = subset(measured.items, rows)
+    return make_sheet(measured.editor, first, sheet_edits(first.schema, 8))

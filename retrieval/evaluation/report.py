@@ -13,9 +13,10 @@ from typing import Any
 from PIL import Image
 
 from amgan.errors import UserError
-from retrieval.evaluation import exact, plots, report_exact
+from amgan.evaluation import exact
+from amgan.evaluation.edits import COLUMNS
+from retrieval.evaluation import plots, report_exact
 from retrieval.evaluation.blocks import Block, Heading, Picture, Points, Text, number, to_html, to_markdown
-from retrieval.evaluation.edits import COLUMNS
 from retrieval.evaluation.report_tables import (
     SHOWN,
     edit_tables,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from amgan.evaluation.exact import COLUMNS
 from retrieval.evaluation.blocks import Block, Heading, Table, Text, number, with_interval
-from retrieval.evaluation.exact import COLUMNS
 from retrieval.evaluation.topk import KINDS, KS, row_name
 
 SHOWN = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from retrieval.evaluation import realism
+from amgan.evaluation import realism
+from amgan.evaluation.edits import COLUMNS
 from retrieval.evaluation.blocks import Block, Heading, Picture, Points, Table, Text, number, with_interval
-from retrieval.evaluation.edits import COLUMNS
 from retrieval.evaluation.report_exact import one_garment_tables, one_garment_text
 from retrieval.evaluation.topk import KS, ROWS, TRUE_ROWS, row_name
 

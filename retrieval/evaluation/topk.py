@@ -18,10 +18,12 @@ from typing import Any
 
 import numpy as np
 
+from amgan.evaluation import metrics
+from amgan.evaluation.edits import EditPlan, predicted_labels
+from amgan.evaluation.exact import Gallery
+from amgan.evaluation.summary import interval
 from amgan.schema import UNKNOWN, AttributeSchema
-from retrieval.evaluation import metrics
-from retrieval.evaluation.edits import EditPlan, predicted_labels
-from retrieval.evaluation.summary import interval
+from retrieval.evaluation import ranking
 from retrieval.query import QueryWeights, target_probabilities
 from retrieval.representation import attribute_block
 
@@ -74,18 +76,6 @@ class Seen:
     truth: np.ndarray | None = None
 
 
-@dataclass(frozen=True)
-class Gallery:
-    """What is searched: unit features (G, D), predicted probabilities (G, N), given labels (G, M)."""
-
-    features: np.ndarray
-    predictions: np.ndarray
-    labels: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.features)
-
-
 def unit(rows: np.ndarray) -> np.ndarray:
     """Rows of unit length; a row of zeros stays zero."""
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
@@ -120,7 +110,7 @@ def prototypes(wanted: np.ndarray, attribute: np.ndarray, features: np.ndarray, 
             edited_only = np.full_like(row, UNKNOWN)
             edited_only[attribute[q]] = row[attribute[q]]
             nothing = np.full_like(row, UNKNOWN)
-            right = metrics.relevance(np.stack([row, edited_only, nothing]), labels)
+            right = ranking.relevance(np.stack([row, edited_only, nothing]), labels)
             means[key] = features[next(r for r in right if r.any())].mean(axis=0)
         out[q] = means[key]
     return unit(out)
@@ -139,12 +129,12 @@ def score_rows(
     attributes = attribute_block(wanted, schema) @ attribute_block(gallery.predictions, schema).T
     edited, unedited = seen.edited @ pictures, seen.photos[plan.photo] @ pictures
     likeliest = predicted_labels(schema, wanted)
-    passes = metrics.relevance(likeliest, predicted_labels(schema, gallery.predictions))
+    passes = ranking.relevance(likeliest, predicted_labels(schema, gallery.predictions))
 
     def fused(picture: np.ndarray, attribute: np.ndarray) -> np.ndarray:  # the inner product with `compose`d queries
         return (weights.image * picture + weights.wanted * attribute) / (weights.image + weights.wanted)
 
-    known = one_hot(schema, metrics.required_labels(labels[plan.photo], plan.attribute, plan.value))
+    known = one_hot(schema, ranking.required_labels(labels[plan.photo], plan.attribute, plan.value))
     rows = {
         "edited": edited,
         "edited + wanted": fused(edited, attributes),
@@ -174,7 +164,7 @@ def evaluate(
     "left_out_by_value"}``; means are macro-averaged over wanted values, then over attributes.
     """
     source = plan.photo
-    right = metrics.relevance(metrics.required_labels(labels[source], plan.attribute, plan.value), labels, source)
+    right = ranking.relevance(ranking.required_labels(labels[source], plan.attribute, plan.value), labels, source)
     n_right = right.sum(axis=1)
     answerable = n_right > 0
     if not answerable.any():
@@ -184,12 +174,12 @@ def evaluate(
     for name in ROWS:
         if name == "chance":
             size = np.full(len(plan), len(labels) - 1)
-            hit = {k: metrics.chance_hit_at(n_right, size, k) for k in KS}
+            hit = {k: ranking.chance_hit_at(n_right, size, k) for k in KS}
             precision = dict.fromkeys(KS, n_right / size)
         elif name in scores:
-            hits = metrics.hits_in_ranking(metrics.rank(scores[name], source, max(KS)), right)
-            hit = {k: metrics.hit_at(hits, k) for k in KS}
-            precision = {k: metrics.precision_at(hits, k) for k in KS}
+            hits = ranking.hits_in_ranking(ranking.rank(scores[name], source, max(KS)), right)
+            hit = {k: ranking.hit_at(hits, k) for k in KS}
+            precision = {k: ranking.precision_at(hits, k) for k in KS}
         else:
             continue
         rows[name] = _row(plan, answerable, hit, rounds)
@@ -240,13 +230,13 @@ def evaluate_one(
         q = np.arange(start, min(start + chunk, len(plan)))
         part = replace(seen, edited=seen.edited[q], truth=None if seen.truth is None else seen.truth[q])
         for name, scores in score_rows(plan.part(q), part, labels, weights, gallery).items():
-            ranks.setdefault(name, []).append(metrics.rank_of_one(scores, places[q, 1]))
+            ranks.setdefault(name, []).append(ranking.rank_of_one(scores, places[q, 1]))
             kinds.setdefault(name, []).append(_kind(scores.argmax(axis=1), places[q]))
     everything, rows = np.ones(len(plan), dtype=bool), {}
     for name in (*ROWS, *TRUE_ROWS):
         if name == "chance":
             one, size = np.ones(len(plan)), np.full(len(plan), len(gallery))
-            rows[name] = _row(plan, everything, {k: metrics.chance_hit_at(one, size, k) for k in KS}, rounds=0)
+            rows[name] = _row(plan, everything, {k: ranking.chance_hit_at(one, size, k) for k in KS}, rounds=0)
             rows[name]["median_rank"] = (len(gallery) + 1) / 2
         elif name in ranks:
             rank, kind = np.concatenate(ranks[name]), np.concatenate(kinds[name])

@@ -1,0 +1,55 @@
+"""What each attribute is to an edit: the one table that training, editing, reports and pages go by.
+
+An attribute that is not listed, a collar or a fastening, is a part of the garment: where it is, only the teacher's
+class activation maps say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from amgan.schema import AttributeSchema
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What an edit of an attribute may change.
+
+    Attributes:
+        outline: the garment's silhouette changes.
+        whole_cloth: all of the cloth changes.
+        recoloured: cloth takes another colour, while folds and prints stay where they are.
+    """
+
+    outline: bool = False
+    whole_cloth: bool = False
+    recoloured: bool = False
+
+
+PART = Kind()
+KINDS = {
+    "sleeve": Kind(outline=True),
+    "color": Kind(whole_cloth=True, recoloured=True),
+    "pattern": Kind(whole_cloth=True),
+    "fabric": Kind(whole_cloth=True),
+}
+
+# Labels for what has no one value. Nobody can say what a picture of "multi" should look like, so no edit asks for it.
+NEVER_ASKED = frozenset({"multi", "others"})
+
+
+def kind(attribute: str) -> Kind:
+    """The kind of an attribute, by its key."""
+    return KINDS.get(attribute, PART)
+
+
+def askable(schema: AttributeSchema) -> list[list[int]]:
+    """Per attribute, the indices of the values that an edit may ask for."""
+    return [[j for j, v in enumerate(a.values) if v not in NEVER_ASKED] for a in schema.attributes]
+
+
+def where(schema: AttributeSchema, which: str) -> list[int]:
+    """The indices of a schema's attributes whose kind has that flag: ``outline``, ``whole_cloth``, ``recoloured``."""
+    return [i for i, name in enumerate(schema.names) if getattr(kind(name), which)]

@@ -1,0 +1,216 @@
+"""Editing: pictures and wanted attributes in, edited pictures and the generator's attention out.
+
+``Editor`` is what page, search and reports speak to. Outside editors register under the entry-point group
+``amgan.editors``: a callable that takes the text after ``NAME:`` and returns an Editor.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from amgan.editing.runtimes import CARD, Network, eager, fastest, load_exported, remembered
+from amgan.errors import UserError
+from amgan.models.amgan.generator import Generator
+from amgan.models.interface import Generated, make_condition
+from amgan.pixels import to_float, to_uint8
+from amgan.schema import UNKNOWN, AttributeSchema
+from amgan.weights import load_generator
+
+Region = Literal["sleeve", "torso"]
+Runtime = Literal["eager", "remembered", "fastest"]
+REGIONS: tuple[Region, ...] = ("sleeve", "torso")
+
+# Below this the attention of the sleeve edit is no sleeve. The paper zeroes what is below 0.9; masks trained on
+# silhouettes are nearly binary, and half keeps their edge.
+SLEEVE_THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class EditResult:
+    """Edited pictures.
+
+    Attributes:
+        image: x*, uint8 (B, 3, H, W).
+        mask: the generator's attention alpha, float32 (B, 1, H, W) in [0, 1], from the picture alone.
+        raw: z before blending, uint8 (B, 3, H, W).
+    """
+
+    image: Tensor
+    mask: Tensor
+    raw: Tensor
+
+
+class Editor(Protocol):
+    """Whatever edits cut-out garments.
+
+    Attributes:
+        schema: the attributes it can set.
+        image_size: side of its pictures in pixels.
+        identity: changes whenever its edits may.
+    """
+
+    schema: AttributeSchema
+    image_size: int
+    identity: str
+
+    def edit(
+        self, images: Tensor, edits: Mapping[str, str] | Sequence[Mapping[str, str]], only_on: Region | None = None
+    ) -> EditResult:
+        """Edit pictures uint8 (B, 3, H, W) of garments cut out on white; one edit for all, or one each. Raises
+        UserError."""
+        ...
+
+
+def _one_each(
+    schema: AttributeSchema, count: int, edits: Mapping[str, str] | Sequence[Mapping[str, str]]
+) -> list[dict[str, str]]:
+    if isinstance(edits, Mapping):
+        edits = [edits] * count
+    if len(edits) != count:
+        raise UserError(f"{count} pictures need {count} edits, or one for all; {len(edits)} were given.")
+    return [schema.canonical(e) for e in edits]
+
+
+class NoEdit:
+    """Returns the pictures as they are: the row that every table is framed by."""
+
+    def __init__(self, schema: AttributeSchema, image_size: int) -> None:
+        self.schema, self.image_size, self.identity = schema, image_size, "no-edit"
+
+    def edit(
+        self, images: Tensor, edits: Mapping[str, str] | Sequence[Mapping[str, str]], only_on: Region | None = None
+    ) -> EditResult:
+        _one_each(self.schema, len(images), edits)
+        return EditResult(images, torch.zeros(len(images), 1, *images.shape[2:]), images)
+
+
+class NetworkEditor:
+    """A network of any runtime as an Editor.
+
+    Args:
+        network: see ``amgan.editing.runtimes.engines``; it runs on ``device``.
+        runtime: its name, which changes nothing but the speed: ``identity`` is the same in all.
+        batch: pictures per forward pass.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        schema: AttributeSchema,
+        image_size: int,
+        identity: str,
+        runtime: str = "eager",
+        device: torch.device | str = "cpu",
+        batch: int = 32,
+    ) -> None:
+        self.network = network
+        self.schema = schema
+        self.image_size = image_size
+        self.identity = identity
+        self.runtime = runtime
+        self.device = device
+        self.batch = batch
+
+    def edit(
+        self, images: Tensor, edits: Mapping[str, str] | Sequence[Mapping[str, str]], only_on: Region | None = None
+    ) -> EditResult:
+        """See ``Editor.edit``. ``only_on`` limits a colour edit to the sleeves or to all but them (paper, section
+        3.4)."""
+        if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1:] != (3, self.image_size, self.image_size):
+            raise UserError(
+                f"The editor needs uint8 pictures (B, 3, {self.image_size}, {self.image_size}); "
+                f"these are {images.dtype} {tuple(images.shape)}. cut_out(photo, size={self.image_size}) makes them."
+            )
+        wanted = _one_each(self.schema, len(images), edits)
+        if only_on is not None:
+            self._check_region(only_on, wanted)
+        if not len(images):
+            return EditResult(images, torch.zeros(0, 1, *images.shape[2:]), images)
+        parts = [
+            self._edit(images[i : i + self.batch], wanted[i : i + self.batch], only_on)
+            for i in range(0, len(images), self.batch)
+        ]
+        return EditResult(
+            torch.cat([to_uint8(p.image) for p in parts]).cpu(),
+            torch.cat([p.mask for p in parts]).cpu(),
+            torch.cat([to_uint8(p.raw) for p in parts]).cpu(),
+        )
+
+    def _check_region(self, only_on: str, edits: list[dict[str, str]]) -> None:
+        if only_on not in REGIONS:
+            raise UserError(f"Unknown region {only_on!r}. Valid: {', '.join(REGIONS)}.")
+        if "sleeve" not in self.schema.names or "sleeveless" not in self.schema.values("sleeve"):
+            raise UserError("Editing a region needs weights that know sleeve=sleeveless: its mask finds the sleeves.")
+        if any("sleeve" in e for e in edits):
+            raise UserError(f"An edit only on the {only_on} cannot change the sleeve itself; do it in a second edit.")
+
+    @torch.inference_mode()
+    def _edit(self, images: Tensor, edits: list[dict[str, str]], only_on: str | None) -> Generated:
+        x = to_float(images.to(self.device)).contiguous(memory_format=torch.channels_last)
+        result = self._forward(x, edits)
+        if only_on is None:
+            return result
+        sleeves = self._forward(x, [{"sleeve": "sleeveless"}] * len(images)).mask
+        sleeves = torch.where(sleeves < SLEEVE_THRESHOLD, 0.0, sleeves)
+        mask = result.mask * (sleeves if only_on == "sleeve" else 1 - sleeves)
+        return Generated(mask * result.raw + (1 - mask) * x, mask, result.raw)
+
+    def _forward(self, x: Tensor, edits: list[dict[str, str]]) -> Generated:
+        labels = torch.full((len(edits), self.schema.n_attributes), UNKNOWN)
+        for row, edit in zip(labels, edits, strict=True):
+            for name, value in edit.items():
+                row[self.schema.names.index(name)] = self.schema.values(name).index(value)
+        labels = labels.to(x.device)
+        raw, mask = self.network(x, make_condition(self.schema, labels, labels != UNKNOWN))
+        return Generated(mask * raw + (1 - mask) * x, mask, raw)
+
+
+class GeneratorEditor(NetworkEditor):
+    """AMGAN's generator in PyTorch as an Editor.
+
+    Args:
+        generator: in eval mode; its device is where edits run.
+        batch: pictures per forward pass.
+    """
+
+    def __init__(self, generator: Generator, image_size: int, identity: str, batch: int = 32) -> None:
+        device = next(generator.parameters()).device
+        super().__init__(eager(generator), generator.schema, image_size, identity, device=device, batch=batch)
+
+
+def load_editor(weights: str | Path, runtime: Runtime = "eager") -> Editor:
+    """An editor by name: shipped weights, a folder, ``hf-hub:org/name``, a folder that ``amgan export`` wrote, or
+    ``NAME:…`` of a registered outside editor.
+
+    Args:
+        runtime: ``"eager"`` is PyTorch in float32, whose figures can be had again anywhere; ``"fastest"`` what is
+            fastest on this processor, which is measured at first use and takes up to a minute (see
+            ``amgan.editing.runtimes``); ``"remembered"`` the same where it was measured before, else eager.
+            $AMGAN_RUNTIME=eager turns both off.
+
+    Raises:
+        UserError: no such weights, or they are damaged.
+    """
+    name, _, rest = str(weights).partition(":")
+    for entry in entry_points(group="amgan.editors", name=name):
+        editor: Editor = entry.load()(rest)
+        return editor
+    if (Path(weights) / CARD).is_file():
+        saved = load_exported(Path(weights))
+        return NetworkEditor(saved.network, saved.schema, saved.image_size, saved.identity, saved.engine)
+    generator, config, identity = load_generator(weights)
+    if runtime != "eager" and os.environ.get("AMGAN_RUNTIME") != "eager":
+        measures = runtime == "fastest"
+        found = fastest(generator, config.image_size, identity) if measures else remembered(generator, identity)
+        if found is not None:
+            name, network = found
+            return NetworkEditor(network, generator.schema, config.image_size, identity, name)
+    return GeneratorEditor(generator, config.image_size, identity)

@@ -1,0 +1,106 @@
+"""Edits at the photo's own size: 128 pixels are what networks and search see, and too few to look at.
+
+What the generator changed is carried up by ``joint_upsample``: its mask along the photo's edges, its picture as a
+change of the photo's colours. Nothing but the generator's output says what changes, and where.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from amgan.editing.editor import Editor, EditResult, Region
+from amgan.errors import UserError
+from amgan.photos import CutOut
+from amgan.photos.guided import joint_upsample
+
+Size = Literal["model", "source"]
+SIZES: tuple[Size, ...] = ("model", "source")
+
+
+def edit_cut_out(
+    editor: Editor, cutout: CutOut, edit: Mapping[str, str], only_on: Region | None = None, size: Size = "model"
+) -> EditResult:
+    """Edit one garment.
+
+    Args:
+        editor: any; its ``image_size`` is the cut-out's.
+        cutout: for ``size="source"`` made with ``keep_source=True``.
+        edit: wanted values, ``{"color": "red"}``.
+        only_on: see ``Editor.edit``.
+        size: ``"model"``, the editor's own, which searches with an edit need; or ``"source"``, see ``at_source_size``.
+
+    Returns:
+        One picture, (1, 3, S, S), with its mask (1, 1, S, S).
+
+    Raises:
+        UserError: the edit, the region or the size is not valid, or the cut-out kept no source.
+    """
+    check_size(size)
+    image = torch.from_numpy(np.ascontiguousarray(cutout.image)).permute(2, 0, 1)[None]  # (1, 3, H, W)
+    result = editor.edit(image, edit, only_on)
+    return at_source_size(result, cutout) if size == "source" else result
+
+
+def check_size(size: str) -> Size:
+    """Raises UserError for what is no size."""
+    for valid in SIZES:
+        if size == valid:
+            return valid
+    raise UserError(f"Unknown size {size!r}. Valid: {', '.join(SIZES)}.")
+
+
+def at_source_size(edited: EditResult, cutout: CutOut) -> EditResult:
+    """An edit of a cut-out, carried to the size of ``cutout.source``: about the photo's own, 2,048 pixels at most.
+
+    Where the mask is 0 the photo's pixels stay as they are. Photos with fewer pixels than the frame give ``edited``.
+
+    Args:
+        edited: what the editor made of ``cutout.image``: one picture.
+        cutout: made with ``keep_source=True``.
+
+    Raises:
+        UserError: the cut-out kept no source, or the edit is not of this cut-out.
+    """
+    if cutout.source is None:
+        raise UserError("This cut-out kept no source pixels. cut_out(photo, keep_source=True) keeps them.")
+    if edited.image.shape != (1, 3, *cutout.image.shape[:2]):
+        raise UserError(
+            f"The edit is {tuple(edited.image.shape)} and the cut-out {cutout.image.shape}; "
+            "an edit is carried to source size with the cut-out that it was made of, one at a time."
+        )
+    if cutout.source.image.shape == cutout.image.shape:
+        return edited
+    small, large = _unit(cutout.image), _unit(cutout.source.image)
+    alpha = edited.mask[0, 0].float().cpu().numpy()  # (h, w)
+    mask = _mask(small, alpha, large)  # (S, S, 1)
+    raw = joint_upsample(small, _unit(_pixels(edited.raw)), large, alpha, radii=(16, 3, 1))
+    image = large + mask * (raw - large)
+    return EditResult(_tensor(image), torch.from_numpy(np.moveaxis(mask, 2, 0)[None]), _tensor(raw))
+
+
+def _mask(small: np.ndarray, alpha: np.ndarray, large: np.ndarray) -> np.ndarray:
+    """Alpha along the photo's edges, float32 (S, S, 1), never beyond what it is in the nearest pixels of the small
+    one: a print or a seam inside the mask is no edge of it."""
+    mask = joint_upsample(small, alpha[..., None], large, np.ones_like(alpha), radii=(3,))
+    near = np.ones((3, 3), np.uint8)
+    least, most = (cv2.resize(f(alpha, near), large.shape[1::-1]) for f in (cv2.erode, cv2.dilate))
+    return np.clip(mask, least[..., None], most[..., None])
+
+
+def _pixels(image: Tensor) -> np.ndarray:
+    return np.ascontiguousarray(image[0].permute(1, 2, 0).cpu().numpy())
+
+
+def _unit(pixels: np.ndarray) -> np.ndarray:
+    return pixels.astype(np.float32) / 255
+
+
+def _tensor(image: np.ndarray) -> Tensor:
+    """Float32 (S, S, 3) in [0, 1] to uint8 (1, 3, S, S)."""
+    return torch.from_numpy(cv2.convertScaleAbs(image, alpha=255)).permute(2, 0, 1)[None].contiguous()

@@ -1,0 +1,127 @@
+"""Pictures to look at: photos down the side, edits across, the generator's own mask beside each edit.
+
+Photos are the first by the SHA-256 of their id and edits are the same for all, so nothing on a sheet is chosen.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from amgan.attributes import NEVER_ASKED
+from amgan.data.garments import Garments
+from amgan.evaluation.edits import COLOR, SLEEVE
+from amgan.schema import AttributeSchema, Edit
+
+if TYPE_CHECKING:
+    from amgan.editing.editor import Editor
+    from amgan.evaluation.exact import Truths
+
+GAP, LABEL = 4, 26
+COLOURS_FIRST = ("red", "blue", "green", "black", "white", "yellow")
+
+
+def sheet_edits(schema: AttributeSchema, n: int) -> list[Edit]:
+    """The n edits of a sheet: every sleeve length, then colours; by turns where a schema has other attributes."""
+    values = {a.name: [v for v in a.values if v not in NEVER_ASKED] for a in schema.attributes}
+    if COLOR in values:
+        values[COLOR].sort(key=lambda v: COLOURS_FIRST.index(v) if v in COLOURS_FIRST else len(COLOURS_FIRST))
+    if set(values) == {SLEEVE, COLOR}:
+        return [{a: v} for a in (SLEEVE, COLOR) for v in values[a]][:n]
+    depth = max(len(v) for v in values.values())
+    return [{a: v[i]} for i in range(depth) for a, v in values.items() if i < len(v)][:n]
+
+
+def edit_name(edit: Edit) -> str:
+    return ", ".join(f"{a} {v}" if a != COLOR else v for a, v in edit.items())
+
+
+def make_sheet(
+    editor: Editor, items: Garments, edits: Sequence[Edit], masks: bool = True, tile: int | None = None
+) -> Image.Image:
+    """One row per photo: the photo with its garment mask, then each edit with its alpha (white = painted) at half size
+    below.
+
+    A cell whose edit asks for what the photo already is says so. ``tile`` is the side of a picture in pixels; the
+    editor's own size where None.
+    """
+    tile = tile or int(items.images.shape[-1])
+    small = tile // 2 if masks else 0
+    width = LABEL * 4 + (len(edits) + 1) * (tile + GAP)
+    height = LABEL + len(items) * (tile + small + GAP)
+    page = Image.new("RGB", (width, height), "white")
+    draw, font = ImageDraw.Draw(page), ImageFont.load_default(13)
+    for c, name in enumerate(["photo", *(edit_name(e) for e in edits)]):
+        draw.text((LABEL * 4 + c * (tile + GAP) + 4, 5), name, fill="black", font=font)
+    for r in range(len(items)):
+        y = LABEL + r * (tile + small + GAP)
+        known = items.schema.decode(items.labels[r].cpu().numpy())
+        lines = [items.item_ids[r].rsplit("/", 1)[-1][:8], *(f"{known.get(a, '?')}" for a in items.schema.names[:5])]
+        for i, line in enumerate(lines):
+            draw.text((4, y + 4 + 16 * i), line, fill="black" if i else "gray", font=font)
+        batch = items.images[r : r + 1].expand(len(edits), -1, -1, -1)
+        result = editor.edit(batch, list(edits))
+        pictures = [items.images[r], *result.image]
+        alphas = [items.masks[r, 0].float(), *result.mask[:, 0]]
+        for c, (picture, alpha) in enumerate(zip(pictures, alphas, strict=True)):
+            x = LABEL * 4 + c * (tile + GAP)
+            page.paste(_picture(picture.cpu().numpy().transpose(1, 2, 0), tile), (x, y))
+            if masks:
+                page.paste(_picture((alpha.cpu().numpy() * 255).round().astype(np.uint8), small), (x, y + tile))
+                draw.rectangle((x, y + tile, x + small - 1, y + tile + small - 1), outline="lightgray")
+            if c and all(known.get(a) == v for a, v in edits[c - 1].items()):
+                draw.text(
+                    (x + small + 4, y + tile + 4) if masks else (x + 4, y + tile - 16),
+                    "as it is",
+                    fill="gray",
+                    font=font,
+                )
+    return page
+
+
+def make_true_sheet(editor: Editor, items: Garments, truths: Truths, rows: Sequence[int]) -> Image.Image:
+    """One row per case: the source, its edit, the true picture, the editor's alpha, the true region."""
+    tile, left = int(items.images.shape[-1]), LABEL * 8
+    heads = ("source", "edited", "true", "alpha", "true region")
+    page = Image.new("RGB", (left + len(heads) * (tile + GAP), LABEL + len(rows) * (tile + GAP)), "white")
+    draw, font = ImageDraw.Draw(page), ImageFont.load_default(13)
+    for c, head in enumerate(heads):
+        draw.text((left + c * (tile + GAP) + 4, 5), head, fill="black", font=font)
+    result = editor.edit(items.images[list(rows)], [truths.cases[r].edit for r in rows])
+    alphas = (result.mask[:, 0].float().cpu().numpy() * 255).round().astype(np.uint8)
+    for n, r in enumerate(rows):
+        y, case = LABEL + n * (tile + GAP), truths.cases[r]
+        ((attribute, value),) = case.edit.items()
+        change = f"{attribute}: {case.item.labels[attribute]} to {value}"
+        for i, line in enumerate([f"seed {case.item.seed}", *textwrap.wrap(change, 28)]):
+            draw.text((4, y + 4 + 16 * i), line, fill="black" if i else "gray", font=font)
+        colours = (items.images[r], result.image[n], truths.images[r])
+        pictures = [p.cpu().numpy().transpose(1, 2, 0) for p in colours]
+        for c, picture in enumerate([*pictures, alphas[n], truths.regions[r].astype(np.uint8) * 255]):
+            page.paste(_picture(picture, tile), (left + c * (tile + GAP), y))
+    return page
+
+
+def beside(pages: Sequence[tuple[str, Image.Image]]) -> Image.Image:
+    """Sheets of the same photos one below the other, each under its name."""
+    width = max(p.width for _, p in pages)
+    out = Image.new("RGB", (width, sum(p.height + LABEL for _, p in pages)), "white")
+    draw, font, y = ImageDraw.Draw(out), ImageFont.load_default(16), 0
+    for name, page in pages:
+        draw.text((4, y + 4), name, fill="black", font=font)
+        out.paste(page, (0, y + LABEL))
+        y += page.height + LABEL
+    return out
+
+
+def _picture(image: np.ndarray, side: int) -> Image.Image:
+    if image.shape[0] != side:
+        image = cv2.resize(
+            image, (side, side), interpolation=cv2.INTER_AREA if side < image.shape[0] else cv2.INTER_CUBIC
+        )
+    return Image.fromarray(image).convert("RGB")

@@ -1,0 +1,107 @@
+"""From one row per edit to the tables of a report, and to the short score by which a checkpoint is chosen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from amgan.data.garments import Garments
+from amgan.evaluation import metrics
+from amgan.evaluation.edits import EditScores, Network, first_by_hash, look, measure_edits, plan_edits, subset
+
+if TYPE_CHECKING:
+    from amgan.editing.editor import Editor
+    from amgan.models.classifier import AttributeClassifier
+
+
+def summarise(scores: EditScores, rounds: int = 1000) -> dict[str, Any]:
+    """Per attribute: every column macro-averaged over the wanted values with its 95 % interval, and each value's means.
+
+    ``{attribute: {"edits", "photos", "unknown", "macro": {column: {"mean", "low", "high"}},
+    "values": {value: {"edits", column: mean}}}}``.
+    A column that does not apply to an attribute is missing there. With ``rounds=0`` no interval is drawn.
+    """
+    plan, out = scores.plan, {}
+    for m, attribute in enumerate(plan.schema.attributes):
+        mine = plan.attribute == m
+        if not mine.any():
+            continue
+        values = {
+            name: {"edits": int((mine & (plan.value == v)).sum())}
+            for v, name in enumerate(attribute.values)
+            if (mine & (plan.value == v)).any()
+        }
+        macro: dict[str, dict[str, float]] = {}
+        for column in scores.columns:
+            x = scores.columns[column][mine]
+            if np.isnan(x).all():
+                continue
+            macro[column] = interval(x, plan.attribute[mine], plan.value[mine], plan.photo[mine], rounds)
+            for v, mean in metrics.grouped_mean(x, plan.value[mine]).items():
+                values[attribute.values[v]][column] = mean  # type: ignore[assignment]
+        out[attribute.name] = {
+            "edits": int(mine.sum()),
+            "photos": len(np.unique(plan.photo[mine])),
+            "unknown": plan.unknown[attribute.name],
+            "macro": macro,
+            "values": values,
+        }
+    return out
+
+
+def overall(scores: EditScores, rounds: int = 1000) -> dict[str, dict[str, float]]:
+    """Every column's macro mean over the attributes that it applies to, of their means over the wanted values, with
+    its 95 % interval."""
+    plan = scores.plan
+    told = {c: x for c, x in scores.columns.items() if not np.isnan(x).all()}
+    return {c: interval(x, plan.attribute, plan.value, plan.photo, rounds) for c, x in told.items()}
+
+
+def interval(
+    scores: np.ndarray, outer: np.ndarray, inner: np.ndarray, photos: np.ndarray, rounds: int
+) -> dict[str, float]:
+    """``{"mean", "low", "high"}`` of the macro mean; the mean alone where ``rounds`` is 0."""
+    out = {"mean": metrics.macro_mean(scores, outer, inner)}
+    if rounds:
+        out["low"], out["high"] = metrics.bootstrap_interval(scores, outer, inner, photos, rounds)
+    return out
+
+
+def classifier_accuracy(items: Garments, predicted: np.ndarray) -> dict[str, Any]:
+    """How often predictions int64 (n, M) agree with the known labels, with a confusion matrix, per attribute."""
+    labels, out = items.labels.cpu().numpy(), {}
+    for m, attribute in enumerate(items.schema.attributes):
+        matrix = metrics.confusion(labels[:, m], predicted[:, m], len(attribute.values))
+        out[attribute.name] = {
+            "photos": int(matrix.sum()),
+            "accuracy": metrics.accuracy(matrix),
+            "balanced_accuracy": metrics.balanced_accuracy(matrix),
+            "values": list(attribute.values),
+            "confusion": matrix.tolist(),
+        }
+    return out
+
+
+def score_edits(
+    editor: Editor, judge: AttributeClassifier, items: Garments, batch: int = 32, limit: int | None = None
+) -> dict[str, Any]:
+    """A short score of an editor, for choosing a checkpoint on validation photos.
+
+    Args:
+        editor: an ``amgan.editing.editor.Editor``.
+        judge: the judge ``AttributeClassifier``; any network with ``predict_and_embed``.
+        items: labelled garments; every known attribute of each is edited to every other value.
+        batch: edits per pass.
+        limit: only the first so many photos by the SHA-256 of their id.
+
+    Returns:
+        ``{attribute: {column: macro mean over values}, "edits": Q}``, columns as in ``edits.COLUMNS``.
+    """
+    items = subset(items, first_by_hash(items.item_ids, limit)) if limit else items
+    networks: dict[str, Network] = {"judge": judge.predict_and_embed}
+    plan = plan_edits(items.schema, items.labels.cpu().numpy())
+    scores = measure_edits(editor, items, plan, networks, look(items, networks), batch)
+    tables = summarise(scores, rounds=0)
+    means = {a: {c: round(x["mean"], 4) for c, x in t["macro"].items()} for a, t in tables.items()}
+    return {**means, "edits": len(plan)}

@@ -1,0 +1,1 @@
+"""Networks that edit and networks that see. ``amgan.models.amgan`` is the paper."""

@@ -1,0 +1,78 @@
+"""Backbones of classifiers: networks that give feature maps at three depths, ``early``, ``middle`` and ``last``."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+import torchvision
+from torch import Tensor, nn
+from torchvision.models.feature_extraction import create_feature_extractor
+
+from amgan.errors import UserError
+from amgan.models.blocks import ResBlock
+
+
+class SmallBackbone(nn.Module):
+    """A residual network whose last maps are fine: 16 x 16 of pictures of 64 or 128 px."""
+
+    def __init__(self, width: int, image_size: int) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, width, 4, stride=2, padding=1)
+        self.layer1 = ResBlock(width, 2 * width, down=True)
+        self.layer2 = nn.Sequential(
+            ResBlock(2 * width, 2 * width), ResBlock(2 * width, 4 * width, down=image_size >= 128)
+        )
+        self.layer3 = nn.Sequential(
+            ResBlock(4 * width, 4 * width, dilation=2),
+            ResBlock(4 * width, 6 * width, dilation=2),
+            nn.BatchNorm2d(6 * width),
+            nn.ReLU(),
+        )
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        h1 = self.layer1(self.stem(x))  # (B, 2w, H/4, W/4)
+        h2 = self.layer2(h1)  # (B, 4w, H/4, W/4), or halved once more
+        return {"early": h1, "middle": h2, "last": self.layer3(h2)}
+
+
+REGNET = {"trunk_output.block2": "early", "trunk_output.block3": "middle", "trunk_output.block4": "last"}
+
+
+class TorchvisionBackbone(nn.Module):
+    """A torchvision network cut at three depths, with ImageNet's input statistics."""
+
+    DEPTHS: ClassVar = {
+        "resnet50": {"layer2": "early", "layer3": "middle", "layer4": "last"},
+        "resnet18": {"layer2": "early", "layer3": "middle", "layer4": "last"},
+        "regnet_x_400mf": REGNET,
+        "regnet_y_400mf": REGNET,
+        "convnext_tiny": {"features.3": "early", "features.5": "middle", "features.7": "last"},
+    }
+
+    def __init__(self, name: str, pretrained: bool) -> None:
+        super().__init__()
+        try:
+            network = torchvision.models.get_model(name, weights="DEFAULT" if pretrained else None)
+        except OSError as error:  # urllib's errors are OSErrors
+            raise UserError(
+                f"The pretrained weights of {name} cannot be downloaded ({error}). Connect once, or leave out "
+                "pretrained=true."
+            ) from None
+        self.body = create_feature_extractor(network, self.DEPTHS[name])
+        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        return self.body(((x + 1) / 2 - self.mean) / self.std)
+
+
+def make_backbone(name: str, image_size: int, pretrained: bool = False) -> nn.Module:
+    """A backbone by name: ``small``, ``small-W`` (another width), or one of torchvision's. Raises UserError."""
+    if name == "small" or name.startswith("small-"):
+        if pretrained:
+            raise UserError("The small backbone has no pretrained weights; use resnet50 or another of torchvision's.")
+        return SmallBackbone(int(name.partition("-")[2] or 32), image_size)
+    if name not in TorchvisionBackbone.DEPTHS:
+        raise UserError(f"Unknown backbone {name!r}. Valid: small, {', '.join(TorchvisionBackbone.DEPTHS)}.")
+    return TorchvisionBackbone(name, pretrained)

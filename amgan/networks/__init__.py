@@ -1,1 +1,0 @@
-"""Generator, discriminators and classifiers."""

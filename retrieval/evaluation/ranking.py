@@ -1,0 +1,89 @@
+"""Ranking and what is counted in it, as pure functions of arrays. Each has a twin of plain loops in the tests.
+
+Labels are ``int64``, unknown is ``UNKNOWN`` (-1).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from amgan.schema import UNKNOWN
+
+
+def required_labels(labels: np.ndarray, attributes: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """What a right answer to each edit must be labelled as.
+
+    labels (Q, M) of the edited photos; attributes (Q,) and values (Q,) say what each edit sets. Returns (Q, M): the
+    edited attribute's wanted value, every other known label as it was, UNKNOWN where nothing is required.
+    """
+    required = labels.copy()
+    required[np.arange(len(labels)), attributes] = values
+    return required
+
+
+def relevance(required: np.ndarray, gallery: np.ndarray, source: np.ndarray | None = None) -> np.ndarray:
+    """Which gallery items answer which query: bool (Q, G).
+
+    required (Q, M); gallery labels (G, M). An unknown gallery label never matches where something is required. source
+    (Q,) is the gallery position of each query's own photo, which is no answer; -1 where it is not in the gallery.
+    """
+    right = np.ones((len(required), len(gallery)), dtype=bool)
+    for m in range(required.shape[1]):
+        wanted = required[:, m : m + 1]
+        right &= (wanted == UNKNOWN) | (wanted == gallery[None, :, m])
+    if source is not None:
+        inside = np.flatnonzero(source >= 0)
+        right[inside, source[inside]] = False
+    return right
+
+
+def rank(scores: np.ndarray, source: np.ndarray, depth: int) -> np.ndarray:
+    """The best gallery positions of each query, int64 (Q, depth), ties by position, the query's own photo left out.
+
+    scores float (Q, G); source as in `relevance`. Positions beyond the end of a small gallery are -1.
+    """
+    scores = scores.astype(np.float64, copy=True)
+    inside = np.flatnonzero(source >= 0)
+    scores[inside, source[inside]] = -np.inf
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :depth]
+    order[np.take_along_axis(scores, order, axis=1) == -np.inf] = -1
+    if order.shape[1] < depth:
+        order = np.pad(order, ((0, 0), (0, depth - order.shape[1])), constant_values=-1)
+    return order
+
+
+def rank_of_one(scores: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The rank of the one right item of each query, int64 (Q,) from 1; ties count against it.
+
+    scores (Q, G); right (Q,), its gallery position.
+    """
+    own = np.take_along_axis(scores, right[:, None], axis=1)
+    return (scores >= own).sum(axis=1)
+
+
+def hits_in_ranking(ranking: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """bool (Q, depth): is the item at that rank right? Rank -1 (no item) is not."""
+    return np.take_along_axis(right, np.maximum(ranking, 0), axis=1) & (ranking >= 0)
+
+
+def hit_at(hits: np.ndarray, k: int) -> np.ndarray:
+    """float (Q,): 1 where any of the first k is right."""
+    return np.any(hits[:, :k], axis=1).astype(np.float64)
+
+
+def precision_at(hits: np.ndarray, k: int) -> np.ndarray:
+    """float (Q,): the share of the first k that is right."""
+    return hits[:, :k].sum(axis=1) / k
+
+
+def chance_hit_at(n_right: np.ndarray, gallery_size: np.ndarray, k: int) -> np.ndarray:
+    """float (Q,): P(at least one right among k drawn without replacement) = 1 - C(G-R, k) / C(G, k).
+
+    n_right R (Q,), gallery_size G (Q,), without the query's own photo.
+    """
+    wrong, size = (gallery_size - n_right).astype(np.float64), gallery_size.astype(np.float64)
+    miss = np.ones(len(n_right))
+    for drawn in range(k):  # the product form of the ratio of binomials stays finite for any G
+        left = size - drawn
+        miss *= np.where(left > 0, np.maximum(wrong - drawn, 0) / np.maximum(left, 1), 1.0)
+    return 1.0 - miss
