@@ -11,14 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from amgan.attributes import askable, where
-from amgan.config import AmganConfig
+from amgan.attributes import askable, kind, where
 from amgan.data.augment import random_affine, warp, warp_mask
 from amgan.data.garments import Garments
 from amgan.lessons.pairs import GarmentIndex, clear_shades, cut_sleeves, recolour
 from amgan.lessons.references import NEAREST, PARTNERS, assign_partners, assign_references
 from amgan.lessons.sleeves import Sewn, sew_all, sleeve_lengths
-from amgan.models.interface import EditBatch
+from amgan.models.interface import BatchCounts, EditBatch
+from amgan.models.training_config import LessonsConfig
 from amgan.pixels import to_float
 from amgan.schema import AttributeSchema
 
@@ -107,7 +107,10 @@ class BatchMaker:
     Args:
         features: teacher's features of the garments, unit length, float (n, D).
         weights: float64 (n,), how often to draw each.
+        batch: B.
         own: only the first so many garments serve as references and lend their sleeves; all when not given.
+        code: how many normal numbers each row brings.
+        channels_last: memory layout of the pictures.
     """
 
     def __init__(
@@ -115,11 +118,15 @@ class BatchMaker:
         garments: Garments,
         features: Tensor,
         weights: Tensor,
-        config: AmganConfig,
+        lessons: LessonsConfig,
+        batch: int,
         own: int | None = None,
+        code: int = 0,
+        channels_last: bool = False,
     ) -> None:
         self.garments = garments
-        self.config = config
+        self.lessons, self.batch, self.code = lessons, batch, code
+        self.layout = torch.channels_last if channels_last else torch.contiguous_format
         self.schema = garments.schema
         self.index = GarmentIndex.build(garments, features, own)
         self.weights = weights
@@ -128,7 +135,7 @@ class BatchMaker:
         self.outline, self.cloth = where(self.schema, "outline"), where(self.schema, "recoloured")
         # Sleeves are sewn on beforehand, one garment after the other; the rest of a pair is made as it is drawn.
         self.sewn: Sewn | None = None
-        if self.outline and config.pairs > 0:
+        if self.outline and lessons.pairs > 0:
             self.sewn = sew_all(garments, self.outline[0], self.index)
             self.lengths = sleeve_lengths(self.schema.attributes[self.outline[0]].values)
         # Pairs can be constructed for edits of these alone.
@@ -148,15 +155,31 @@ class BatchMaker:
         self.first_truth = self.truth_count.cumsum(0) - self.truth_count
 
     def draw(self, generator: torch.Generator, part: slice = slice(None)) -> EditBatch:
-        """A batch, or some rows of it."""
-        return self.make(self.plan(generator).rows(part))
+        """A batch, or some rows of it, in which the counts are those rows' share of the whole batch's."""
+        plan = self.plan(generator)
+        rows = plan.rows(part)
+        share = len(rows.index) / len(plan.index)
+        return self.make(rows, BatchCounts(*(max(1.0, float(n.sum())) * share for n in self._counted(plan))))
+
+    def _counted(self, plan: BatchPlan) -> tuple[Tensor, ...]:
+        """What ``BatchCounts`` counts, bool."""
+        wanted = self._wanted(plan)
+        return plan.labels >= 0, plan.edited & (wanted >= 0), plan.paired, self._recoloured(plan)
+
+    def _wanted(self, plan: BatchPlan) -> Tensor:
+        return torch.where((plan.same | plan.backward)[:, None], plan.labels, plan.wanted)
+
+    def _recoloured(self, plan: BatchPlan) -> Tensor:
+        """Bool (B,): no edited attribute changes more than the colour."""
+        changes = torch.tensor([not kind(name).recoloured for name in self.schema.names])
+        return ~(plan.edited & changes).any(1)
 
     def plan(self, generator: torch.Generator) -> BatchPlan:
         """Which garments, which edits, and by what chance."""
-        config, b = self.config, self.config.batch
+        lessons, b = self.lessons, self.batch
         index = torch.multinomial(self.weights, b, replacement=True, generator=generator)
         labels = self.labels[index]
-        wanted, edited = draw_edits(self.schema, labels, config.several, generator, config.outline_weight)
+        wanted, edited = draw_edits(self.schema, labels, lessons.several, generator, lessons.outline_weight)
         chance = torch.rand(b, 4, generator=generator)
         has_truth = self.truth_count[index] > 0
         constructible = edited.any(1) & ~(edited & ~self.constructible).any(1)
@@ -164,7 +187,7 @@ class BatchMaker:
         constructible &= (sewn >= 0) | cut | ~edited[:, self.outline].any(1)
         for i in self.cloth:  # a colour that no garment has cannot be given
             constructible &= ~edited[:, i] | self.dyeable[wanted[:, i].clamp(min=0)]
-        paired = (chance[:, 0] < config.pairs) & (has_truth | constructible)
+        paired = (chance[:, 0] < lessons.pairs) & (has_truth | constructible)
         true = paired & has_truth
         truth = self.first_truth[index] + (chance[:, 3] * self.truth_count[index]).long()
         truth = torch.where(true, truth, -1)
@@ -194,11 +217,11 @@ class BatchMaker:
             dye=dye,
             theta=random_affine(b, generator),
             mix=torch.rand(b, generator=generator),
-            noise=torch.randn(b, config.code, generator=generator),
+            noise=torch.randn(b, self.code, generator=generator),
             chance=torch.rand(b, NEAREST + len(self.schema.names) * PARTNERS, generator=generator),
         )
 
-    def make(self, plan: BatchPlan) -> EditBatch:
+    def make(self, plan: BatchPlan, counts: BatchCounts) -> EditBatch:
         """The pictures of a plan."""
         g, device = self.garments, self.garments.images.device
 
@@ -239,8 +262,7 @@ class BatchMaker:
         theta = there(plan.theta)
         moved = warp(torch.cat([photos, other], 1), theta)
         moved_masks = warp_mask(torch.cat([masks, other_masks], 1), theta)
-        layout = torch.channels_last if self.config.channels_last else torch.contiguous_format
-        photos, other = (t.contiguous(memory_format=layout) for t in moved.split(3, 1))
+        photos, other = (t.contiguous(memory_format=self.layout) for t in moved.split(3, 1))
         masks, other_masks = moved_masks.split(1, 1)
         swap = there(plan.backward)[:, None, None, None]
         cycled = ~plan.paired & ~self._nameless(plan.labels, plan.edited) & plan.edited.any(1)
@@ -248,18 +270,20 @@ class BatchMaker:
             photos=photos,
             labels=labels,
             source=torch.where(swap, other, photos),
-            wanted=there(torch.where((plan.same | plan.backward)[:, None], plan.labels, plan.wanted)),
+            wanted=there(self._wanted(plan)),
             edited=edited,
             reference=torch.where(swap, photos, other),
             source_mask=torch.where(swap, other_masks, masks),
             reference_mask=torch.where(swap, masks, other_masks),
-            paired=there(plan.paired.float()),
-            way_back=rows(cycled),
-            region=there((plan.edited.any(1) & ~plan.same).float()),
-            true=there(alike.float()),
-            untrue=rows(~alike),
+            aligned=there(plan.paired.float()),
+            changed=there((plan.edited.any(1) & ~plan.same).float()),
+            recoloured=there(self._recoloured(plan).float()),
+            difference=there(alike.float()),
+            guessed_rows=rows(~alike),
+            cycle_rows=rows(cycled),
             mix=there(plan.mix),
             noise=there(plan.noise),
+            counts=counts,
         )
 
     def _nameless(self, labels: Tensor, edited: Tensor) -> Tensor:
@@ -287,7 +311,7 @@ class BatchMaker:
         # A pattern brings colours of its own: the cloth's cannot be told from its statistics any more.
         others = where(self.schema, "whole_cloth")
         chance = torch.rand(len(true), generator=generator)
-        fit = true & (labels[:, i] >= 0) & ~edited[:, others].any(1) & (chance < self.config.several)
+        fit = true & (labels[:, i] >= 0) & ~edited[:, others].any(1) & (chance < self.lessons.several)
         rows = fit.nonzero()[:, 0]
         named = torch.isin(self.labels[:, i], drawable(self.schema)[i])
         differs = (self.labels[None, :, i] != labels[rows, i, None]) & named[None]

@@ -1,14 +1,34 @@
-"""What every editing model takes and gives: a batch of edits, the condition that names an edit, an edited picture."""
+"""What every editing model takes and gives: a batch of edits, the condition that names an edit, an edited picture; and
+the ``Method``, which is one model in training."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
+from amgan.models.classifier import AttributeClassifier
 from amgan.schema import AttributeSchema
+
+Terms = dict[str, Tensor]  # of a loss, for the journal: detached scalars by name
+
+
+class BatchCounts(NamedTuple):
+    """How many of the whole batch a loss is averaged over, at least 1. In one of several processes, each with its share
+    of the rows, the counts are scaled by that share, so that the mean over the processes is the batch's.
+
+    Attributes:
+        labels: known labels of the photographs.
+        wanted: wanted values that edits ask for.
+        aligned, recoloured: rows.
+    """
+
+    labels: float
+    wanted: float
+    aligned: float
+    recoloured: float
 
 
 class EditBatch(NamedTuple):
@@ -17,18 +37,20 @@ class EditBatch(NamedTuple):
     Attributes:
         photos: the drawn photographs, float (B, 3, S, S) in [-1, 1]; what the critics see as real.
         labels: theirs, int64 (B, M).
-        source: what the generator edits; a photograph or, in some of the pairs, a constructed copy.
+        source: what the generator edits, float (B, 3, S, S); a photograph or, in some lessons, a changed copy of it.
         wanted: labels after the edit, int64 (B, M).
-        edited: bool (B, M).
+        edited: which attributes are edited, bool (B, M).
         reference: the reference image, float (B, 3, S, S).
         source_mask, reference_mask: garment masks, float (B, 1, S, S) in 0..1.
-        paired: float (B,), 1 where the reference is the exact result.
-        way_back: int64 (b,), rows from which there is a way back: unpaired photographs whose edited labels can be asked
-            for.
-        region: float (B,), 1 where the edit changes something, so that the attention has a target.
-        true: float (B,), 1 where source and reference are alike but for the edit: where they differ is where to look.
-        untrue: int64 (u,), the other rows.
-        mix, noise: chance, see ``BatchPlan``.
+        aligned: float (B,), 1 where the reference is the exact result, pixel by pixel.
+        changed: float (B,), 1 where the edit changes something, so that the attention has a target.
+        recoloured: float (B,), 1 where the edit leaves folds and prints as they are.
+        difference: float (B,), 1 where the attention's target is where source and reference differ.
+        guessed_rows: int64 (u,), the other rows: where to change something, maps or masks have to say.
+        cycle_rows: int64 (b,), rows from which there is a way back.
+        mix: float32 (B,), uniform in [0, 1), for the gradient penalty and the choice of the rows that use their code.
+        noise: float32 (B, code), normal.
+        counts: see ``BatchCounts``.
     """
 
     photos: Tensor
@@ -39,13 +61,15 @@ class EditBatch(NamedTuple):
     reference: Tensor
     source_mask: Tensor
     reference_mask: Tensor
-    paired: Tensor
-    way_back: Tensor
-    region: Tensor
-    true: Tensor
-    untrue: Tensor
+    aligned: Tensor
+    changed: Tensor
+    recoloured: Tensor
+    difference: Tensor
+    guessed_rows: Tensor
+    cycle_rows: Tensor
     mix: Tensor
     noise: Tensor
+    counts: BatchCounts
 
 
 class Generated(NamedTuple):
@@ -80,3 +104,52 @@ def make_condition(schema: AttributeSchema, labels: Tensor, edited: Tensor) -> T
         for i, part in enumerate(schema.slices)
     ]
     return torch.cat([*planes, edited], dim=1).float()
+
+
+class Method(Protocol):
+    """One model in training: its networks and its losses. The loop, optimisers, averages, journal, resume and several
+    GPUs are the trainer's.
+
+    A method is made from schema, configuration (of the type ``Config``), the frozen teacher, and the device. The
+    configuration has at least ``image_size``, ``lessons`` and ``optimisation``.
+
+    Attributes:
+        generator: pictures (B, 3, S, S) and conditions (B, N + M) to ``Generated``: what is averaged, kept and shipped.
+        critic_steps: steps of the critics for each of the generator; 0 where nothing asks a critic.
+    """
+
+    Config: ClassVar[type]
+    schema: AttributeSchema
+    config: Any
+    teacher: AttributeClassifier
+    generator: nn.Module
+    critic_steps: int
+
+    def __init__(
+        self, schema: AttributeSchema, config: Any, teacher: AttributeClassifier, device: torch.device
+    ) -> None: ...
+
+    @staticmethod
+    def make_generator(schema: AttributeSchema, config: Any) -> nn.Module:
+        """The generator alone, as loading weights needs it."""
+        ...
+
+    def generator_networks(self) -> dict[str, nn.Module]:
+        """What the generator's step moves beside the generator, by the names they are saved under."""
+        ...
+
+    def critic_networks(self) -> dict[str, nn.Module]:
+        """What the critics' step moves."""
+        ...
+
+    def forward(self, batch: EditBatch) -> Any:
+        """The one forward pass, which both losses take."""
+        ...
+
+    def critic_loss(self, batch: EditBatch, outputs: Any, step: int) -> tuple[Tensor, Terms]:
+        """L_D, and its terms. The outputs are detached where they enter it."""
+        ...
+
+    def generator_loss(self, batch: EditBatch, outputs: Any) -> tuple[Tensor, Terms]:
+        """L_G, and its terms."""
+        ...

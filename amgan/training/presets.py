@@ -1,0 +1,190 @@
+"""Presets: whole recipes by name. A recipe has one stage or several; a later one starts from the weights of the one
+before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from amgan.config import apply, changed, refuse_idle
+from amgan.errors import UserError
+from amgan.models.amgan.config import AmganConfig
+from amgan.training.classifier import ClassifierConfig
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Stages by name, in order, and the classifiers beside them."""
+
+    stages: dict[str, AmganConfig]
+    teacher: ClassifierConfig
+    judge: ClassifierConfig
+
+    @property
+    def amgan(self) -> AmganConfig:
+        """The last stage, whose networks are the result."""
+        return list(self.stages.values())[-1]
+
+
+PAPER = AmganConfig()
+
+# What two CPU cores train in an hour and a half. A small generator; silhouettes in the place of CAMs; pairs made by hand.
+_SMALL = changed(
+    PAPER,
+    channels=32,
+    blocks=4,
+    inner_stride=2,
+    skips=True,
+    context=True,
+    blank=6.0,
+    code=8,
+    kl=0.02,
+    attention="masks",
+    att=10.0,
+    balanced=True,
+    pair=20.0,
+    detail=1.0,
+    several=0.2,
+    outline_weight=2.0,
+    balance=0.6,
+    warm_up=100,
+    clip=10.0,
+    snapshot_kimg=4.0,
+)
+
+PRESETS = {
+    # The paper, to the letter where it gives a value (DeepFashion-Synthesis); for a GPU.
+    "paper": Preset(
+        {"all": PAPER},
+        ClassifierConfig(backbone="resnet50"),
+        ClassifierConfig(backbone="convnext_tiny", seed=1),
+    ),
+    # The paper's size with what we added to it; for a GPU.
+    "ours": Preset(
+        {
+            "all": changed(
+                PAPER,
+                skips=True,
+                context=True,
+                blank=6.0,
+                code=8,
+                kl=0.02,
+                critics="features",
+                critic_steps=1,
+                adv=0.5,
+                cls=0.9,
+                percep=1.0,
+                attention="masks",
+                balanced=True,
+                pairs=0.8,
+                pair=20.0,
+                detail=1.0,
+                several=0.2,
+                outline_weight=2.0,
+                balance=0.6,
+                warm_up=100,
+                clip=10.0,
+                kimg=800.0,
+                lr=4e-4,
+                critic_lr=8e-4,
+                ema_kimg=2.0,
+            )
+        },
+        ClassifierConfig(backbone="resnet50"),
+        ClassifierConfig(backbone="convnext_tiny", seed=1),
+    ),
+    # The recipe of the shipped weights ``photos``: first pairs alone, which give place and colour, then all losses.
+    "small": Preset(
+        {
+            "pairs": changed(
+                _SMALL,
+                adv=0.0,
+                cls=0.0,
+                cyc=0.0,
+                percep=0.0,
+                pairs=1.0,
+                kimg=72.0,
+                lr=6e-4,
+                decay_from=0.6,
+                ema_kimg=2.0,
+            ),
+            "all": changed(
+                _SMALL,
+                critics="features",
+                critic_steps=1,
+                adv=0.5,
+                cls=0.9,
+                percep=1.0,
+                pairs=0.9,
+                kimg=16.0,
+                lr=4e-4,
+                critic_lr=8e-4,
+                decay_from=0.3,
+                ema_kimg=1.0,
+            ),
+        },
+        ClassifierConfig(backbone="small-24", image_size=64, kimg=90, batch=48, lr=2e-3, snapshot_kimg=9),
+        ClassifierConfig(backbone="resnet18", image_size=96, kimg=60, batch=48, lr=1e-3, snapshot_kimg=6, seed=1),
+    ),
+    # For tests and dry runs: seconds, and no use otherwise.
+    "tiny": Preset(
+        {
+            "all": changed(
+                PAPER,
+                image_size=32,
+                channels=8,
+                blocks=1,
+                critic_channels=8,
+                critic_cap=32,
+                critic_layers=4,
+                objective="ns-r1",
+                critic_steps=1,
+                r1_every=2,
+                pairs=0.5,
+                attention="masks",
+                several=0.2,
+                balance=0.6,
+                warm_up=100,
+                ema_kimg=2.0,
+                batch=4,
+                kimg=0.016,
+                snapshot_kimg=0.008,
+                bf16=False,
+            )
+        },
+        ClassifierConfig(backbone="small-4", image_size=32, kimg=0.032, batch=8, snapshot_kimg=0.016, bf16=False),
+        ClassifierConfig(
+            backbone="small-6", image_size=32, kimg=0.032, batch=8, snapshot_kimg=0.016, seed=1, bf16=False
+        ),
+    ),
+}
+
+
+def preset(name: str) -> Preset:
+    """A preset by name. Raises UserError."""
+    if name not in PRESETS:
+        raise UserError(f"Unknown preset {name!r}. Valid: {', '.join(PRESETS)}.")
+    return PRESETS[name]
+
+
+def override_stages(stages: dict[str, AmganConfig], settings: list[str]) -> dict[str, AmganConfig]:
+    """Change stages by texts ``name=value``, for all of them, or ``STAGE:name=value``, for one.
+
+    Raises:
+        UserError: see ``amgan.config.override``; a setting for all need only do something in one of them.
+    """
+    texts: dict[str, list[str]] = {stage: [] for stage in stages}
+    for text in settings:
+        stage, colon, _ = text.partition("=")[0].partition(":")
+        if colon and stage not in stages:
+            raise UserError(f"Unknown stage {stage!r} in {text!r}. Valid: {', '.join(stages)}.")
+        for name in [stage] if colon else stages:
+            texts[name].append(text.removeprefix(f"{stage}:") if colon else text)
+    out, idle = {}, []
+    for stage, config in stages.items():
+        out[stage], does_nothing = apply(config, texts[stage])
+        idle.append(does_nothing)
+    refuse_idle({name: why for name, why in idle[0].items() if all(name in other for other in idle)})
+    for stage, does_nothing in zip(stages, idle, strict=True):
+        own = {t.partition("=")[0].rpartition(":")[2] for t in settings if t.startswith(f"{stage}:")}
+        refuse_idle({name: why for name, why in does_nothing.items() if name in own})
+    return out
