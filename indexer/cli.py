@@ -92,7 +92,7 @@ def index_catalog(
         task = progress.add_task("Indexing", total=catalogue.count())
         with RefusalsFile(listed) as refusals:
             hooks = Hooks(refusals.add, lambda tally: progress.update(task, completed=tally.done), stop.is_set)
-            settings = Settings(encoder.image_size, keep_uncertain)
+            settings = Settings(encoder.image_size, keep_uncertain, segmenter=encoder.segmenter)
             summary = index(
                 catalogue, location, collection, encoder, settings, batch, threads or os.cpu_count() or 1, hooks
             )

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from amgan.errors import PhotoError
-from amgan.photos import CutOut, DecodeLimits, cut_out, read_image, read_mask
+from amgan.photos import CutOut, DecodeLimits, Segmenter, cut_out, read_image, read_mask
 from amgan.photos.decode import read_file
 from indexer.catalogue import Item
 from indexer.refusals import Refusal
@@ -36,11 +36,13 @@ class Unchanged:
 
 @dataclass(frozen=True)
 class Settings:
-    """``size``: the side of a cut-out in pixels. ``keep_uncertain``: index what may be cut out wrongly."""
+    """``size``: the side of a cut-out in pixels. ``keep_uncertain``: index what may be cut out wrongly. ``segmenter``:
+    the encoder's own."""
 
     size: int
     keep_uncertain: bool = False
     limits: DecodeLimits = field(default_factory=DecodeLimits)
+    segmenter: Segmenter | None = None
 
 
 def prepare(item: Item, known: Payload | None, settings: Settings) -> tuple[Prepared | Unchanged | Refusal, float]:
@@ -75,7 +77,7 @@ def _prepare(item: Item, known: Payload | None, settings: Settings) -> Prepared 
         except PhotoError as error:
             raise PhotoError(f"mask-{error.reason}", str(error)) from None
     try:
-        cutout = cut_out(image, mask, settings.size)
+        cutout = cut_out(image, mask, settings.size, segmenter=settings.segmenter)
     except PhotoError as error:  # speaks of "the photo", not knowing its name
         raise PhotoError(error.reason, f"{name}: {error}") from None
     if mask is None and not cutout.trusted and not settings.keep_uncertain:

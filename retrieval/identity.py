@@ -10,6 +10,8 @@ from typing import Any
 
 from amgan.errors import UserError
 
+NOT_RECORDED = "not recorded, by an earlier version"
+
 
 @dataclass(frozen=True)
 class Block:
@@ -26,9 +28,11 @@ class IndexIdentity:
     Attributes:
         embedder: name that loads the embedder again, for example ``"teacher:photos"``.
         weights_hash: content hash of its weights.
-        preprocessing: how photos become its input (cut-out, framing, size, normalisation), with a version.
+        preprocessing: how cut-outs become its input (framing, size, normalisation), with a version.
         dimensions: length D of a stored vector, the sum over the blocks.
         blocks: the vector's parts in order.
+        segmenter: identity of what cut the garments out (``amgan.photos.Segmenter``); empty for indexes that were made
+            before it was recorded.
     """
 
     embedder: str
@@ -36,6 +40,7 @@ class IndexIdentity:
     preprocessing: str
     dimensions: int
     blocks: tuple[Block, ...]
+    segmenter: str = ""
 
     def __post_init__(self) -> None:
         if self.dimensions < 1 or self.dimensions != sum(b.dimensions for b in self.blocks):
@@ -57,6 +62,7 @@ class IndexIdentity:
                 preprocessing=str(values["preprocessing"]),
                 dimensions=int(values["dimensions"]),
                 blocks=tuple(Block(str(b["name"]), int(b["dimensions"])) for b in values["blocks"]),
+                segmenter=str(values.get("segmenter", "")),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(
@@ -78,6 +84,12 @@ class IndexIdentity:
         """Raises UserError, naming what differs, unless vectors of both may be compared."""
         if self.same_vectors(other):
             return
+        if self.segmenter != other.segmenter:
+            raise UserError(
+                f"Vectors of {here} and {there} cannot be compared: garments were cut out of their photos in one way "
+                f"for {here} ({self.segmenter or NOT_RECORDED}) and in another for {there} "
+                f"({other.segmenter or NOT_RECORDED}). Index the catalogue again with index-catalog."
+            )
         mine, theirs = self.to_dict(), other.to_dict()
         field = next(k for k in ("weights_hash", "preprocessing", "dimensions", "blocks") if mine[k] != theirs[k])
         raise UserError(

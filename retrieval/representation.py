@@ -18,14 +18,13 @@ import numpy as np
 import torch
 
 from amgan.errors import UserError
+from amgan.photos import PREPARATION, load_segmenter
+from amgan.photos.registry import DEFAULT, name_of
 from amgan.weights import frame_size
 from retrieval.attributes import attribute_block
 from retrieval.embedders import Embedder, TeacherEmbedder, load_embedder
 from retrieval.identity import Block, IndexIdentity
 
-PREPARATION = (
-    "garment on white, framed by its height (1)"  # count up when the cut-out or the frame changes what is embedded
-)
 AND = " + "
 
 
@@ -36,17 +35,25 @@ class Representation:
         weights: whose teacher predicts the attributes: a shipped name, a weights folder, or ``hf-hub:org/name``.
         embedder: what ``load_embedder`` takes; None means the same teacher.
         device, bf16: where and in which precision the networks run.
+        segmenter: what ``load_segmenter`` takes; cuts the garments out.
 
     Attributes:
         teacher_weights: as given; the editor of the same folder goes with them.
         schema: the attributes, N values in all.
         image_size: the side in pixels at which garments are to be framed.
+        segmenter: what garments are to be cut out with, queries and catalogue alike.
         identity: what is stored with an index.
     """
 
     def __init__(
-        self, weights: str = "photos", embedder: str | None = None, device: str = "cpu", bf16: bool = False
+        self,
+        weights: str = "photos",
+        embedder: str | None = None,
+        device: str = "cpu",
+        bf16: bool = False,
+        segmenter: str = DEFAULT,
     ) -> None:
+        self.segmenter = load_segmenter(segmenter)
         self.teacher_weights = weights
         self.teacher = TeacherEmbedder(weights, device, bf16)
         self.schema = self.teacher.schema
@@ -64,6 +71,7 @@ class Representation:
             preprocessing=AND.join([f"{PREPARATION}, {self.image_size} px", *(p.preprocessing for p in parts)]),
             dimensions=sum(b.dimensions for b in blocks),
             blocks=blocks,
+            segmenter=self.segmenter.identity,
         )
 
     @classmethod
@@ -82,7 +90,8 @@ class Representation:
             raise UserError(
                 f"The index says it was made with {identity.embedder!r}, which names no teacher; index again."
             )
-        here = cls(weights or teacher.removeprefix("teacher:"), embedder or None, device)
+        segmenter = name_of(identity.segmenter) if identity.segmenter else DEFAULT
+        here = cls(weights or teacher.removeprefix("teacher:"), embedder or None, device, segmenter=segmenter)
         here.identity.require_same(identity, "these weights", "the index")
         here.identity = replace(here.identity, embedder=identity.embedder)
         return here

@@ -114,9 +114,9 @@ class Searcher:
     def cut_out(
         self, photo: Image.Image, mask: Image.Image | np.ndarray | None = None, keep_source: bool = False
     ) -> CutOut:
-        """The garment of a photo on white, in the frame that the editor takes. Look at its ``trusted``. With
+        """The garment of a photo on white, in the frame that the editor takes. See its ``trusted``. With
         ``keep_source`` its edits can be shown at the photo's own size."""
-        return cut_out(photo, mask, self.editor.image_size, keep_source)
+        return cut_out(photo, mask, self.editor.image_size, keep_source, self.representation.segmenter)
 
     def find_similar(
         self,

@@ -21,9 +21,10 @@ from rich.progress import track
 from amgan.commandline import run
 from amgan.data.imagefolder import read_imagefolder
 from amgan.photos import read_image
+from amgan.photos.classical import DOUBTFUL, background_mask, garment_mask, thorough_mask
 from amgan.photos.framing import shrink
 from amgan.photos.judging import doubt
-from amgan.photos.segment import DOUBTFUL, WORKING_SIDE, background_mask, garment_mask, thorough_mask
+from amgan.photos.segmenter import WORKING_SIDE
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 WAYS = {"thoroughly": thorough_mask, "quickly where that suffices": garment_mask}

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
+from amgan.photos import load_segmenter
 from amgan.schema import AttributeSchema
 from retrieval.identity import Block, IndexIdentity
 
@@ -28,12 +29,14 @@ class FakeEncoder:
 
     schema = SCHEMA
     image_size = 32
+    segmenter = load_segmenter()
     seconds = 0.0
 
     def __init__(self, weights: str = "a", embedder: str | None = None, device: str = "cpu") -> None:
         blocks = (Block("image", DIMENSIONS), Block("attributes", SCHEMA.n_values))
         size = DIMENSIONS + SCHEMA.n_values
-        self.identity = IndexIdentity(f"fake:{weights}", f"hash of {weights}", "white, 32 px", size, blocks)
+        cut = self.segmenter.identity
+        self.identity = IndexIdentity(f"fake:{weights}", f"hash of {weights}", "white, 32 px", size, blocks, cut)
         self.batches: list[int] = []
 
     def encode(self, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:

@@ -10,9 +10,10 @@ from PIL import Image, ImageDraw
 
 from amgan.errors import PhotoError
 from amgan.photos import CutOut, cut_out, read_image, read_mask
+from amgan.photos.classical import SURE, first_guess, garment_mask, grabcut, quick_mask, thorough_mask
 from amgan.photos.framing import resample, shrink
 from amgan.photos.judging import doubt
-from amgan.photos.segment import SURE, WORKING_SIDE, first_guess, garment_mask, grabcut, quick_mask, thorough_mask
+from amgan.photos.segmenter import WORKING_SIDE
 
 WHITE, FLOOR, RED, GREEN = (255, 255, 255), (150, 120, 90), (180, 40, 50), (40, 110, 60)
 _SHORT = [(-0.1, -0.5), (0.1, -0.5), (0.2, -0.48), (0.48, -0.2), (0.36, -0.08), (0.22, -0.15), (0.24, 0.5)]

@@ -14,6 +14,8 @@ import numpy as np
 
 from amgan.errors import PhotoError
 
+# Count up when the same photo and mask give another frame, or other pixels in it; tests/golden_cut_outs.py.
+FRAMING = "framed by its height (1)"
 BODY_HEIGHT = 0.66  # collar to hem, as a share of the frame
 BODY_TOP = 0.15  # where the collar sits, likewise
 MARGIN = 0.02  # white that is kept at the sides

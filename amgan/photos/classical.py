@@ -1,6 +1,6 @@
 """Garment masks from pixels alone: a plain light background, or GrabCut for flat-lay and hanger photos.
 
-Both work on photos shrunk to about 160 px and give uint8 (H, W) masks of 0 and 255.
+Both work on photos shrunk to about 160 px, uint8 (H, W, 3), and give masks, uint8 (H, W) of 0 and 255.
 """
 
 from __future__ import annotations
@@ -10,12 +10,30 @@ import numpy as np
 
 from amgan.photos.framing import binary, shrink
 from amgan.photos.judging import doubt
+from amgan.photos.segmenter import GRABCUT, WHITE, WORKING_SIDE, Segmentation, judged
 
-WORKING_SIDE = 160  # twice the side takes four times as long and is no better
-COARSE_SIDE = 80  # where a quick look suffices; the outline is found at the working side all the same
-AROUND = 10  # pixels around a garment found there that the second look takes in
-SURE = 1.5  # up to this doubt it does: six photos in ten
-DOUBTFUL = 2.0  # above this the thorough GrabCut is tried against a second; about every third photo
+COARSE_SIDE = 80  # of the quick GrabCut's first step; its second finds the outline at the working side
+CONTEXT = 10  # pixels outside a garment found by the first step that the second step learns the background from
+SURE = 1.5  # up to this doubt a quick mask is kept: six photos in ten
+DOUBTFUL = 2.0  # above this the thorough GrabCut tries a second way; about every third photo
+
+
+class Classical:
+    """The segmenter without learned weights: a plain light background is taken away, else GrabCut guesses."""
+
+    name = "classical"
+    # Count up when any mask or confidence changes: indexes are then filled anew, and caches too. A test holds golden
+    # cut-outs of this version (tests/golden_cut_outs.py says how to add the next). 1 was the thorough GrabCut alone; 2
+    # brought the quick one, 3 its second step's near background. Indexes of 1 and 2 do not say which they are.
+    identity = "classical (3)"
+
+    def segment(self, photo: np.ndarray) -> Segmentation:
+        """See `Segmenter`."""
+        small = shrink(photo, WORKING_SIDE)
+        plain = background_mask(small)
+        if plain is not None:
+            return judged(photo, plain, WHITE)
+        return judged(photo, garment_mask(small), GRABCUT)
 
 
 def background_mask(rgb: np.ndarray) -> np.ndarray | None:
@@ -35,7 +53,7 @@ def background_mask(rgb: np.ndarray) -> np.ndarray | None:
         return None
     off = np.linalg.norm(lab - ground, axis=2)
     mask = _flooded(off < 5)
-    if np.mean(mask > 0) < 0.03:  # a white garment on white: look closer
+    if np.mean(mask > 0) < 0.03:  # a white garment on white
         mask = _flooded(off < 2)
     return mask
 
@@ -58,22 +76,22 @@ def garment_mask(rgb: np.ndarray) -> np.ndarray:
 
 
 def quick_mask(rgb: np.ndarray) -> np.ndarray:
-    """GrabCut at half the side, and once more at the whole in a band along the outline, where it is told no more of the
-    photo than what lies around the garment."""
+    """GrabCut at half the side; then at the whole side, open only in a band along that outline, and learning colours
+    from the garment and its near background alone."""
     small = shrink(rgb, COARSE_SIDE)
     coarse = grabcut(small, first_guess(small.shape[:2]), rounds=2)
     mask = binary(cv2.resize(coarse, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR))
     if not mask.any():
         return mask
     x, y, wide, high = cv2.boundingRect(mask)
-    part = slice(max(0, y - AROUND), y + high + AROUND), slice(max(0, x - AROUND), x + wide + AROUND)
+    part = slice(max(0, y - CONTEXT), y + high + CONTEXT), slice(max(0, x - CONTEXT), x + wide + CONTEXT)
     found = np.zeros_like(mask)
     found[part] = grabcut(np.ascontiguousarray(rgb[part]), _band(mask)[part], rounds=1)
     return found
 
 
 def thorough_mask(rgb: np.ndarray) -> np.ndarray:
-    """GrabCut, tried again on the blurred photo where the first result is in doubt; the less doubtful one is kept.
+    """GrabCut, and where its result is in doubt GrabCut of the blurred photo; the less doubtful mask is kept.
 
     Stripes and checks are what GrabCut gets wrong: it learns the colours of the middle and leaves out sleeves whose
     stripes run the other way. Blurred, a striped shirt is one colour. On 300 training photos this halved the wrong
