@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +13,17 @@ import pytest
 import torch
 from PIL import Image
 
-from amgan.editing.editor import EditResult
+from amgan.editing.editor import EditResult, NoEdit
 from amgan.errors import UserError
-from amgan.photos import cut_out, read_image
+from amgan.photos import Segmentation, cut_out, read_image
+from amgan.photos.classical import Classical
 from retrieval import cli
 from retrieval.catalogue import open_catalogue
 from retrieval.query import QueryWeights
 from retrieval.representation import Representation
 from retrieval.search import Searcher, UncertainCutOut
 from retrieval.sheet import mask_overlay, search_sheet
+from retrieval.stores.memory import MemoryLocation
 from tests.tiny_catalogue import SCHEMA, as_tensor, draw_shirt, make_catalogue, make_index, make_weights
 from tests.tiny_open_clip import make_open_clip
 
@@ -188,6 +191,28 @@ def test_another_embedder_brings_its_own_block(made: Path, tmp_path: Path) -> No
     assert Representation.of_index(both.identity, weights=str(weights)).identity == both.identity
     with pytest.raises(UserError, match="cannot be compared"):
         plain.identity.require_same(both.identity, "a", "b")
+
+
+def test_queries_are_cut_out_as_the_index_was(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Other(Classical):
+        identity = "other (1)"
+
+        def segment(self, photo: np.ndarray) -> Segmentation:
+            return replace(super().segment(photo), confidence=0.75)
+
+    weights = str(made / "weights")
+    identity = Representation(weights).identity
+    assert identity.segmenter == Classical.identity
+    monkeypatch.setattr("retrieval.representation.load_segmenter", {"classical": Classical(), "other": Other()}.get)
+    other = Representation(weights, segmenter="other")
+    assert other.identity == replace(identity, segmenter="other (1)")
+    of_index = Representation.of_index(other.identity)
+    assert of_index.identity == other.identity
+    store = MemoryLocation().create("x", other.identity, SCHEMA)
+    assert Searcher(store, of_index, NoEdit(SCHEMA, 32)).cut_out(photo(made)).confidence == 0.75
+    for earlier in ("", "classical (2)"):
+        with pytest.raises(UserError, match=r"cut out of their photos in one way.*classical \(3\).*index-catalog"):
+            Representation.of_index(replace(identity, segmenter=earlier))
 
 
 def test_the_sheet_shows_query_edit_mask_and_hits(made: Path, shop: Searcher) -> None:
