@@ -35,7 +35,7 @@ def score(
     from amgan.data.garments import load_garments
     from amgan.data.imagefolder import read_imagefolder
     from amgan.editing.editor import load_editor
-    from amgan.evaluation.summary import score_edits
+    from amgan.evaluation.validation import score_edits
     from amgan.weights import load_classifier
     from retrieval.evaluation.protocol import chosen_records
 

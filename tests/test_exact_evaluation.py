@@ -17,7 +17,7 @@ from amgan.data.imagefolder import read_imagefolder
 from amgan.editing.editor import EditResult
 from amgan.evaluation import counterfactuals, exact, likeness, metrics
 from amgan.evaluation.counterfactuals import Case, draw_edit, draw_siblings, show, show_all
-from amgan.evaluation.edits import EditPlan, look, run_networks
+from amgan.evaluation.edits import EditPlan, embed_unedited, run_networks
 from amgan.models.classifier import AttributeClassifier
 from amgan.schema import AttributeSchema
 from amgan.synth import SCHEMA, Item, draw_item
@@ -245,7 +245,7 @@ def test_a_perfect_editor_reaches_every_ceiling(
     items, truths = known
     plan = exact.plan_cases(items, truths.cases)
     networks = {"judge": judge.predict_and_embed}
-    scores = exact.measure_truths(items, plan, truths, networks, look(items, networks))
+    scores = exact.measure_truths(items, plan, truths, networks, embed_unedited(items, networks))
     np.testing.assert_allclose(scores.features["judge"], run_networks(truths.images, networks)[1]["judge"], atol=1e-5)
     assert [plan.edit(i) for i in range(len(plan))] == [c.edit for c in truths.cases]
 

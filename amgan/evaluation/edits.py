@@ -17,7 +17,7 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from amgan.attributes import NEVER_ASKED, kind
+from amgan.attributes import askable, kind
 from amgan.data.garments import Garments
 from amgan.evaluation import metrics
 from amgan.evaluation.colour import PALETTE_NAMES, name_colour, stray_share
@@ -65,17 +65,12 @@ class EditPlan:
 
 def plan_edits(schema: AttributeSchema, labels: np.ndarray) -> EditPlan:
     """Every edit that is scored of photos with labels int64 (n, M)."""
-    rows = [
-        (i, m, v)
-        for i, row in enumerate(labels)
-        for m, a in enumerate(schema.attributes)
-        if row[m] != UNKNOWN
-        for v, name in enumerate(a.values)
-        if v != row[m] and name not in NEVER_ASKED
-    ]
-    table = np.array(rows, dtype=np.int64).reshape(-1, 3)
+    pairs = [(m, v) for m, values in enumerate(askable(schema)) for v in values]
+    attribute, value = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    current = labels[:, attribute]  # (n, number of values that may be asked for)
+    photo, asked = np.nonzero((current != UNKNOWN) & (current != value))
     unknown = {a.name: int((labels[:, m] == UNKNOWN).sum()) for m, a in enumerate(schema.attributes)}
-    return EditPlan(schema, table[:, 0], table[:, 1], table[:, 2], unknown)
+    return EditPlan(schema, photo, attribute[asked], value[asked], unknown)
 
 
 def first_by_hash(item_ids: tuple[str, ...], n: int | None) -> list[int]:
@@ -145,7 +140,7 @@ def run_networks(
     return predictions, features
 
 
-def look(items: Garments, networks: Mapping[str, Network], batch: int = 64) -> Unedited:
+def embed_unedited(items: Garments, networks: Mapping[str, Network], batch: int = 64) -> Unedited:
     """Run every network, the colour naming and the sharpness once over the photos as they are."""
     predictions, features = run_networks(items.images, networks, batch)
     images, masks = items.images.cpu().numpy(), items.masks[:, 0].cpu().numpy()

@@ -1,18 +1,14 @@
-"""From one row per edit to the tables of a report, and to the short score by which a checkpoint is chosen."""
+"""From one row per edit to the tables of a report."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from amgan.data.garments import Garments
 from amgan.evaluation import metrics
-from amgan.evaluation.edits import EditScores, Network, first_by_hash, look, measure_edits, plan_edits, subset
-
-if TYPE_CHECKING:
-    from amgan.editing.editor import Editor
-    from amgan.models.classifier import AttributeClassifier
+from amgan.evaluation.edits import EditScores
 
 
 def summarise(scores: EditScores, rounds: int = 1000) -> dict[str, Any]:
@@ -54,8 +50,8 @@ def overall(scores: EditScores, rounds: int = 1000) -> dict[str, dict[str, float
     """Every column's macro mean over the attributes that it applies to, of their means over the wanted values, with
     its 95 % interval."""
     plan = scores.plan
-    told = {c: x for c, x in scores.columns.items() if not np.isnan(x).all()}
-    return {c: interval(x, plan.attribute, plan.value, plan.photo, rounds) for c, x in told.items()}
+    known = {c: x for c, x in scores.columns.items() if not np.isnan(x).all()}
+    return {c: interval(x, plan.attribute, plan.value, plan.photo, rounds) for c, x in known.items()}
 
 
 def interval(
@@ -81,27 +77,3 @@ def classifier_accuracy(items: Garments, predicted: np.ndarray) -> dict[str, Any
             "confusion": matrix.tolist(),
         }
     return out
-
-
-def score_edits(
-    editor: Editor, judge: AttributeClassifier, items: Garments, batch: int = 32, limit: int | None = None
-) -> dict[str, Any]:
-    """A short score of an editor, for choosing a checkpoint on validation photos.
-
-    Args:
-        editor: an ``amgan.editing.editor.Editor``.
-        judge: the judge ``AttributeClassifier``; any network with ``predict_and_embed``.
-        items: labelled garments; every known attribute of each is edited to every other value.
-        batch: edits per pass.
-        limit: only the first so many photos by the SHA-256 of their id.
-
-    Returns:
-        ``{attribute: {column: macro mean over values}, "edits": Q}``, columns as in ``edits.COLUMNS``.
-    """
-    items = subset(items, first_by_hash(items.item_ids, limit)) if limit else items
-    networks: dict[str, Network] = {"judge": judge.predict_and_embed}
-    plan = plan_edits(items.schema, items.labels.cpu().numpy())
-    scores = measure_edits(editor, items, plan, networks, look(items, networks), batch)
-    tables = summarise(scores, rounds=0)
-    means = {a: {c: round(x["mean"], 4) for c, x in t["macro"].items()} for a, t in tables.items()}
-    return {**means, "edits": len(plan)}

@@ -26,8 +26,8 @@ from amgan.evaluation.edits import (
     EditScores,
     Network,
     Unedited,
+    embed_unedited,
     first_by_hash,
-    look,
     measure_edits,
     plan_edits,
     predicted_labels,
@@ -114,7 +114,7 @@ def measure(folder: str | Path, weights: str, settings: Settings) -> Measured:
     plan = exact.plan_cases(items, cases) if cases else plan_edits(items.schema, labels)
     if not len(plan):
         raise UserError(f"No photo of split {split!r} in {folder} has a known label, so there is nothing to edit.")
-    unedited = timed("look at the photos", lambda: look(items, networks))
+    unedited = timed("look at the photos", lambda: embed_unedited(items, networks))
     truths = timed("render truths and siblings", lambda: exact.see_truths(cases, items, networks)) if cases else None
     also = exact.against(truths, judge) if truths else None
     scores = timed(
