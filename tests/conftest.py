@@ -9,6 +9,7 @@ import pytest
 # Set before anything imports the libraries that read them.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ["AMGAN_RUNTIME"] = "eager"  # random weights by the dozen: measuring runtimes for each takes too long
+os.environ["AMGAN_CACHE"] = "off"  # nothing of the tests in the user's caches, and nothing of them in the tests
 os.environ.setdefault("STREAMLIT_BROWSER_GATHER_USAGE_STATS", "false")
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,14 +1,25 @@
-"""The cache of what takes long to make: whole entries or none, and never in the way."""
+"""The cache of what takes long to make: whole entries or none, and never in the way; cut-outs as its first user."""
 
 import json
 import os
 import threading
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from amgan.data import cutouts, digests
 from amgan.data.cache import Cache, Entry, cache_folder, content_key
+from amgan.data.digests import Digests
+from amgan.data.garments import Garments, contents_hash, load_garments
+from amgan.data.imagefolder import read_imagefolder
+from amgan.errors import PhotoError
+from amgan.photos.classical import Classical
+from amgan.synth.folder import SynthFolder, write_synth
+from amgan.testing import draw_catalogue
 
 TENSORS = {
     "image": torch.arange(48, dtype=torch.uint8).reshape(3, 4, 4),
@@ -137,3 +148,181 @@ def test_entries_are_safetensors_with_json_alone(tmp_path):
     data = the_entry(cache).read_bytes()
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     assert json.loads(header["__metadata__"]["note"]) == NOTE
+
+
+# --- Cut-outs ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch) -> Path:
+    """The user's caches."""
+    monkeypatch.setenv("AMGAN_CACHE", str(tmp_path / "home"))
+    monkeypatch.setattr(digests, "SETTLED", -1e12)  # files are as fresh as the test
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def garments_folder(tmp_path) -> Path:
+    return draw_catalogue(tmp_path / "data", 6, split=("train",))
+
+
+def load(folder: Path, size: int = 32, progress: bool = False) -> Garments:
+    data = read_imagefolder(folder)
+    return load_garments(data, data.records, size, progress)
+
+
+def equal(a: Garments, b: Garments) -> bool:
+    return a.item_ids == b.item_ids and all(
+        torch.equal(getattr(a, k), getattr(b, k)) for k in ("images", "masks", "labels")
+    )
+
+
+@pytest.fixture
+def cut(monkeypatch) -> list:
+    """What was cut out by hand since the test began."""
+    calls: list = []
+    cut_out, frame_at = cutouts.cut_out, cutouts.frame_at
+
+    def counted(function):
+        return lambda *args, **options: calls.append(args[0]) or function(*args, **options)
+
+    monkeypatch.setattr(cutouts, "cut_out", counted(cut_out))
+    monkeypatch.setattr(cutouts, "frame_at", counted(frame_at))
+    return calls
+
+
+def test_garments_are_cut_out_once(home, garments_folder, cut, capsys, monkeypatch):
+    first = load(garments_folder, progress=True)
+    assert len(cut) == 6 and "0 of 6 cut-outs came from the cache" in capsys.readouterr().out
+    again = load(garments_folder, progress=True)
+    assert len(cut) == 6 and "6 of 6 cut-outs came from the cache" in capsys.readouterr().out
+    monkeypatch.setenv("AMGAN_CACHE", "off")
+    plain = load(garments_folder)
+    assert len(cut) == 12
+    assert equal(first, plain) and equal(again, plain)
+
+
+def test_whatever_a_cut_depends_on_makes_it_anew(home, garments_folder, cut, monkeypatch):
+    load(garments_folder)
+    picture, mask = garments_folder / "images" / "0000.png", garments_folder / "masks" / "0001.png"
+    picture.write_bytes((garments_folder / "images" / "0003.png").read_bytes())
+    load(garments_folder)
+    assert len(cut) == 7
+    pixels = np.asarray(Image.open(mask)).copy()
+    pixels[40:50] = 0
+    Image.fromarray(pixels).save(mask)
+    load(garments_folder)
+    assert len(cut) == 8
+    load(garments_folder, size=48)
+    assert len(cut) == 14
+    monkeypatch.setattr(Classical, "identity", "classical (99)")
+    load(garments_folder)
+    assert len(cut) == 20
+    monkeypatch.setattr(cutouts, "PREPARATION", "framed otherwise")
+    assert equal(load(garments_folder), load(garments_folder))
+    assert len(cut) == 26
+
+
+def test_pictures_that_cannot_be_used_are_remembered_too(home, tmp_path, cut, capsys):
+    folder = draw_catalogue(tmp_path / "data", 3, split=("train",))
+    random = np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8)
+    Image.fromarray(random).save(folder / "images" / "noise.png")
+    Image.new("RGB", (60, 60), "white").save(folder / "images" / "white.png")
+    (folder / "images" / "broken.png").write_bytes(b"nothing")
+    with (folder / "metadata.csv").open("a", encoding="utf-8") as file:
+        file.writelines(f"images/{name}.png,,short,red,train\n" for name in ("noise", "white", "broken"))
+    first = load(folder)
+    said = capsys.readouterr().out
+    assert "Left out 3 of 6" in said and "images/noise.png: the garment could not be cut out with confidence" in said
+    assert len(cut) == 5
+    assert equal(load(folder), first) and len(cut) == 5
+    assert capsys.readouterr().out == said
+
+
+def test_a_damaged_cut_out_is_made_again(home, garments_folder, cut):
+    first = load(garments_folder)
+    for path in (home / "cutouts").rglob("*.safetensors"):
+        path.write_bytes(path.read_bytes()[:-1] + b"\x07")
+    for path in (home / "digests").rglob("*.safetensors"):
+        path.write_bytes(b"?")
+    assert equal(load(garments_folder), first) and len(cut) == 12
+    assert equal(load(garments_folder), first) and len(cut) == 12
+
+
+def test_a_cache_that_cannot_be_written_is_said_and_borne(tmp_path, garments_folder, cut, capsys, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("AMGAN_CACHE", str(tmp_path / "file"))
+    assert len(load(garments_folder)) == len(load(garments_folder)) == 6
+    assert len(cut) == 12
+    assert f"could not be kept for the next start: {tmp_path / 'file'}" in capsys.readouterr().out
+
+
+def test_processes_that_start_together_share_the_work_and_agree(home, garments_folder, cut, monkeypatch):
+    plain = load(garments_folder)
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    for rank in range(4):
+        monkeypatch.setenv("RANK", str(rank))
+        assert equal(load(garments_folder), plain)
+    assert len(cut) == 6
+
+
+def test_true_edits_are_kept_too(home, tmp_path, cut):
+    folder = tmp_path / "made"
+    assert list(write_synth(folder, SynthFolder(3, 0, 32, 2), 1))
+    first = load(folder)
+    made = len(cut)
+    again = load(folder)
+    assert len(cut) == made == len(first) + len(first.truths)
+    assert torch.equal(again.truths.images, first.truths.images) and torch.equal(again.truths.masks, first.truths.masks)
+
+
+# --- Digests ----------------------------------------------------------------------------------------------------------
+
+
+def hash_of(folder: Path, count: int | None = None) -> str:
+    data = read_imagefolder(folder)
+    return contents_hash(data, data.records[:count])
+
+
+def test_the_contents_hash_notices_changed_pictures_and_masks(home, garments_folder):
+    first = hash_of(garments_folder)
+    assert hash_of(garments_folder) == first != hash_of(garments_folder, 5)
+    changed = {first}
+    for path in ("images/0002.png", "masks/0002.png"):
+        file = garments_folder / path
+        data, times = file.read_bytes(), file.stat()
+        file.write_bytes(data[:-20] + b"?" + data[-19:])  # the same size, and soon the same time
+        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+        changed.add(hash_of(garments_folder))
+        file.unlink()
+        changed.add(hash_of(garments_folder))
+        file.write_bytes(data)
+        assert hash_of(garments_folder) == first
+    assert len(changed) == 5
+
+
+def test_files_are_not_read_again_unless_they_may_have_changed(home, garments_folder, monkeypatch):
+    read: list[Path] = []
+    real = digests.read_file
+    monkeypatch.setattr(digests, "read_file", lambda path, *rest: read.append(path) or real(path, *rest))
+    first = hash_of(garments_folder)
+    assert len(read) == 12
+    assert hash_of(garments_folder) == first and len(read) == 12
+    (garments_folder / "images" / "0000.png").touch()
+    assert hash_of(garments_folder) == first and len(read) == 13
+    monkeypatch.setenv("AMGAN_CACHE", "off")
+    assert hash_of(garments_folder) == first and len(read) == 25
+
+
+def test_a_file_that_was_written_just_now_is_not_remembered(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"a")
+    cache = Cache(tmp_path / "cache")
+    sums = Digests(tmp_path, cache)
+    fresh = sums.of("a.png")
+    sums.save()
+    assert not (tmp_path / "cache").exists()
+    hour_ago = time.time() - 3600
+    os.utime(tmp_path / "a.png", (hour_ago, hour_ago))  # its change of state is of now all the same
+    assert Digests(tmp_path, cache).of("a.png") == fresh
+    with pytest.raises(PhotoError, match="does not exist"):
+        sums.of("b.png")

@@ -13,13 +13,14 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
+from amgan.data.cache import content_key
+from amgan.data.cutouts import CutOuts
+from amgan.data.digests import Digests
 from amgan.data.imagefolder import ImageFolder, Record
-from amgan.data.truths import TruthRecord, Truths, read_truths
+from amgan.data.truths import Truths, read_truths
 from amgan.errors import PhotoError, UserError
-from amgan.photos import Placement, cut_out, frame_at, read_image, read_mask
+from amgan.photos import Framed
 from amgan.schema import UNKNOWN, AttributeSchema
-
-Cut = tuple[np.ndarray, np.ndarray]  # image (S, S, 3) and mask (S, S), uint8
 
 
 @dataclass(frozen=True)
@@ -120,34 +121,40 @@ class Garments:
 
 
 def load_garments(folder: ImageFolder, records: Sequence[Record], size: int, progress: bool = True) -> Garments:
-    """Decode, cut out (by the given mask where there is one) and frame. Pictures that cannot be used are left out and
-    told.
+    """Decode, cut out (by the given mask where there is one) and frame, or take from the cache what was cut out before.
+    Pictures that cannot be used are left out, and the first is named.
+
+    Args:
+        records: of the folder.
+        size: side of the frame in pixels.
+        progress: show it, and say how many cut-outs came from the cache.
 
     Raises:
         UserError: none of the pictures can be used.
     """
-
     true_edits = read_truths(folder)
+    cut_outs = CutOuts(folder, size)
 
-    def one(record: Record) -> tuple[Cut, list[Cut]] | str:
+    def one(record: Record) -> tuple[Framed, list[Framed]] | str:
         try:
-            image = read_image(folder.root / record.file_name)
-            mask = None
-            if record.mask_file_name:
-                mask = read_mask(folder.root / record.mask_file_name)
-            cut = cut_out(image, mask, size)
-            edits = [_framed_alike(folder, t, cut.placement) for t in true_edits.get(record.file_name, ())]
+            cut = cut_outs.garment(record)
+            return cut, [cut_outs.framed_alike(t, cut.placement) for t in true_edits.get(record.file_name, ())]
         except PhotoError as error:
             return str(error)
-        if not cut.trusted and record.mask_file_name is None:
-            return f"{record.file_name}: the garment could not be cut out with confidence ({' '.join(cut.problems)})"
-        return (cut.image, cut.mask), edits
 
+    # Processes that start together begin at different places, and find what the others have cut out meanwhile.
+    start = len(records) * int(os.environ.get("RANK", "0")) // int(os.environ.get("WORLD_SIZE", "1"))
     with ThreadPoolExecutor(max(4, os.cpu_count() or 4)) as pool:
-        results = pool.map(one, records)
+        results = pool.map(one, [*records[start:], *records[:start]])
         if progress:
             results = track(results, f"Cutting out {len(records):,} garments", total=len(records))
         results = list(results)
+    results = [*results[len(records) - start :], *results[: len(records) - start]]
+    cut_outs.digests.save()
+    if progress:
+        print(f"{cut_outs.reused:,} of {cut_outs.reused + cut_outs.made:,} cut-outs came from the cache.")
+    if cut_outs.cache.failure:
+        print(f"Cut-outs could not be kept for the next start: {cut_outs.cache.failure}.")
     kept = [(r, x) for r, x in zip(records, results, strict=True) if not isinstance(x, str)]
     refused = [x for x in results if isinstance(x, str)]
     if refused:
@@ -175,6 +182,31 @@ def load_garments(folder: ImageFolder, records: Sequence[Record], size: int, pro
     )
 
 
+def contents_hash(folder: ImageFolder, records: Sequence[Record]) -> str:
+    """SHA-256, in hex, of names and contents of the records' pictures and masks, and of their true edits' ones.
+
+    Files whose size and times have not changed since they were last read are not read again. One that cannot be read
+    counts as such, so that the hash changes once it can.
+    """
+    digests, true_edits = Digests(folder.root), read_truths(folder)
+
+    def one(name: str) -> str:
+        try:
+            return digests.of(name)
+        except PhotoError as error:
+            return error.reason
+
+    names: list[str | None] = []
+    for record in records:
+        names += [record.file_name, record.mask_file_name]
+        for edit in true_edits.get(record.file_name, ()):
+            names += [edit.file_name, edit.mask_file_name]
+    with ThreadPoolExecutor(max(4, os.cpu_count() or 4)) as pool:
+        found = list(pool.map(one, [name for name in names if name]))
+    digests.save()
+    return content_key(*names, *found)
+
+
 def _translation(old: AttributeSchema, new: AttributeSchema, name: str) -> Tensor:
     """For each value of an attribute its index in the new schema, UNKNOWN where that has none; the last entry is for
     unknown labels, whose index is -1."""
@@ -182,17 +214,10 @@ def _translation(old: AttributeSchema, new: AttributeSchema, name: str) -> Tenso
     return torch.tensor([valid.index(v) if v in valid else UNKNOWN for v in old.values(name)] + [UNKNOWN])
 
 
-def _framed_alike(folder: ImageFolder, truth: TruthRecord, placement: Placement) -> Cut:
-    """A true edit in the frame of the garment that it is an edit of: they lie pixel upon pixel."""
-    image = np.asarray(read_image(folder.root / truth.file_name).convert("RGB"))
-    framed = frame_at(image, read_mask(folder.root / truth.mask_file_name), placement)
-    return framed.image, framed.mask
-
-
-def _stacked(cuts: Sequence[Cut]) -> tuple[Tensor, Tensor]:
+def _stacked(cuts: Sequence[Framed]) -> tuple[Tensor, Tensor]:
     """Images uint8 (n, 3, S, S) and masks bool (n, 1, S, S)."""
-    images = torch.from_numpy(np.stack([c[0] for c in cuts])).permute(0, 3, 1, 2).contiguous()
-    return images, torch.from_numpy(np.stack([c[1] for c in cuts]) > 127)[:, None]
+    images = torch.from_numpy(np.stack([c.image for c in cuts])).permute(0, 3, 1, 2).contiguous()
+    return images, torch.from_numpy(np.stack([c.mask for c in cuts]) > 127)[:, None]
 
 
 def balance_weights(labels: Tensor, strength: float = 0.6) -> Tensor:
