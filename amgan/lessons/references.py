@@ -10,14 +10,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from amgan.lessons.pairs import GarmentIndex
+from amgan.lessons.descriptors import Descriptors, torso_cost
 
 NEAREST = 4  # the reference is drawn among so many, lest one garment become the target of all its neighbours
 PARTNERS = 8
 
 
 def assign_references(
-    garments: GarmentIndex, labels: Tensor, index: Tensor, wanted: Tensor, edited: Tensor, chance: Tensor
+    descriptors: Descriptors, labels: Tensor, index: Tensor, wanted: Tensor, edited: Tensor, chance: Tensor
 ) -> Tensor:
     """For each item the training garment that serves as its reference.
 
@@ -31,13 +31,13 @@ def assign_references(
     Returns:
         int64 (B,).
     """
-    own = garments.own
-    labels, silhouettes, features = labels[:own], garments.silhouettes[:own], garments.features[:own]
+    own = descriptors.own
+    labels, silhouettes, features = labels[:own], descriptors.silhouettes[:own], descriptors.features[:own]
     differs = (labels[None] != wanted[:, None]) & (wanted[:, None] >= 0)  # (B, n, M)
     cost = 100.0 * (differs & edited[:, None]).sum(2) + 10.0 * (differs & ~edited[:, None]).sum(2)
-    mine = garments.silhouettes[index]
-    torso = torch.minimum(garments.torso_cost(mine, silhouettes), garments.torso_cost(silhouettes, mine).T)
-    cost = cost + (1 - garments.features[index] @ features.T) + 10 * torso
+    mine = descriptors.silhouettes[index]
+    torso = torch.minimum(torso_cost(mine, silhouettes), torso_cost(silhouettes, mine).T)
+    cost = cost + (1 - descriptors.features[index] @ features.T) + 10 * torso
     cost[torch.arange(own, device=cost.device)[None] == index[:, None]] = torch.inf  # not the item itself
     nearest = cost.topk(min(NEAREST, cost.shape[1] - 1), largest=False)
     # Never trade a match of labels for variety.
@@ -45,7 +45,7 @@ def assign_references(
     return _choose(nearest.indices, as_good, chance)
 
 
-def assign_partners(garments: GarmentIndex, sleeves: Tensor, index: Tensor, wanted: Tensor, chance: Tensor) -> Tensor:
+def assign_partners(descriptors: Descriptors, sleeves: Tensor, index: Tensor, wanted: Tensor, chance: Tensor) -> Tensor:
     """For each item a garment with shorter sleeves, along whose silhouette its own can be cut.
 
     Args:
@@ -56,8 +56,8 @@ def assign_partners(garments: GarmentIndex, sleeves: Tensor, index: Tensor, want
     Returns:
         int64 (B,).
     """
-    sleeves, shorter = sleeves[: garments.own], garments.silhouettes[: garments.own]
-    cost = garments.torso_cost(shorter, garments.silhouettes[index]).T + 100.0 * (sleeves[None] != wanted[:, None])
+    sleeves, shorter = sleeves[: descriptors.own], descriptors.silhouettes[: descriptors.own]
+    cost = torso_cost(shorter, descriptors.silhouettes[index]).T + 100.0 * (sleeves[None] != wanted[:, None])
     nearest = cost.topk(min(PARTNERS, cost.shape[1]), largest=False)
     return _choose(nearest.indices, nearest.values < nearest.values[:, :1] + 50, chance)
 

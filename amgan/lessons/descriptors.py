@@ -1,0 +1,66 @@
+"""What choosing references and partners needs to know of each training garment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from amgan.data.garments import Garments
+from amgan.lessons.colour import lab_statistics
+from amgan.pixels import to_float
+
+COARSE = 32  # side at which silhouettes are compared
+AXIS_BAND = 0.16  # half width, in shares of the frame, of the band along the axis where torsos must agree
+
+
+def offset_from_axis(mask: Tensor) -> Tensor:
+    """Distance of each column from the frame's axis, in shares of the frame, (1, 1, 1, W)."""
+    width = mask.shape[-1]
+    return ((torch.arange(width, device=mask.device) + 0.5) / width - 0.5).abs().view(1, 1, 1, width)
+
+
+@dataclass(frozen=True)
+class Descriptors:
+    """Of n garments, computed once.
+
+    Attributes:
+        silhouettes: float32 (n, COARSE, COARSE), coverage in 0..1.
+        colour: float32 (n, 6), see ``lab_statistics``.
+        features: float32 (n, D), unit-length features of the teacher.
+        own: the first so many serve as references and partners.
+    """
+
+    silhouettes: Tensor
+    colour: Tensor
+    features: Tensor
+    own: int
+
+    @classmethod
+    def of(cls, garments: Garments, features: Tensor, own: int | None = None) -> Descriptors:
+        silhouettes, colour = [], []
+        for images, masks in zip(garments.images.split(64), garments.masks.split(64), strict=True):
+            silhouettes.append(F.interpolate(masks.float(), size=(COARSE, COARSE), mode="area")[:, 0])
+            half = F.interpolate(to_float(images), scale_factor=0.5, mode="area")
+            colour.append(lab_statistics(half, masks[:, :, ::2, ::2].float()))
+        return cls(torch.cat(silhouettes), torch.cat(colour), features, own or len(garments))
+
+
+def torso_cost(shorter: Tensor, longer: Tensor) -> Tensor:
+    """How badly garments fit as the same torso with shorter and longer sleeves.
+
+    Args:
+        shorter, longer: silhouettes (a, COARSE, COARSE) and (b, COARSE, COARSE).
+
+    Returns:
+        (a, b): share of the frame where the shorter one sticks out of the longer, and where torsos differ near the
+        axis.
+    """
+    band = (offset_from_axis(shorter) < AXIS_BAND).float()[0, 0, 0].expand(COARSE, COARSE).flatten()
+    s, g = shorter.flatten(1), longer.flatten(1)
+    sticks_out = s @ (1 - g).T
+    # |s - g| of coverages, taken as s(1-g) + g(1-s): two matrix products for all pairs.
+    differs = (s * band) @ (1 - g).T + (1 - s) @ (g * band).T
+    return (2 * sticks_out + differs) / COARSE**2

@@ -1,0 +1,58 @@
+"""Which edits are asked for: drawn from what is known of the garments."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from amgan.attributes import askable, where
+from amgan.schema import AttributeSchema
+
+
+def drawable(schema: AttributeSchema) -> list[Tensor]:
+    """Per attribute the indices of values that edits may ask for."""
+    return [torch.tensor(values) for values in askable(schema)]
+
+
+def draw_edits(
+    schema: AttributeSchema, labels: Tensor, several: float, generator: torch.Generator, outline_weight: float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """Which attributes to edit, and to what.
+
+    Only known attributes are drawn (the way back needs the original), one or, for a share ``several``, more; a wanted
+    value is uniform over the others. An item without any known label keeps all ``edited`` False.
+
+    Args:
+        labels: int64 (B, M).
+
+    Returns:
+        wanted int64 (B, M), the labels with the edit applied, and edited bool (B, M).
+    """
+    batch, count = labels.shape
+    known = labels >= 0
+    weights = torch.ones(count)
+    weights[where(schema, "outline")] = outline_weight
+    # The largest of u^(1/w) belongs to each attribute with probability proportional to its weight w.
+    order = (torch.rand(batch, count, generator=generator) ** (1 / weights)).to(labels.device).masked_fill(~known, -1)
+    first = torch.zeros_like(known).scatter_(1, order.argmax(1, keepdim=True), True)
+    more = (torch.rand(batch, 1, generator=generator) < several) & (torch.rand(batch, count, generator=generator) < 0.5)
+    edited = (first | more.to(labels.device)) & known
+    wanted = labels.clone()
+    for i, valid in enumerate(drawable(schema)):
+        valid = valid.to(labels.device)
+        noise = torch.rand(batch, len(valid), generator=generator).to(labels.device)
+        noise = noise.masked_fill(valid[None] == labels[:, i, None], -1)
+        wanted[:, i] = torch.where(edited[:, i], valid[noise.argmax(1)], labels[:, i])
+    return wanted, edited
+
+
+def can_be_asked_back(schema: AttributeSchema, labels: Tensor, edited: Tensor) -> Tensor:
+    """Bool (B,): an edit can ask for what the edited attributes were. Nothing can ask for ``multi``.
+
+    Args:
+        labels: int64 (B, M), before the edit; edited: bool (B, M).
+    """
+    out = torch.ones(len(labels), dtype=torch.bool)
+    for i, valid in enumerate(drawable(schema)):
+        out &= ~edited[:, i] | torch.isin(labels[:, i], valid)
+    return out

@@ -1,0 +1,48 @@
+"""A lesson in sleeves that are sewn on: longer ones, or shorter ones in place of those that were cut off."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from amgan.lessons.lesson import LessonData
+from amgan.lessons.plan import BatchPlan, Edits
+from amgan.lessons.recoloured import give_wanted_shade
+from amgan.lessons.sewn_garments import sew_all
+from amgan.lessons.sleeves import SleeveLesson
+from amgan.pixels import to_float
+
+
+class Sewn(SleeveLesson):
+    """Sleeves are sewn on by one rule, and the cloth is recoloured where that is asked for too. There is a way back
+    where sleeves grew: to the sleeves that the photograph shows. Where they were cut off there is none, as of ``Cut``,
+    and where the cloth was recoloured there is none, as of ``Recoloured``."""
+
+    def __init__(self, data: LessonData) -> None:
+        super().__init__(data)
+        if self.sleeve is not None:
+            self.garments = sew_all(data.garments, self.sleeve, data.descriptors)
+
+    def serves(self, edits: Edits, generator: torch.Generator) -> Tensor:
+        return self.edits_sleeve(edits) & (self._find(edits) >= 0)
+
+    def take(self, edits: Edits, rows: Tensor, generator: torch.Generator) -> Edits:
+        return edits.choose("sewn", rows, self._find(edits))
+
+    def way_back(self, edits: Edits) -> Tensor:
+        recoloured = edits.edited[:, [] if self.data.color is None else [self.data.color]].any(1)
+        return ~self.shortens(edits) & ~recoloured
+
+    def alike_elsewhere(self, edits: Edits) -> Tensor:
+        return torch.ones(len(edits.garment), dtype=torch.bool)
+
+    def make(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+        sewn = self.data.to_device(plan.edits.chosen["sewn"])
+        pictures, masks = to_float(self.garments.images[sewn]), self.garments.masks[sewn].float()
+        return give_wanted_shade(self.data, plan.edits, pictures, masks), masks
+
+    def _find(self, edits: Edits) -> Tensor:
+        """Which sewn garment has the wanted sleeves, int64 (B,); -1 where there is none."""
+        if self.sleeve is None:
+            return torch.full((len(edits.garment),), -1)
+        return self.garments.at[edits.garment, edits.wanted[:, self.sleeve].clamp(min=0)]
