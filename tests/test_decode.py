@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 
 from amgan.errors import PhotoError
 from amgan.photos import DecodeLimits, cut_out, list_photos, read_image, read_mask
@@ -131,6 +131,17 @@ def test_exif_turn(orientation):
     turned = np.asarray(read_image(broken.turned(picture(), orientation))).astype(int)
     assert turned.shape == (40, 32, 3)
     assert np.abs(turned - np.asarray(read_image(broken.turned(picture(), 1)))).mean() < 12
+
+
+def test_exif_that_can_be_read_but_not_written_again_still_turns_the_photo():
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "maker"
+    data = broken.encode(picture(), "JPEG", quality=95, exif=exif)
+    odd = data.replace(b"\x01\x0f\x00\x02", b"\x01\x02\x00\x02")  # words where bits per sample should be
+    with pytest.raises(Exception, match="integer"):
+        ImageOps.exif_transpose(Image.open(io.BytesIO(odd)))
+    assert odd != data and np.array_equal(read_image(odd), read_image(data))
+    assert read_image(odd).size == picture().size[::-1]
 
 
 def test_sixteen_bits_are_scaled_not_clipped():

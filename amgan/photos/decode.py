@@ -8,6 +8,7 @@ that names the file; nothing is guessed, patched up or read in part. The reasons
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageChops, ImageCms
+from PIL import Image, ImageChops, ImageCms, ImageOps
 
 from amgan.errors import PhotoError
 from amgan.photos.endings import cut_short
@@ -31,17 +32,6 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 # Pillow knows some 40 formats, among them ones that start other programs; these are what cameras, shops and phones
 # write.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
-
-_TURN = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_EXIF_ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True)
@@ -78,7 +68,7 @@ def read_image(source: Source, limits: DecodeLimits = DecodeLimits(), name: str 
         PhotoError: with one of the module's reasons.
     """
     picture, name = _open(source, limits, name)
-    return _shown(picture, name, background=255)
+    return _eight_bit_rgb(picture, name, background=255)
 
 
 def read_mask(source: Source, limits: DecodeLimits = DecodeLimits(), name: str | None = None) -> np.ndarray:
@@ -88,7 +78,7 @@ def read_mask(source: Source, limits: DecodeLimits = DecodeLimits(), name: str |
         PhotoError: as `read_image`.
     """
     picture, name = _open(source, limits, name)
-    grey = np.asarray(_shown(picture, name, background=0).convert("L"))
+    grey = np.asarray(_eight_bit_rgb(picture, name, background=0).convert("L"))
     return np.where(grey >= 128, 255, 0).astype(np.uint8)
 
 
@@ -156,7 +146,7 @@ def read_file(path: Path, limits: DecodeLimits, name: str) -> bytes:
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            # list_photos hands over folders it could not look into, so that they are reported like any other failure.
+            # list_photos hands over folders that it could not list, so that they are reported like any other failure.
             if not os.access(path, os.R_OK | os.X_OK):
                 raise PhotoError("unreadable", f"{name} is a folder without permission to read it.")
             raise PhotoError("directory", f"{name} is a folder, not a picture.")
@@ -222,22 +212,19 @@ def _check_size(size: tuple[int, int], limits: DecodeLimits, name: str) -> None:
 
 def _upright(picture: Image.Image) -> Image.Image:
     """The decoded pixels as they are meant: ink the right way round, the photo the right way up."""
-    pixels = picture
+    # Broken metadata beside sound pixels: shown as stored, as every viewer does. In place, so that what cannot be read
+    # loses the turn, and what merely cannot be written again does not.
+    with contextlib.suppress(Exception):
+        ImageOps.exif_transpose(picture, in_place=True)
     if picture.mode == "CMYK" and picture.format in ("JPEG", "MPO") and "adobe" not in picture.info:
         # Adobe stores ink upside down and says so by a marker; Pillow takes every CMYK JPEG for one of Adobe's.
-        pixels = ImageChops.invert(pixels)
-    try:
-        orientation = picture.getexif().get(_EXIF_ORIENTATION)
-    except Exception:  # broken metadata beside sound pixels: shown as stored, as every viewer does
-        orientation = None
-    turn = _TURN.get(orientation) if isinstance(orientation, int) else None
-    if turn is not None:
-        pixels = pixels.transpose(turn)
-    pixels.info = dict(picture.info)
-    return pixels
+        inverted = ImageChops.invert(picture)
+        inverted.info = dict(picture.info)
+        return inverted
+    return picture
 
 
-def _shown(picture: Image.Image, name: str, background: int) -> Image.Image:
+def _eight_bit_rgb(picture: Image.Image, name: str, background: int) -> Image.Image:
     try:
         return _to_rgb(picture, background)
     except Exception as error:  # a mode that Pillow reads and cannot convert, or one without a range
