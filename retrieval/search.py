@@ -48,7 +48,7 @@ class Found:
         item_id, file_name: as the catalogue names it; ``file`` is where the photo lies, None where the folder is not
             known.
         score: weighted mean of picture and attribute similarity, at most 1.
-        predicted, confidence: the attributes the teacher sees, and how sure it is (0 to 1).
+        predicted, confidence: the attributes that the teacher predicts, and how sure it is (0 to 1).
         given: the attributes the catalogue states.
     """
 
@@ -73,7 +73,7 @@ class SearchResult:
         edit: canonical edit; empty when nothing was edited.
         only_on: the part that a colour edit was kept to, None for the whole garment.
         cutout: the query's garment on white.
-        predicted: the unedited garment's attributes, as the teacher sees them.
+        predicted: the unedited garment's attributes, as the teacher predicts them.
         edited: the edited picture, with its mask (``EditResult`` of one picture), at the size that the search saw;
             ``at_source_size(result.edited, result.cutout)`` is the one to show.
         hits, unedited_hits: what the edited picture finds, and what the unedited one would.
@@ -154,7 +154,7 @@ class Searcher:
         edited = self.editor.edit(image, canonical, only_on) if canonical else _untouched(image)
         vectors, probabilities = self.representation.encode(torch.cat([image, edited.image]))  # (2, D + N), (2, N)
         features = vectors[:, : self.representation.embedder.dimensions]
-        # With red sleeves alone a garment is not red: what it is to be called is then seen in the edited picture.
+        # With red sleeves alone a garment is not red: its wanted attributes are then predicted from the edited picture.
         target = probabilities[1] if only_on else target_probabilities(probabilities[0], canonical, self.schema)
         unedited_query = compose(features[0], probabilities[0], self.schema, weights)
         edited_query = compose(features[1], target, self.schema, weights)

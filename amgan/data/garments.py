@@ -221,7 +221,7 @@ def _stacked(cuts: Sequence[Framed]) -> tuple[Tensor, Tensor]:
 
 
 def balance_weights(labels: Tensor, strength: float = 0.6) -> Tensor:
-    """How often to draw each item, float64 (n,), so that rare values are seen: per attribute count^-strength, averaged.
+    """How often to draw each item, float64 (n,), so that rare values occur: per attribute count^-strength, averaged.
 
     Args:
         labels: int64 (n, M).

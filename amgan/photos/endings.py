@@ -1,8 +1,7 @@
-"""Whether a picture file stops before its own end, told from its structure without decoding it.
+"""Whether a picture file stops before its own end, by its structure, without decoding it.
 
-Decoders are lenient here: a JPEG padded with zeros by a broken download decodes to a photo with a grey lower half, and
-    nobody
-is told. Every strict prefix of the formats below is recognised.
+Decoders are lenient here: a JPEG padded with zeros by a broken download decodes without complaint to a photo with a
+grey lower half. Every strict prefix of the formats below is recognised.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ _START_OF_IMAGE, _END_OF_IMAGE = 0xD8, 0xD9
 
 
 def cut_short(data: bytes, format_name: str) -> bool:
-    """True when a file of this format (Pillow's name) lacks its end; False for formats that tell nothing."""
+    """True when a file of this format (Pillow's name) lacks its end; False for formats without a mark of their end."""
     if format_name in ("JPEG", "MPO"):
         return _jpeg(data)
     if format_name == "PNG":

@@ -90,7 +90,7 @@ def frame(rgb: np.ndarray, mask: np.ndarray, size: int = 128) -> Framed:
 
 
 def frame_at(rgb: np.ndarray, mask: np.ndarray, placement: Placement) -> Framed:
-    """Cut a garment out onto white and frame it where another lies: a true edit beside what it is an edit of.
+    """Cut a garment out onto white and frame it as another was framed: a true edit as what it is an edit of.
 
     Args:
         rgb: photo, uint8 (H, W, 3).

@@ -1,10 +1,11 @@
 """Joint upsampling: what was made of a small picture, carried to the large one by the large one's own pixels.
 
-Around every pixel of the small pair a colour transform A x + b is fitted to what became of x, as in the guided filter
-(He, Sun and Tang, 2013, equations 5 and 6, with a colour guide). The transform is smooth where the picture is sharp, so
-it is A and b that are enlarged, and applied to the large picture (fast guided filter, He and Sun, 2015; before them
-joint bilateral upsampling, Kopf et al., 2007): weave, print and edges come out as sharp as they are in the photo. What
-A x + b leaves over is enlarged smoothly and added. Where the small picture was painted anew, that is all of it.
+In a window of every pixel of the small pair a colour transform A x + b is fitted to what became of x, as in the guided
+filter (He, Sun and Tang, 2013, equations 5 and 6, with a colour guide). The transform is smooth where the picture is
+sharp, so it is A and b that are enlarged, and applied to the large picture (fast guided filter, He and Sun, 2015;
+before them joint bilateral upsampling, Kopf et al., 2007): weave, print and edges come out as sharp as they are in the
+photo. The remainder, target - (A x + b), is enlarged smoothly and added. Where the small picture was painted anew, the
+remainder is all there is.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import numpy as np
 
 RIDGE = 1e-3  # colour variance, of [0, 1]^2, below which a window says little about A and the wider window counts
 DOUBT = 3e-4  # variance of the target that is too small to doubt A by
-BINOMIAL = np.array([0.25, 0.5, 0.25], np.float32)  # takes out what flickers from pixel to pixel: generators' chequers
-LIVE = 0.1  # a weight from which a pixel's remainder is taken as it is
+BINOMIAL = np.array([0.25, 0.5, 0.25], np.float32)  # low-pass that removes generators' chequerboards
+FULL_WEIGHT = 0.1  # a weight from which a pixel's remainder is taken as it is
 
 
 class Transform(NamedTuple):
@@ -38,7 +39,7 @@ def joint_upsample(
     Args:
         small: guide, float32 (h, w, 3) in [0, 1].
         target: float32 (h, w, C) in [0, 1].
-        large: guide at the wanted size, float32 (H, W, 3) in [0, 1]; the same view as `small`.
+        large: guide at the wanted size, float32 (H, W, 3) in [0, 1]; of the same scene as `small`.
         weight: float32 (h, w), 0 to 1; how much each pixel of `target` matters.
         radii: of the windows that transforms are fitted in, in pixels of `small`, from wide to narrow.
 
@@ -50,7 +51,7 @@ def joint_upsample(
     remainder = target - transform(small)
     # A pixel without weight says nothing, and must not bleed into its neighbours when enlarged.
     mean = _box(remainder * weight[..., None], 2) / _box(weight, 2)[..., None]
-    remainder = mean + (remainder - mean) * np.minimum(weight / LIVE, 1)[..., None]
+    remainder = mean + (remainder - mean) * np.minimum(weight / FULL_WEIGHT, 1)[..., None]
     remainder = cv2.sepFilter2D(remainder, -1, BINOMIAL, BINOMIAL).reshape(target.shape)
     size = large.shape[1::-1]
     channels = []
@@ -65,10 +66,10 @@ def joint_upsample(
 
 
 def fit(x: np.ndarray, target: np.ndarray, weight: np.ndarray, radii: tuple[int, ...]) -> Transform:
-    """The transform around each pixel.
+    """The transform of each pixel, from wide windows to narrow ones.
 
-    Wide windows see enough folds to tell how strongly shading comes through; narrow ones see that sleeve and torso
-    differ. So each window's A is drawn (ridge regression) to that of the window around it, and the widest's to none.
+    Wide windows hold enough folds to say how strongly shading comes through; narrow ones tell sleeve and torso apart.
+    So ridge regression draws each window's A towards that of the next wider one, and the widest's towards zero.
     """
     gain = np.zeros((*x.shape[:2], 3, target.shape[2]), np.float32)
     offset = np.zeros(target.shape, np.float32)
@@ -93,15 +94,16 @@ def _fit(
     xt = mean(x[..., :, None] * t[..., None, :]) - mx[..., :, None] * mt[..., None, :]  # (h, w, 3, C)
     tt = np.maximum(mean(t * t) - mt * mt, 0).sum(2)  # (h, w)
     gain = np.linalg.solve(xx + RIDGE * np.eye(3, dtype=np.float32), xt + RIDGE * prior)
-    # Where A x + b does not explain the target, the photo's detail has no business in it: A fades, smoothly. By the
-    # line above, A'(xx)A is A'(xt + ridge (prior - A)), which leaves this of the target's variance:
+    # Where A x + b does not explain the target, the photo's detail has no business in it: A fades, smoothly. The
+    # solution above satisfies (xx) A = xt + ridge (prior - A), so of the target's variance tt it leaves
+    #     tt - 2 A'xt + A'(xx)A = tt - A'(xt - ridge (prior - A)).
     left = tt - (gain * (xt - RIDGE * (prior - gain))).sum((2, 3))
     gain *= np.clip(1 - left / (tt + DOUBT), 0, 1)[..., None, None]
     offset = mt - np.einsum("hwi,hwic->hwc", mx, gain)
     # Every pixel lies in many windows; their transforms are averaged (equation 6), by how much each had to go by.
-    around = _box(n[..., 0], radius)[..., None]
-    gain = (_box((gain.reshape(*n.shape[:2], -1)) * n, radius) / around).reshape(gain.shape)
-    return gain, _box(offset * n, radius).reshape(offset.shape) / around
+    total = _box(n[..., 0], radius)[..., None]
+    gain = (_box((gain.reshape(*n.shape[:2], -1)) * n, radius) / total).reshape(gain.shape)
+    return gain, _box(offset * n, radius).reshape(offset.shape) / total
 
 
 def _box(a: np.ndarray, radius: int) -> np.ndarray:

@@ -1,8 +1,8 @@
 """How far a garment's mask can be trusted, and why not.
 
-Weights and thresholds were set on 300 photos of the training split whose cuts were looked at one by one. What gives a
+Weights and thresholds were set on 300 photos of the training split whose cuts were inspected one by one. What gives a
 wrong cut away there: garment colours outside the mask (a sleeve was left out), and an outline with the same colour on
-both sides (it runs through the garment). Symmetry and solidity told nothing. That somebody wears the garment is
+both sides (it runs through the garment). Symmetry and solidity did not help. That somebody wears the garment is
 guessed from skin colours at the top and from the height; there are no people among those photos, so how many that
 finds is not known.
 """
@@ -78,7 +78,7 @@ class Evidence:
 
     @cached_property
     def others(self) -> float:
-        """Area outside that differs from the background around it, over the mask's area."""
+        """Area outside that differs from the background's median colour, over the mask's area."""
         return _others(self._lab, self._mask)
 
     @cached_property
@@ -99,8 +99,8 @@ def _doubt(evidence: Evidence) -> float:
 def judge(rgb: np.ndarray, mask: np.ndarray, method: str) -> tuple[float, tuple[str, ...]]:
     """Confidence 0 to 1 in a mask found by `method`, and sentences on what speaks against it, the gravest first.
 
-    Colours are held against GrabCut alone, which goes by colours: a mask somebody gave may well separate white from
-    white, and on a plain background the flood has looked at every pixel.
+    Likeness of colours counts against GrabCut alone, which goes by colours: a mask that somebody gave may well separate
+    white from white, and on a plain background every pixel was compared with the background.
     """
     evidence = Evidence(rgb, mask)
     found: list[tuple[float, str]] = []  # factor of the confidence, sentence
