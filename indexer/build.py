@@ -13,6 +13,7 @@ import json
 import re
 import time
 from dataclasses import asdict, dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 from amgan.errors import UserError
@@ -24,7 +25,13 @@ from retrieval.stores.base import StoreLocation, VectorStore, check_name
 
 @dataclass
 class Summary:
-    """What ``index-catalog`` reports; ``seconds`` by stage as in ``Tally``, with ``finishing`` and ``total``."""
+    """What ``index-catalog`` reports.
+
+    Attributes:
+        kept: garments that could not be read this time and stay as they were indexed.
+        seconds: by stage as in ``Tally``, with ``finishing`` and ``total``.
+        warnings: sentences for a person: what was kept, which columns were probably misspelt.
+    """
 
     collection: str
     physical: str
@@ -32,11 +39,13 @@ class Summary:
     indexed: int
     unchanged: int
     removed: int
+    kept: int
     refused: dict[str, int]
     interrupted: bool
     switched: bool
     seconds: dict[str, float]
     unknown_labels: dict[str, int] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -62,10 +71,11 @@ def index(
 
     Raises:
         UserError: nothing in the catalogue can be used (the index then stays as it was), another process fills or holds
-            the collection, or the store failed.
+            the collection, the store failed, or a new collection lacks garments of the one in use because they cannot
+            be read now.
     """
     start = time.perf_counter()
-    physical = physical_name(collection, encoder)
+    physical, kept, removed = physical_name(collection, encoder), 0, 0
     with location.writing(collection):
         if collection in location.collections():
             raise UserError(f"{collection!r} is another collection of this store; choose another --collection.")
@@ -76,10 +86,14 @@ def index(
             store = location.open(physical)
         try:
             tally = fill(catalogue, store, encoder, settings, batch, threads, hooks)
-            removed = 0 if tally.interrupted else _finish(store, catalogue, tally)
+            if not tally.interrupted:
+                kept = _keep_unread(store, catalogue, tally)
+                removed = _finish(store, catalogue, tally)
         finally:
             store.close()
         if not tally.interrupted and serving != physical:
+            if serving is not None:
+                _require_all(location, serving, catalogue, tally)
             location.set_alias(collection, physical)  # the commit: searches see the new collection from here on
         if not tally.interrupted:
             _tidy(location, collection, physical)
@@ -91,12 +105,55 @@ def index(
         indexed=tally.indexed,
         unchanged=tally.unchanged,
         removed=removed,
+        kept=kept,
         refused=dict(tally.refused.most_common()),
         interrupted=tally.interrupted,
         switched=not tally.interrupted and serving != physical,
         seconds={stage: round(seconds, 3) for stage, seconds in tally.seconds.items()},
         unknown_labels=dict(catalogue.unknown_labels.most_common(20)),
+        warnings=[*_about_kept(kept), *catalogue.warnings()],
     )
+
+
+def _unread(store: VectorStore, catalogue: Catalogue, tally: Tally) -> dict[str, str]:
+    """Id to file name of what the store holds and this run could not read."""
+    hidden = set(catalogue.hidden())
+    if not hidden and not tally.unread:
+        return {}
+    names = {record.id: record.payload["file_name"] for record in store.scroll(["file_name"])}
+    return {
+        id: name
+        for id, name in names.items()
+        if id in tally.unread or not hidden.isdisjoint(map(str, PurePosixPath(name).parents))
+    }
+
+
+def _keep_unread(store: VectorStore, catalogue: Catalogue, tally: Tally) -> int:
+    """Mark what cannot be read now to stay in the store; returns how many garments that are."""
+    kept = _unread(store, catalogue, tally).keys() - tally.keep
+    tally.keep |= kept
+    return len(kept)
+
+
+def _about_kept(kept: int) -> list[str]:
+    return [f"Garments that cannot be read now and stay in the index as they were: {kept}."] if kept else []
+
+
+def _require_all(location: StoreLocation, serving: str, catalogue: Catalogue, tally: Tally) -> None:
+    """Raises UserError when the collection in use holds garments that could not be read for the one to take over."""
+    if not tally.unread and not catalogue.hidden():
+        return  # the collection need not be opened, which another process may hold
+    store = location.open(serving)
+    try:
+        lost = sorted(name for id, name in _unread(store, catalogue, tally).items() if id not in tally.keep)
+    finally:
+        store.close()
+    if lost:
+        raise UserError(
+            f"The index in use holds photos that cannot be read now ({len(lost)} of them, {lost[0]!r} for one), so the "
+            "new index does not take over yet. Make them readable, or take them out of the catalogue, and run the same "
+            "command again."
+        )
 
 
 def _finish(store: VectorStore, catalogue: Catalogue, tally: Tally) -> int:

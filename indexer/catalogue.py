@@ -2,6 +2,12 @@
 
 Rows are read as they are asked for, so that a million need no more memory than a thousand. A row that cannot be used is
 yielded as a refusal in its place; only a catalogue that cannot be read at all raises.
+
+What is gone from the catalogue leaves the index; what only cannot be read now stays in it as it was:
+
+- gone: no file of that name, or no row of it; a file that is damaged, is no picture or may not be indexed;
+- not readable now: no permission, a failing disk, a folder that cannot be listed, a link to what does not exist, which
+  may be on a disk that is not mounted.
 """
 
 from __future__ import annotations
@@ -9,13 +15,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 
-from amgan.data.imagefolder import find_metadata, metadata_rows
-from amgan.errors import UserError
-from amgan.photos import list_photos
+from amgan.data.imagefolder import FIXED, misspelt
+from amgan.data.metadata import Row, find_metadata, metadata_rows, regular_file, require_folder
+from amgan.data.names import item_id, relative_name
+from amgan.errors import PhotoError, UserError
 from amgan.photos.decode import display_name
+from amgan.photos.listing import Listing, list_folder
 from amgan.schema import AttributeSchema
 from indexer.refusals import Refusal
 from retrieval.stores.base import point_id
@@ -36,8 +44,8 @@ class Item:
 
     @property
     def item_id(self) -> str:
-        """The file's name without its ending, as in data sets."""
-        return str(PurePosixPath(self.file_name).with_suffix(""))
+        """As in data sets."""
+        return item_id(self.file_name)
 
     @property
     def file(self) -> Path:
@@ -46,6 +54,11 @@ class Item:
     @property
     def mask_file(self) -> Path | None:
         return self.root / self.mask_file_name if self.mask_file_name else None
+
+    def behind_dead_link(self) -> bool:
+        """Whether a link on the way to the photo or its mask leads nowhere now."""
+        steps = [p for name in (self.file_name, self.mask_file_name) if name for p in _steps(PurePosixPath(name))]
+        return any((self.root / step).is_symlink() and not (self.root / step).exists() for step in steps)
 
 
 class Catalogue:
@@ -60,42 +73,59 @@ class Catalogue:
         unknown_labels: labels that the schema of the index does not have, with how often; they are left out.
 
     Raises:
-        UserError: there is no such folder, or the attributes cannot be read.
+        UserError: there is no such folder, or the metadata or the attributes are no readable file.
     """
 
     def __init__(self, folder: Path, schema: AttributeSchema, attributes: Path | None = None) -> None:
-        if not folder.is_dir():
-            raise UserError(f"{folder} is not a folder; name one that holds photos, or metadata.csv and photos.")
+        require_folder(folder, "photos, or metadata.csv and photos")
         self.root, self.schema = folder, schema
         self.metadata = find_metadata(folder)
-        if attributes is None and (folder / "attributes.json").is_file():
-            attributes = folder / "attributes.json"
+        attributes = attributes or regular_file(folder / "attributes.json")
         self._labels = AttributeSchema.load(attributes) if attributes else schema
+        self._attributes = lru_cache(maxsize=64)(self._find_attributes)  # rows of a file have the same columns
+        self._columns: dict[str, None] = {}  # of all rows, in order
         self.unknown_labels: Counter[str] = Counter()
 
     @cached_property
-    def _photos(self) -> list[Path]:
-        return list_photos(self.root)
+    def _listing(self) -> Listing:
+        return list_folder(self.root)
 
     def count(self) -> int:
         """How many entries there are, usable or not."""
-        return len(self._photos) if self.metadata is None else sum(1 for _ in metadata_rows(self.metadata))
+        if self.metadata is None:
+            return len(self._listing.photos) + len(self._listing.closed)
+        return sum(1 for _ in metadata_rows(self.metadata))
+
+    def hidden(self) -> list[str]:
+        """Names of folders, or of links that may have led to some, whose photos cannot be listed now."""
+        if self.metadata is not None:
+            return []
+        return [self._name(path) for path in (*self._listing.closed, *self._listing.dead_links)]
+
+    def warnings(self) -> list[str]:
+        """Sentences on columns that are left out and are probably meant for an attribute, once all rows were read."""
+        return misspelt(self._columns, self._labels, self.metadata) if self.metadata else []
 
     def __iter__(self) -> Iterator[Item | Refusal]:
         """Every entry once. Raises UserError when the metadata file itself is broken or lacks ``file_name``."""
         self.unknown_labels.clear()
-        seen: set[str] = set()
+        self._columns.clear()
+        listed: set[str] = set()
         for entry in self._plain() if self.metadata is None else self._listed(self.metadata):
             if isinstance(entry, Item):
-                if entry.id in seen:
+                if entry.id in listed:
                     entry = Refusal(entry.file_name, "duplicate", f"{entry.file_name} is listed more than once.")
                 else:
-                    seen.add(entry.id)
+                    listed.add(entry.id)
             yield entry
 
     def _plain(self) -> Iterator[Item | Refusal]:
-        for path in self._photos:
-            name = path.relative_to(self.root).as_posix()
+        for path, reason in self._listing.closed.items():
+            shown = display_name(self._name(path))
+            sentence = f"{shown} is a folder that cannot be listed ({reason}); what the index holds of it stays."
+            yield Refusal(shown, "unreadable", sentence)
+        for path in self._listing.photos:
+            name = self._name(path)
             try:
                 name.encode()
             except UnicodeEncodeError:
@@ -104,34 +134,47 @@ class Catalogue:
             else:
                 yield Item(self.root, name)
 
-    def _listed(self, metadata: Path) -> Iterator[Item | Refusal]:
-        for line, row in enumerate(metadata_rows(metadata), start=2 if metadata.suffix == ".csv" else 1):
-            if "file_name" not in row:
-                raise UserError(f"{metadata}, line {line}: there is no file_name; each row must name its photo.")
-            name, mask = row["file_name"].strip(), (row.get("mask_file_name") or "").strip()
-            if not name:
-                yield Refusal(f"line {line}", "no-file-name", f"{metadata}, line {line}: file_name is empty.")
-            elif wrong := next((n for n in (name, mask) if _leaves_the_folder(n)), None):
-                sentence = f"{metadata}, line {line}: {wrong} leaves the folder; file names are relative to it."
-                yield Refusal(name, "outside", sentence)
-            else:
-                yield Item(self.root, PurePosixPath(name).as_posix(), mask or None, self._given(row))
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
 
-    def _given(self, row: dict[str, str]) -> dict[str, str]:
+    def _listed(self, metadata: Path) -> Iterator[Item | Refusal]:
+        for row in metadata_rows(metadata):
+            name, mask = row.cells["file_name"], row.cells.get("mask_file_name", "").strip()
+            if not name.strip():
+                yield Refusal(row.place, "no-file-name", f"{row.where}: file_name is empty.")
+                continue
+            given = self._given(row)
+            try:
+                item = Item(self.root, relative_name(name), relative_name(mask) if mask else None, given)
+            except PhotoError as error:
+                yield Refusal(display_name(name.strip()), error.reason, f"{row.where}: {error}")
+            else:
+                yield item
+
+    def _given(self, row: Row) -> dict[str, str]:
         given = {}
-        for column, value in row.items():
+        self._columns |= dict.fromkeys(row.cells)
+        try:
+            attributes = self._attributes(tuple(row.cells))
+        except UserError as error:
+            raise UserError(f"{row.where}: {error}") from None
+        for column, attribute in attributes.items():
+            value = row.cells[column]
             if not value.strip():
                 continue
-            try:
-                attribute = self.schema.resolve_attribute(self._labels.resolve_attribute(column))
-            except UserError:
-                continue  # a column that is no attribute here
             try:
                 given[attribute] = self.schema.resolve_value(attribute, value)
             except UserError:
                 self.unknown_labels[f"{attribute}={value.strip()[:40]}"] += 1
         return given
 
+    def _find_attributes(self, columns: tuple[str, ...]) -> dict[str, str]:
+        """Column to attribute of the index. Raises UserError where two columns give the same."""
+        labels = self._labels.columns(c for c in columns if c not in FIXED)
+        column_of = {key: column for column, key in labels.items()}
+        return {column_of[key]: attribute for key, attribute in self.schema.columns(labels.values()).items()}
 
-def _leaves_the_folder(name: str) -> bool:
-    return Path(name).is_absolute() or ".." in PurePosixPath(name).parts or "\0" in name
+
+def _steps(name: PurePosixPath) -> list[PurePosixPath]:
+    """The name and the folders on the way to it."""
+    return [name, *name.parents]

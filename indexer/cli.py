@@ -28,7 +28,8 @@ Examples:
 FOLDER holds photos at any depth, or metadata.csv (.jsonl, .parquet) with file_name, and where there are any
 mask_file_name and one column per attribute. Run the same command again to go on after an interruption, or to bring the
 index up to date: only photos whose bytes, mask or labels changed are embedded again, and what left the catalogue leaves
-the index. With other weights a new index is filled beside the old one, which serves until the new one is whole.
+the index. What only cannot be read now stays as it was: no permission, a failing disk, a link that leads nowhere. With
+other weights a new index is filled beside the old one, which serves until the new one is whole.
 
 Exit status: 0 done, even if some photos were refused; 1 some were refused and --strict was given; 2 wrong usage,
 nothing usable, or the store failed; 130 interrupted.
@@ -97,6 +98,8 @@ def index_catalog(
                 catalogue, location, collection, encoder, settings, batch, threads or os.cpu_count() or 1, hooks
             )
     location.close()
+    for sentence in summary.warnings:
+        print(sentence, file=sys.stderr)
     if json_:
         where = {"store": store, "failures": str(listed), "identity": encoder.identity.to_dict()}
         print(json.dumps(summary.to_dict() | where, ensure_ascii=False, indent=1))
@@ -135,6 +138,8 @@ def _print(summary: Summary, store: str, listed: Path) -> None:
     )
     for reason, count in summary.refused.items():
         print(f"  {count:6} refused: {reason}")
+    if summary.kept:
+        print(f"  {summary.kept:6} kept: not readable now, in the index as they were")
     print(f"Each with a sentence in {listed}" if refused else f"The list of failures, {listed}, is empty")
     for label, count in summary.unknown_labels.items():
         print(f"  {count:6} labels left out, unknown to the weights: {label}")

@@ -43,13 +43,20 @@ class Encoder(Protocol):
 
 @dataclass
 class Tally:
-    """What a run did. ``seconds``: reading (summed over threads), waiting (for it), embedding, storing."""
+    """What a run did.
+
+    Attributes:
+        seconds: reading (summed over threads), waiting (for it), embedding, storing.
+        keep: ids of the items that the index holds as the catalogue has them.
+        unread: ids of the items that could not be read this time, whether the index holds them or not.
+    """
 
     indexed: int = 0
     unchanged: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     keep: set[str] = field(default_factory=set)
+    unread: set[str] = field(default_factory=set)
     interrupted: bool = False
 
     @property
@@ -136,7 +143,7 @@ def _outcomes(
 ) -> Iterator[Prepared | Unchanged | Refusal]:
     """Each entry's outcome in the catalogue's order, with the next batches already being read."""
     entries = iter(entries)
-    waiting: deque[Refusal | tuple[Item, bool, Future]] = deque()
+    waiting: deque[Refusal | tuple[Item, Future]] = deque()
     while True:
         while len(waiting) < _AHEAD * batch and (chunk := list(islice(entries, batch))):
             with tally.timed("storing"):
@@ -146,21 +153,27 @@ def _outcomes(
                     waiting.append(entry)
                 else:
                     future = pool.submit(prepare, entry, known.get(entry.id), settings)
-                    waiting.append((entry, entry.id in known, future))
+                    waiting.append((entry, future))
         if not waiting:
             return
         head = waiting.popleft()
         if isinstance(head, Refusal):
             yield head
             continue
-        item, was_known, future = head
+        item, future = head
         with tally.timed("waiting"):
             outcome, seconds = future.result()
         tally.seconds["reading"] += seconds
-        if isinstance(outcome, Refusal) and outcome.reason.endswith("unreadable") and was_known:
-            # The disk or a permission failed, which says nothing about the garment: what was indexed of it stays.
-            tally.keep.add(item.id)
+        if isinstance(outcome, Refusal) and _not_readable_now(item, outcome):
+            tally.unread.add(item.id)
         yield outcome
+
+
+def _not_readable_now(item: Item, refusal: Refusal) -> bool:
+    """Whether a refusal speaks of a disk or a permission, not of the garment; see ``indexer.catalogue``."""
+    if refusal.reason.endswith("missing"):
+        return item.behind_dead_link()
+    return refusal.reason.endswith("unreadable")
 
 
 def _store(ready: list[Prepared], store: VectorStore, encoder: Encoder, tally: Tally) -> None:

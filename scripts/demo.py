@@ -91,11 +91,11 @@ def timed(part: str, times: dict[str, float]) -> Iterator[None]:
 
 def held_back(catalogue: Path) -> set[str]:
     """Names of the photos marked as test split, which no shipped weights have seen; empty where none are marked."""
-    from amgan.data.imagefolder import find_metadata, metadata_rows
+    from amgan.data.metadata import find_metadata, metadata_rows
 
     metadata = find_metadata(catalogue)
-    rows = metadata_rows(metadata) if metadata else ()
-    return {row["file_name"].strip() for row in rows if row.get("split") == "test" and "file_name" in row}
+    rows = (row.cells for row in metadata_rows(metadata)) if metadata else ()
+    return {cells["file_name"].strip() for cells in rows if cells.get("split") == "test"}
 
 
 def first_edited(searcher: Searcher, among: set[str]) -> tuple[Payload, SearchResult]:

@@ -1,21 +1,24 @@
 """The ``imagefolder`` convention: a folder with ``metadata.csv``, ``.jsonl`` or ``.parquet`` and ``attributes.json``.
 
-Columns: ``file_name`` (required), ``mask_file_name`` and ``split`` (optional), one per attribute of the schema; an
-empty cell is an unknown label. Every other column is kept as it is.
+Columns: ``file_name`` (required), ``mask_file_name`` and ``split`` (optional), one per attribute of the schema, by its
+name or an alias; an empty cell is an unknown label. Every other column is kept as it is.
 """
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from amgan.data.metadata import find_metadata, metadata_rows, regular_file, require_folder
+from amgan.data.names import item_id, relative_name
 from amgan.errors import UserError
 from amgan.schema import AttributeSchema
+
+FIXED = ("file_name", "mask_file_name", "split")
 
 
 @dataclass(frozen=True)
@@ -47,40 +50,8 @@ class ImageFolder:
         return chosen
 
 
-def metadata_rows(metadata: Path) -> Iterator[dict[str, str]]:
-    """The rows of a metadata file as text, read as they are asked for; empty where a cell is. Raises UserError."""
-    try:
-        if metadata.suffix == ".csv":
-            with metadata.open(encoding="utf-8-sig", newline="") as file:
-                for row in csv.DictReader(file):
-                    yield {k: v or "" for k, v in row.items() if k is not None}
-        elif metadata.suffix == ".jsonl":
-            with metadata.open(encoding="utf-8-sig") as file:
-                for line in file:
-                    if line.strip():
-                        yield {k: "" if v is None else str(v) for k, v in json.loads(line).items()}
-        else:
-            try:
-                import pyarrow.parquet as parquet
-            except ImportError:
-                raise UserError(f"Reading {metadata} needs pyarrow: pip install pyarrow.") from None
-            for rows in parquet.ParquetFile(metadata).iter_batches(1024):
-                for row in rows.to_pylist():
-                    yield {k: "" if v is None else str(v) for k, v in row.items()}
-    except (ValueError, AttributeError, csv.Error, OSError) as error:  # ValueError: bad UTF-8, bad JSON, bad Parquet
-        raise UserError(f"{metadata} cannot be read: {error}.") from None
-
-
-def find_metadata(folder: Path) -> Path | None:
-    """The metadata file of a folder, or None when it has none."""
-    for name in ("metadata.csv", "metadata.jsonl", "metadata.parquet"):
-        if (folder / name).is_file():
-            return folder / name
-    return None
-
-
 def read_imagefolder(folder: str | Path, schema: AttributeSchema | None = None) -> ImageFolder:
-    """Read a labelled folder.
+    """Read a labelled folder. A column that is probably a misspelt attribute is named on standard error.
 
     Args:
         folder: holds the metadata file and the pictures.
@@ -91,38 +62,49 @@ def read_imagefolder(folder: str | Path, schema: AttributeSchema | None = None) 
             repeats.
     """
     root = Path(folder)
-    if not root.is_dir():
-        raise UserError(f"{root} is not a folder; give one that holds metadata.csv and its pictures.")
+    require_folder(root, "metadata.csv and its pictures")
     metadata = find_metadata(root)
     if metadata is None:
         raise UserError(f"{root} holds no metadata.csv, metadata.jsonl or metadata.parquet with a file_name column.")
-    schema = schema or AttributeSchema.load(root / "attributes.json")
-    records: list[Record] = []
-    seen: set[str] = set()
-    for line, row in enumerate(metadata_rows(metadata), start=2):
-        name = row.get("file_name", "")
-        if not name:
-            raise UserError(f"{metadata}, line {line}: the column file_name is missing or empty.")
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise UserError(f"{metadata}, line {line}: {name!r} leaves the folder; file names are relative to it.")
-        if name in seen:
-            raise UserError(f"{metadata}, line {line}: {name!r} is listed twice.")
-        seen.add(name)
+    if schema is None:
+        schema = AttributeSchema.load(regular_file(root / "attributes.json") or root / "attributes.json")
+    records: dict[str, Record] = {}
+    columns: dict[str, None] = {}  # in order
+    for row in metadata_rows(metadata):
         try:
-            labels = schema.encode(row)
+            record = _record(row.cells, schema)
+            if record.file_name in records:
+                raise UserError(f"{record.file_name!r} is listed twice.")
         except UserError as error:
-            raise UserError(f"{metadata}, line {line}: {error}") from None
-        known = {"file_name", "mask_file_name", "split", *schema.names}
-        records.append(
-            Record(
-                item_id=str(Path(name).with_suffix("").as_posix()),
-                file_name=name,
-                labels=labels,
-                mask_file_name=row.get("mask_file_name") or None,
-                split=row.get("split") or None,
-                extra={k: v for k, v in row.items() if k not in known},
-            )
-        )
+            raise UserError(f"{row.where}: {error}") from None
+        records[record.file_name] = record
+        columns |= dict.fromkeys(row.cells)
     if not records:
         raise UserError(f"{metadata} lists no pictures.")
-    return ImageFolder(root, schema, tuple(records))
+    for sentence in misspelt(columns, schema, metadata):
+        print(sentence, file=sys.stderr)
+    return ImageFolder(root, schema, tuple(records.values()))
+
+
+def misspelt(columns: Iterable[str], schema: AttributeSchema, metadata: Path) -> list[str]:
+    """A sentence for each column that is left out and is probably meant for an attribute."""
+    near = schema.near_columns([c for c in columns if c not in FIXED])
+    return [
+        f"{metadata}: the column {column!r} is no attribute and is not read as one; did you mean {key!r}?"
+        for column, key in near.items()
+    ]
+
+
+def _record(cells: dict[str, str], schema: AttributeSchema) -> Record:
+    if not cells["file_name"].strip():
+        raise UserError("the cell file_name is empty.")
+    name, mask = relative_name(cells["file_name"]), cells.get("mask_file_name", "").strip()
+    known = {*FIXED, *schema.columns(cells)}
+    return Record(
+        item_id=item_id(name),
+        file_name=name,
+        labels=schema.encode(cells),
+        mask_file_name=relative_name(mask) if mask else None,
+        split=cells.get("split", "").strip() or None,
+        extra={k: v for k, v in cells.items() if k not in known},
+    )

@@ -8,15 +8,16 @@ synth --counterfactuals`` writes such folders.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from amgan.data.imagefolder import ImageFolder, metadata_rows
+from amgan.data.imagefolder import ImageFolder
+from amgan.data.metadata import metadata_rows, regular_file
+from amgan.data.names import relative_name
 from amgan.errors import UserError
-from amgan.schema import UNKNOWN
+from amgan.schema import UNKNOWN, AttributeSchema
 
 FILE = "counterfactuals.csv"
 
@@ -62,25 +63,29 @@ def read_truths(folder: ImageFolder) -> dict[str, list[TruthRecord]]:
     Raises:
         UserError: a row lacks a file, names a garment that is not there, or an attribute that the schema has not.
     """
-    path: Path = folder.root / FILE
-    if not path.is_file():
+    path = regular_file(folder.root / FILE)
+    if path is None:
         return {}
     names = {r.file_name for r in folder.records}
     out: dict[str, list[TruthRecord]] = {}
-    for line, row in enumerate(metadata_rows(path), start=2):
-        missing = [k for k in ("file_name", "mask_file_name", "of", "attribute") if not row.get(k)]
-        if missing:
-            raise UserError(f"{path}, line {line}: {', '.join(missing)} is missing or empty.")
-        if row["of"] not in names:
-            raise UserError(f"{path}, line {line}: {row['of']!r} is not among the garments of the metadata.")
-        for name in (row["file_name"], row["mask_file_name"]):
-            if Path(name).is_absolute() or ".." in Path(name).parts:
-                raise UserError(f"{path}, line {line}: {name!r} leaves the folder; file names are relative to it.")
+    for row in metadata_rows(path):
         try:
-            attribute, labels = folder.schema.index(row["attribute"]), folder.schema.encode(row)
+            of, truth = _truth(row.cells, folder.schema)
+            if of not in names:
+                raise UserError(f"{of!r} is not among the garments of the metadata.")
         except UserError as error:
-            raise UserError(f"{path}, line {line}: {error}") from None
-        if labels[attribute] == UNKNOWN:
-            raise UserError(f"{path}, line {line}: the {row['attribute']} was edited, but its cell is empty.")
-        out.setdefault(row["of"], []).append(TruthRecord(row["file_name"], row["mask_file_name"], attribute, labels))
+            raise UserError(f"{row.where}: {error}") from None
+        out.setdefault(of, []).append(truth)
     return out
+
+
+def _truth(cells: dict[str, str], schema: AttributeSchema) -> tuple[str, TruthRecord]:
+    """The garment's ``file_name`` and its true edit."""
+    missing = [k for k in ("file_name", "mask_file_name", "of", "attribute") if not cells.get(k, "").strip()]
+    if missing:
+        raise UserError(f"{', '.join(missing)} is missing or empty.")
+    attribute, labels = schema.index(cells["attribute"]), schema.encode(cells)
+    if labels[attribute] == UNKNOWN:
+        raise UserError(f"the {cells['attribute']} was edited, but its cell is empty.")
+    file_name, mask, of = (relative_name(cells[k]) for k in ("file_name", "mask_file_name", "of"))
+    return of, TruthRecord(file_name, mask, attribute, labels)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from amgan.errors import PhotoError
@@ -13,16 +16,37 @@ _PHOTOS = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".avif", "
 SUFFIXES = frozenset((*_PHOTOS, ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"))
 
 
+@dataclass
+class Listing:
+    """What is below a folder, in sorted order; all paths begin with the folder as it was given.
+
+    Attributes:
+        photos: every entry that bears a picture's suffix.
+        closed: folders that could not be listed, with the system's reason. What lies in them is unknown, not gone.
+        dead_links: links to what does not exist now: photos that were deleted, or a disk that is not mounted.
+    """
+
+    photos: list[Path] = field(default_factory=list)
+    closed: dict[Path, str] = field(default_factory=dict)
+    dead_links: list[Path] = field(default_factory=list)
+
+
 def list_photos(folder: str | os.PathLike[str]) -> list[Path]:
-    """Every entry below a folder that bears a picture's suffix, sorted by its relative path.
+    """Every entry below a folder that bears a picture's suffix, and every folder that could not be listed, sorted.
 
-    Nothing is opened, so the list also holds what `read_image` will refuse: damaged files, dead links, folders named
-    like pictures, and folders that may not be read. An indexer gets each of them reported by trying it. Left out are
-    hidden files and folders (a leading dot) and the ``__MACOSX`` folder of unpacked archives. A link to a folder is
-    followed when it leads outside, once; inside, its pictures are listed where they are.
+    `read_image` says of each of them what is wrong with it; see `list_folder`, which also raises alike.
+    """
+    listing = list_folder(folder)
+    return _sorted([*listing.photos, *listing.closed], Path(folder))
 
-    Returns:
-        paths that begin with `folder` as it was given.
+
+def list_folder(folder: str | os.PathLike[str]) -> Listing:
+    """Everything below a folder that may be a photo.
+
+    Nothing is opened, so the list also holds what `read_image` will refuse: damaged files, dead links and folders named
+    like pictures. An indexer gets each of them reported by trying it. Left out are hidden files and folders (a leading
+    dot) and the ``__MACOSX`` folder of unpacked archives. A link to a folder is followed when it leads outside, once;
+    inside, its pictures are listed where they are.
 
     Raises:
         PhotoError: "missing", "not-a-directory" or "unreadable", for the folder itself.
@@ -41,20 +65,28 @@ def list_photos(folder: str | os.PathLike[str]) -> list[Path]:
         raise PhotoError("unreadable", f"The folder {name} cannot be read: permission denied.") from error
     except (OSError, ValueError) as error:
         raise PhotoError("missing", f"The folder {name} cannot be opened: {error}.") from error
-    found: list[Path] = []
+    found = Listing()
     _walk(top, real_top, {real_top}, found)
-    return sorted(found, key=lambda path: os.fsencode(path.relative_to(top).as_posix()))
+    if top in found.closed:
+        raise PhotoError("unreadable", f"The folder {name} cannot be read: {found.closed[top]}.")
+    photos = [path for path in found.photos if path not in found.closed]
+    closed = {path: found.closed[path] for path in _sorted(found.closed, top)}
+    return Listing(_sorted(photos, top), closed, _sorted(found.dead_links, top))
 
 
-def _walk(top: Path, real_top: str, entered: set[str], found: list[Path]) -> None:
+def _sorted(paths: Iterable[Path], top: Path) -> list[Path]:
+    return sorted(paths, key=lambda path: os.fsencode(path.relative_to(top).as_posix()))
+
+
+def _walk(top: Path, real_top: str, entered: set[str], found: Listing) -> None:
     pending = [top]
     while pending:
         folder = pending.pop()
         try:
             with os.scandir(folder) as entries:
                 children = sorted(entries, key=lambda entry: os.fsencode(entry.name))
-        except OSError:
-            found.append(folder)
+        except OSError as error:
+            found.closed[folder] = error.strerror or str(error)
             continue
         below: list[Path] = []
         for entry in children:
@@ -62,17 +94,25 @@ def _walk(top: Path, real_top: str, entered: set[str], found: list[Path]) -> Non
                 continue
             path = folder / entry.name
             if path.suffix.lower() in SUFFIXES:
-                found.append(path)
-            if _is_folder(entry) and _may_enter(entry, real_top, entered):
+                found.photos.append(path)
+            if _is_folder(entry, path, found) and _may_enter(entry, real_top, entered):
                 below.append(path)
         pending.extend(reversed(below))
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _is_folder(entry: os.DirEntry[str], path: Path, found: Listing) -> bool:
+    """Whether to look into an entry; what cannot be said is noted in `found`."""
     try:
-        return entry.is_dir()
-    except OSError:  # a link that leads to itself
-        return False
+        if entry.is_dir():
+            return True
+        if entry.is_symlink() and not os.path.exists(path):
+            found.dead_links.append(path)
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link that leads to itself
+            found.dead_links.append(path)
+        elif path.suffix.lower() not in SUFFIXES:  # the way to where a link leads is closed
+            found.closed[path] = error.strerror or str(error)
+    return False
 
 
 def _may_enter(entry: os.DirEntry[str], real_top: str, entered: set[str]) -> bool:
