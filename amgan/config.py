@@ -129,8 +129,9 @@ def _check(name: str, value: Any, place: Place) -> None:
         raise UserError(f"Setting {name} cannot be {value!r}; it needs {_described(place.hint)}.")
     if isinstance(value, bool) or not isinstance(value, int | float):
         return
-    rule = place.field.metadata or {"low": -math.inf, "high": math.inf, "above": None}
-    low, high, above = rule["low"], rule["high"], rule["above"]
+    rule = place.field.metadata
+    low, high = float(rule.get("low", -math.inf)), float(rule.get("high", math.inf))
+    above: float | None = rule.get("above")
     if not math.isfinite(value) or not low <= value <= high or (above is not None and value <= above):
         if above is not None:
             bounds = f"above {above:g}"

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from amgan.config import PRESETS
+from amgan.config import changed
 from amgan.models.amgan.generator import Generator
 from amgan.models.classifier import AttributeClassifier
 from amgan.schema import AttributeSchema
+from amgan.training.presets import PRESETS
 from amgan.weights import save_classifier, save_generator
 
 SCHEMA = AttributeSchema.from_dict(
@@ -33,8 +33,8 @@ def tiny_weights(folder: Path, schema: AttributeSchema = SCHEMA, image_size: int
     torch.manual_seed(seed)
     for role, config in (("teacher", preset.teacher), ("judge", preset.judge)):
         save_classifier(folder, role, AttributeClassifier(schema, config.backbone, image_size), {"role": role})
-    config = replace(preset.amgan, image_size=image_size)
-    save_generator(folder, Generator.from_config(schema, config), config, {})
+    config = changed(preset.amgan, image_size=image_size)
+    save_generator(folder, Generator.from_config(schema, config.generator), config, {})
     (folder / "card.json").write_text(
         json.dumps({"name": folder.name, "data": "none: random weights for tests"}), encoding="utf-8"
     )

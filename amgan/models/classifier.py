@@ -17,7 +17,6 @@ from amgan.models.backbones import make_backbone
 from amgan.models.blocks import laid_out_as
 from amgan.pixels import to_float
 from amgan.schema import AttributeSchema
-from amgan.training.parallel import count_of_whole_batch
 
 
 class AttributeClassifier(nn.Module):
@@ -107,18 +106,19 @@ class AttributeClassifier(nn.Module):
         return self._probabilities(pooled).cpu(), F.normalize(pooled, dim=1).cpu()
 
 
-def classification_loss(schema: AttributeSchema, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+def classification_loss(
+    schema: AttributeSchema, logits: Tensor, labels: Tensor, count: float | None = None, smoothing: float = 0.0
+) -> Tensor:
     """Cross-entropy within each attribute's slice, averaged over the known labels. Unknown ones are left out.
 
     Args:
         logits: (B, N).
         labels: int64 (B, M).
+        count: what the sum is divided by; the number of known labels here when not given.
     """
     total = logits.new_zeros(())
     for i, part in enumerate(schema.slices):
-        # ignore_index leaves unknown labels out of the sum; dividing by the global count keeps each label's weight
-        # equal.
         total = total + F.cross_entropy(
             logits[:, part], labels[:, i], ignore_index=-1, reduction="sum", label_smoothing=smoothing
         )
-    return total / count_of_whole_batch((labels >= 0).sum())
+    return total / ((labels >= 0).sum().clamp(min=1) if count is None else count)

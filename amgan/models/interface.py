@@ -114,10 +114,12 @@ class Method(Protocol):
     configuration has at least ``image_size``, ``lessons`` and ``optimisation``.
 
     Attributes:
+        name: under which it is registered, see methods.py.
         generator: pictures (B, 3, S, S) and conditions (B, N + M) to ``Generated``: what is averaged, kept and shipped.
         critic_steps: steps of the critics for each of the generator; 0 where nothing asks a critic.
     """
 
+    name: ClassVar[str]
     Config: ClassVar[type]
     schema: AttributeSchema
     config: Any

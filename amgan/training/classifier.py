@@ -2,25 +2,52 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from amgan.config import ClassifierConfig
+from amgan.config import setting, to_dict
 from amgan.data.augment import random_affine, warp
 from amgan.data.garments import Garments, balance_weights
-from amgan.errors import Interrupted, UserError
+from amgan.errors import UserError
 from amgan.models.classifier import AttributeClassifier, classification_loss
+from amgan.models.interface import Terms
+from amgan.models.precision import autocast
 from amgan.pixels import to_float
-from amgan.training.loop import StatsFile, autocast, claim_run, console, interruptible, progress_bar, seed_step
-from amgan.training.state import load_state, pack, pack_optimizer, save_state, unpack, unpack_optimizer
+from amgan.training.loop import fit, seed_step
+from amgan.training.run import Run, console, load_state, pack, pack_optimizer, unpack, unpack_optimizer
 from amgan.weights import load_classifier, save_classifier
 from amgan.weights.transfer import transfer_classifier
+
+
+@dataclass(frozen=True)
+class ClassifierConfig:
+    """Training of an attribute classifier. Progress is counted in thousands of images (kimg)."""
+
+    backbone: str = "resnet50"
+    pretrained: bool = False  # start from torchvision's ImageNet weights
+    image_size: int = setting(128, low=16, high=1024)
+    kimg: float = setting(400.0, above=0)
+    batch: int = setting(64, low=2)  # batch normalisation needs two
+    lr: float = setting(1e-3, low=0, high=1)  # peak of a one-cycle schedule
+    weight_decay: float = setting(0.02, low=0)
+    smoothing: float = setting(0.05, low=0, high=1)  # label smoothing
+    balance: float = setting(0.6, low=0, high=1)  # 0 draws as the data are, 1 every value equally often
+    seed: int = setting(0, low=0)
+    bf16: bool = True  # where the device multiplies it faster than float32: GPUs, CPUs with AMX
+    snapshot_kimg: float = setting(8.0, above=0)  # how often to validate and save
+
+
+def require_labels(garments: Garments, split: str) -> None:
+    """Raises UserError where no label is known."""
+    if not bool((garments.labels >= 0).any()):
+        names = ", ".join(garments.schema.names)
+        raise UserError(f"No garment of the split {split} has a label; fill in the columns {names} of the metadata.")
 
 
 def learning_rate(config: ClassifierConfig, step: int, steps: int) -> float:
@@ -64,59 +91,87 @@ def train_classifier(
     """Train, validate, and write ``out/ROLE/`` (the weights) and ``out/ROLE-run/`` (state, statistics).
 
     Args:
-        about: goes into the weights' config.json (data, command …).
+        about: goes into the weights' config.json (data, command …); data and preset must be the same on resuming.
         warm_start: weights whose classifier of this role it starts from, as far as it fits.
 
     Returns:
         The validation scores of the best snapshot, which is the one that is kept.
-    """
-    run = out / f"{role}-run"
-    claim_run(run, config, about)
-    torch.manual_seed(config.seed)
-    network = AttributeClassifier(train.schema, config.backbone, config.image_size, config.pretrained)
-    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(network.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True)
-    steps = max(1, round(config.kimg * 1000 / config.batch))
-    every = max(1, round(config.snapshot_kimg * 1000 / config.batch))
-    step, best, seconds = 0, {"score": -1.0}, 0.0
-    if (saved := load_state(run)) is not None:
-        tensors, meta = saved
-        network.load_state_dict(unpack("network", tensors))
-        unpack_optimizer("optimizer", optimizer, tensors)
-        step, best, seconds = meta["step"], meta["best"], meta["seconds"]
-        console.print(f"Resuming {role} at {step * config.batch / 1000:.1f} of {config.kimg:g} kimg")
-    elif warm_start is not None:
-        _start_from(network, role, warm_start)
 
-    train = train.to(device)
-    weights = balance_weights(train.labels.cpu(), config.balance)
-    stats = StatsFile(run)
-    started = time.monotonic() - seconds
-    network.train()
-    with interruptible() as interrupted, progress_bar() as bar:
-        task = bar.add_task(f"Training {role}", total=steps, completed=step)
-        while step < steps and not interrupted:
-            loss = classifier_step(network, optimizer, train, weights, config, step, steps)
-            step += 1
-            bar.update(task, completed=step)
-            if step % every == 0 or step == steps or interrupted:
-                scores = accuracy(network, val)
-                # The macro average: a classifier that never says "sleeveless" is no use to an edit.
-                score = sum(v for k, v in scores.items() if k.endswith("_macro")) / len(scores) * 2
-                stats.write(step=step, kimg=step * config.batch / 1000, loss=float(loss), **scores)
-                if score > best["score"]:
-                    best = {"score": score, "kimg": step * config.batch / 1000, **scores}
-                    extra = {"role": role, "training": dataclasses.asdict(config), "validation": best, **about}
-                    save_classifier(out, role, network, extra)
-                tensors = pack("network", network.state_dict()) | pack_optimizer("optimizer", optimizer)
-                save_state(run, step, tensors, {"best": best, "seconds": time.monotonic() - started})
-                bar.console.print(
-                    f"{role} {step * config.batch / 1000:.1f} kimg, loss {float(loss):.3f}, validation "
-                    + ", ".join(f"{k} {v:.3f}" for k, v in scores.items())
-                )
-    if interrupted and step < steps:
-        raise Interrupted
-    return best
+    Raises:
+        UserError: no labels, another training in the folder, or the run diverged.
+        Interrupted: told to stop; what was done is saved.
+    """
+    require_labels(train, "train")
+    require_labels(val, "val")
+    with Run(out / f"{role}-run", config, {k: about[k] for k in ("data", "preset") if k in about}) as run:
+        torch.manual_seed(config.seed)
+        network = AttributeClassifier(train.schema, config.backbone, config.image_size, config.pretrained)
+        network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        optimizer = torch.optim.AdamW(network.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True)
+        keeper = _Keeper(run, network, optimizer, val, config, role, out, about)
+        run.saved = load_state(run.folder, keeper.load)
+        if run.saved is not None:
+            console.print(f"Resuming {role} at {keeper.kimg(run.saved):.1f} of {config.kimg:g} kimg")
+        elif warm_start is not None:
+            _start_from(network, role, warm_start)
+        train = train.to(device)
+        weights = balance_weights(train.labels.cpu(), config.balance)
+        steps = max(1, round(config.kimg * 1000 / config.batch))
+        network.train()
+
+        def step(k: int) -> Terms:
+            return {"loss": classifier_step(network, optimizer, train, weights, config, k, steps)}
+
+        every = max(1, round(config.snapshot_kimg * 1000 / config.batch))
+        fit(f"Training {role}", run, range(run.saved or 0, steps), every, step, keeper)
+    return keeper.best
+
+
+class _Keeper:
+    """What a classifier's run writes down, see ``amgan.training.loop.Keeper``."""
+
+    def __init__(
+        self,
+        run: Run,
+        network: AttributeClassifier,
+        optimizer: torch.optim.Optimizer,
+        val: Garments,
+        config: ClassifierConfig,
+        role: str,
+        out: Path,
+        about: dict[str, Any],
+    ) -> None:
+        self.run, self.network, self.optimizer, self.val = run, network, optimizer, val
+        self.config, self.role, self.out, self.about = config, role, out, about
+        self.best: dict[str, float] = {"score": -1.0}
+        self.started = time.monotonic()
+
+    def kimg(self, step: int) -> float:
+        return step * self.config.batch / 1000
+
+    def load(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+        best, seconds = {k: float(v) for k, v in meta["best"].items()}, float(meta["seconds"])
+        self.network.load_state_dict(unpack("network", tensors))
+        unpack_optimizer("optimizer", self.optimizer, tensors)
+        self.best, self.started = best, time.monotonic() - seconds
+
+    def losses(self, step: int, values: dict[str, float]) -> None:
+        self.run.write_statistics(step=step, kimg=self.kimg(step), **values)
+
+    def snapshot(self, step: int) -> str:
+        tensors = pack("network", self.network.state_dict()) | pack_optimizer("optimizer", self.optimizer)
+        self.run.require_finite(step, tensors)
+        scores = accuracy(self.network, self.val)
+        # The macro average: a classifier that never says "sleeveless" is no use to an edit.
+        score = sum(v for k, v in scores.items() if k.endswith("_macro")) / len(scores) * 2
+        self.run.write_statistics(step=step, kimg=self.kimg(step), **{f"val_{k}": v for k, v in scores.items()})
+        if score > self.best["score"]:
+            self.best = {"score": score, "kimg": self.kimg(step), **scores}
+            facts = {"role": self.role, "training": to_dict(self.config), "validation": self.best, **self.about}
+            save_classifier(self.out, self.role, self.network, facts)
+        self.run.save(step, tensors, {"best": self.best, "seconds": time.monotonic() - self.started})
+        shown = ", ".join(f"{k} {v:.3f}" for k, v in scores.items())
+        return f"{self.role} {self.kimg(step):.1f} kimg, validation {shown}"
 
 
 def _start_from(network: AttributeClassifier, role: str, weights: str) -> None:
@@ -149,7 +204,7 @@ def classifier_step(
     images = warp(images, theta.to(images.device)).contiguous(memory_format=torch.channels_last)
     with autocast(images.device, config.bf16):
         logits = network(images)
-    loss = classification_loss(network.schema, logits, train.labels[index], config.smoothing)
+    loss = classification_loss(network.schema, logits, train.labels[index], smoothing=config.smoothing)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     optimizer.step()

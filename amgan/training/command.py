@@ -1,104 +1,162 @@
-"""``amgan train``: reads the data, trains what is missing, in order: teacher, judge, AMGAN."""
+"""``amgan train``: checks everything, reads the data, trains what is missing: teacher, judge, and the stages of a
+method."""
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import shlex
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich import print_json
 
-from amgan.config import override, preset
-from amgan.data.garments import load_garments
-from amgan.data.imagefolder import ImageFolder, find_metadata, read_imagefolder
+from amgan.config import changed, override, to_dict
+from amgan.data.garments import Garments, contents_hash, load_garments
+from amgan.data.imagefolder import ImageFolder, read_imagefolder
+from amgan.data.metadata import find_metadata
 from amgan.errors import UserError
-from amgan.models.amgan.method import train_amgan
+from amgan.models.methods import METHODS, find_method
 from amgan.schema import AttributeSchema
 from amgan.training import parallel
 from amgan.training.classifier import train_classifier
-from amgan.training.loop import console, pick_device
+from amgan.training.loop import pick_device
+from amgan.training.presets import Preset, override_stages, preset
+from amgan.training.run import console, finished
+from amgan.training.trainer import train
+from amgan.weights import weights_folder
 
 ROLES = ("teacher", "judge")
+CLASSIFIER = "classifier"
+STAGES = "stages"  # folder of the earlier stages' weights
+EXTRA = 0.3  # share of a batch from --extra garments where no other is given
 
 
-def data_hash(folder: ImageFolder) -> str:
-    """What identifies a data set: its metadata file and schema."""
+@dataclass(frozen=True)
+class TrainOptions:
+    """What ``amgan train`` was asked for, see ``amgan train --help``."""
+
+    data: Path
+    out: Path
+    model: str = "amgan"
+    role: str = "teacher"
+    preset: str = "small"
+    settings: tuple[str, ...] = ()
+    attributes: Path | None = None
+    warm_start: str | None = None
+    stage: str | None = None
+    extra: Path | None = None
+    device: str = "auto"
+    dry_run: bool = False
+
+
+def train_command(options: TrainOptions) -> None:
+    """See ``amgan train --help``. Raises UserError, and Interrupted."""
+    chosen = preset(options.preset)
+    if options.model == CLASSIFIER:
+        config = _classifier_config(options, chosen)
+        if options.dry_run:
+            print_json(data={"model": CLASSIFIER, "preset": options.preset, "config": to_dict(config)})
+            return
+        _Data(options, chosen.amgan.image_size).train_classifier(options.role, config, options.warm_start)
+        return
+    if options.model not in METHODS:
+        raise UserError(f"Unknown model {options.model!r}. Valid: {', '.join([*METHODS, CLASSIFIER])}.")
+    stages = _stages(options, chosen)
+    if options.dry_run:
+        shown = {name: to_dict(config) for name, config in stages.items()}
+        print_json(data={"model": options.model, "preset": options.preset, "stages": shown})
+        return
+    if options.warm_start is not None:
+        weights_folder(options.warm_start)  # a wrong name is said before hours of classifiers
+    _train_stages(options, chosen, stages)
+
+
+def _classifier_config(options: TrainOptions, chosen: Preset) -> Any:
+    if options.role not in ROLES:
+        raise UserError(f"Unknown role {options.role!r}. Valid: {', '.join(ROLES)}.")
+    if options.extra is not None or options.stage is not None:
+        raise UserError("--extra and --stage are for the training of editors; a classifier has neither.")
+    if parallel.launched_count() > 1:
+        raise UserError("A classifier trains in one process; start it without torchrun.")
+    return override(getattr(chosen, options.role), options.settings)
+
+
+def _stages(options: TrainOptions, chosen: Preset) -> dict[str, Any]:
+    """The stages to be trained, by name."""
+    stages = override_stages(chosen.stages, list(options.settings))
+    if options.extra is not None:
+        stages = {n: c if c.lessons.extra else changed(c, extra=EXTRA) for n, c in stages.items()}
+    elif any(c.lessons.extra for c in stages.values()):
+        raise UserError("The setting extra does nothing here: it is the share of --extra garments, and there are none.")
+    if options.stage is None:
+        return stages
+    if options.stage not in stages:
+        raise UserError(f"Unknown stage {options.stage!r} of preset {options.preset}. Valid: {', '.join(stages)}.")
+    return {options.stage: stages[options.stage]}
+
+
+def _train_stages(options: TrainOptions, chosen: Preset, stages: dict[str, Any]) -> None:
+    device = pick_device(options.device)
+    *earlier, last = stages
+    data = _Data(options, stages[last].image_size)
+    extra = data.extra(options.extra) if options.extra is not None else None
+    for role in ROLES:
+        if finished(options.out, role):
+            continue
+        if parallel.launched_count() > 1:
+            raise UserError(f"No finished {role} in {options.out}: train the classifiers first, without torchrun.")
+        console.print(f"No finished {role} in {options.out}: it is trained first.")
+        data.train_classifier(role, getattr(chosen, role))
+    start = options.warm_start
+    with parallel.joined(device):
+        for name, config in stages.items():
+            out = options.out / STAGES / name if name in earlier else options.out
+            about = {**data.about, "command": shlex.join(["amgan", *sys.argv[1:]])}
+            if len(chosen.stages) > 1:
+                about["stage"] = name
+                if parallel.rank() == 0:
+                    console.print(f"Stage {name}, in {out}")
+            train(
+                find_method(options.model), data.train, data.val, config, out, device, about, options.out, start, extra
+            )
+            start = str(out)
+
+
+class _Data:
+    """The labelled folder, checked and cut out, and what identifies it."""
+
+    def __init__(self, options: TrainOptions, size: int) -> None:
+        self.options, self.device, self.size = options, pick_device(options.device), size
+        schema = AttributeSchema.load(options.attributes) if options.attributes else None
+        self.folder = read_imagefolder(options.data, schema)
+        # What can be wrong is looked for before the photos are cut out.
+        self._extra = read_imagefolder(options.extra) if options.extra is not None else None
+        records = [self.folder.split("train"), self.folder.split("val")]
+        self.about: dict[str, Any] = {"data": _identity(self.folder), "preset": options.preset}
+        self.train, self.val = (load_garments(self.folder, r, size) for r in records)
+
+    def extra(self, path: Path) -> Garments:
+        """Garments with true edits, in the schema of the data. Raises UserError."""
+        assert self._extra is not None
+        self.about["extra"] = _identity(self._extra)
+        added = load_garments(self._extra, self._extra.split("train"), self.size).with_schema(self.folder.schema)
+        console.print(f"{len(added.truths or ()):,} true edits from {path}")
+        return added
+
+    def train_classifier(self, role: str, config: Any, start: str | None = None) -> None:
+        out, garments = self.options.out, self.train.with_truths()
+        best = train_classifier(garments, self.val, config, role, out, self.device, self.about, start)
+        console.print(f"{role}: {json.dumps({k: round(v, 4) for k, v in best.items()})}, in {out / role}")
+
+
+def _identity(folder: ImageFolder) -> str:
+    """What identifies a data set: its metadata file, its schema, and its pictures."""
     metadata = find_metadata(folder.root)
     assert metadata is not None
     digest = hashlib.sha256(metadata.read_bytes())
     digest.update(json.dumps(folder.schema.to_dict()).encode())
+    digest.update(contents_hash(folder, folder.records).encode())
     return digest.hexdigest()[:16]
-
-
-def train_command(
-    data: Path,
-    out: Path,
-    model: str,
-    role: str,
-    preset_name: str,
-    settings: list[str],
-    attributes: Path | None,
-    warm_start: str | None,
-    extra: Path | None,
-    device_name: str,
-    dry_run: bool,
-) -> None:
-    """See ``amgan train --help``. Raises UserError."""
-    if model not in ("amgan", "classifier"):
-        raise UserError(f"Unknown model {model!r}. Valid: amgan, classifier.")
-    if role not in ROLES:
-        raise UserError(f"Unknown role {role!r}. Valid: {', '.join(ROLES)}.")
-    chosen = preset(preset_name)
-    config = override(chosen.amgan if model == "amgan" else getattr(chosen, role), settings)
-    if dry_run:
-        print_json(data={"model": model, "preset": preset_name, "config": dataclasses.asdict(config)})
-        return
-    device = pick_device(device_name)
-    folder = read_imagefolder(data, AttributeSchema.load(attributes) if attributes else None)
-    size = config.image_size if model == "amgan" else chosen.amgan.image_size
-    train = load_garments(folder, folder.split("train"), size)
-    val = load_garments(folder, folder.split("val"), size)
-    about = {"data": data_hash(folder), "preset": preset_name}
-    added = None
-    if extra is not None:
-        if model != "amgan":
-            raise UserError("--extra is for the training of AMGAN; a classifier learns from its own data alone.")
-        more = read_imagefolder(extra)
-        added = load_garments(more, more.split("train"), size).with_schema(folder.schema)
-        about["extra"] = data_hash(more)
-        console.print(f"{len(added.truths or ()):,} true edits from {extra}")
-
-    def classifier(role: str, config: Any, start: str | None = None) -> None:
-        best = train_classifier(train.with_truths(), val, config, role, out, device, about, start)
-        console.print(f"{role}: {json.dumps({k: round(v, 4) for k, v in best.items()})}, in {out / role}")
-
-    several = parallel.launched_count() > 1
-    if model == "classifier":
-        if several:
-            raise UserError("A classifier trains in one process; start it without torchrun.")
-        classifier(role, config, warm_start)
-        return
-    for missing in ROLES:
-        ready = (out / missing / "config.json").is_file() and _finished(out, missing)
-        if not ready and several:
-            raise UserError(f"No finished {missing} in {out}: train the classifiers first, without torchrun.")
-        if not ready:
-            console.print(f"No finished {missing} in {out}: it is trained first.")
-            classifier(missing, getattr(chosen, missing))
-    with parallel.joined(device):
-        about["command"] = shlex.join(["amgan", *sys.argv[1:]])
-        train_amgan(train, val, config, out, device, about, warm_start, added)
-
-
-def _finished(out: Path, role: str) -> bool:
-    """A classifier without a run beside it was put there ready-made; one with a run must have come to its end."""
-    run = out / f"{role}-run"
-    if not run.is_dir():
-        return True
-    config = json.loads((run / "run.json").read_text(encoding="utf-8"))["config"]
-    states = sorted(run.glob("state-????????"))
-    return bool(states) and int(states[-1].name[6:]) >= max(1, round(config["kimg"] * 1000 / config["batch"]))

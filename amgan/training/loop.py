@@ -1,4 +1,5 @@
-"""What both trainings share: the run folder, progress in images, interruption, and seeds that follow from the step.
+"""The loop that every training runs in: progress in images, interruption, divergence, and seeds that follow from the
+step.
 
 Every random draw of step ``k`` comes from a generator seeded by (seed, k). So a resumed run sees what the unbroken one
 would have seen, and no generator state is saved.
@@ -7,23 +8,104 @@ would have seen, and no generator state is saved.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import json
+import math
 import os
 import signal
-import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import torch
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor
 
-from amgan.errors import UserError
-from amgan.files import write_atomic
+from amgan.errors import Interrupted, UserError
+from amgan.models.interface import Terms
+from amgan.training import parallel
+from amgan.training.run import Run, console
 
-console = Console(stderr=True)
+LOG_EVERY = 50  # steps
+
+
+class Keeper(Protocol):
+    """What a run writes down."""
+
+    def losses(self, step: int, values: dict[str, float]) -> None:
+        """Losses after so many steps."""
+        ...
+
+    def snapshot(self, step: int) -> str:
+        """Validate and save; returns a line that says how it went."""
+        ...
+
+
+def fit(
+    title: str,
+    run: Run | None,
+    steps: range,
+    snapshot_every: int,
+    train_step: Callable[[int], Terms],
+    journal: Keeper | None,
+) -> None:
+    """Train for ``steps`` (from where the run stands to its end).
+
+    Args:
+        run: the folder; None in all but the first of several processes, which neither log nor save.
+        train_step: of a step from 0 on; returns losses without waiting for the device.
+        journal: None likewise.
+
+    Raises:
+        Interrupted: it was told to stop, and has saved.
+        UserError: the losses are not finite any more.
+    """
+    done, end, stop = steps.start, steps.stop, False
+    first = _FirstNotFinite()
+    with interruptible() as interrupted, progress_bar(visible=run is not None) as bar:
+        task = bar.add_task(title, total=end, completed=done)
+        while done < end and not stop:
+            losses = train_step(done)
+            done += 1
+            first.watch(done, losses)
+            bar.update(task, completed=done)
+            # Asking all processes costs a wait, so only one in ten steps does.
+            if not parallel.active() or done % 10 == 0:
+                stop = parallel.any_process(bool(interrupted))
+            logs, saves = done % LOG_EVERY == 0 or done == 1, done % snapshot_every == 0 or done == end or stop
+            if logs or saves:  # the only places where the loop waits for the device
+                at = first.step()
+                if at is not None:
+                    raise UserError(run.not_finite(at, "the losses") if run else f"Diverged at step {at}.")
+            if logs:
+                values = {k: float(parallel.mean_over_processes(v)) for k, v in losses.items()}
+                if journal is not None:
+                    journal.losses(done, values)
+            if saves and journal is not None:
+                bar.update(task, description="Validating")
+                bar.console.print(journal.snapshot(done))
+                bar.update(task, description=title)
+    parallel.wait_for_all()
+    if stop and done < end:
+        raise Interrupted
+
+
+class _FirstNotFinite:
+    """Remembers, on the device, the first step that had a loss that is not finite."""
+
+    def __init__(self) -> None:
+        self._step: Tensor | None = None
+
+    def watch(self, step: int, losses: Terms) -> None:
+        bad = ~torch.isfinite(torch.stack([v.float() for v in losses.values()])).all()
+        mine = torch.where(bad, float(step), math.inf)
+        self._step = mine if self._step is None else torch.minimum(self._step, mine)
+
+    def step(self) -> int | None:
+        """The first such step in any of the processes; all must ask."""
+        assert self._step is not None
+        first = parallel.least_over_processes(self._step)
+        return int(first) if math.isfinite(first) else None
+
+
+# --- Seeds ------------------------------------------------------------------------------------------------------------
 
 
 def step_seed(seed: int, step: int) -> int:
@@ -38,53 +120,22 @@ def seed_step(seed: int, step: int) -> torch.Generator:
     return torch.Generator().manual_seed(value)
 
 
+# --- Surroundings -----------------------------------------------------------------------------------------------------
+
+
 def pick_device(name: str = "auto") -> torch.device:
     """``auto`` takes CUDA where there is one, and of several the one that a launcher meant. Raises UserError."""
-    if name == "auto" and not torch.cuda.is_available():
-        return torch.device("cpu")
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
+        if not there:
+            return torch.device("cpu")
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(device)
         return device
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise UserError(f"Device {name!r} is not available here; valid: cpu, auto.")
-    try:
-        return torch.device(name)
-    except RuntimeError:
-        raise UserError(f"Unknown device {name!r}; valid: auto, cpu, cuda, cuda:1.") from None
-
-
-def bf16_pays(device: torch.device) -> bool:
-    """Whether a device multiplies bfloat16 faster than float32: GPUs do, CPUs with matrix tiles (AMX). AVX-512 has
-    bfloat16 products too, at half the rate of float32's."""
-    return device.type != "cpu" or torch.cpu._is_amx_tile_supported()
-
-
-def autocast(device: torch.device, bf16: bool) -> torch.autocast:
-    """Within: products in bfloat16 if that is wanted and pays."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=bf16 and bf16_pays(device))
-
-
-def claim_run(folder: Path, config: Any, data: dict[str, Any]) -> None:
-    """Make the run folder, or check that it holds the same run. Raises UserError naming the settings that differ."""
-    settings = {"config": dataclasses.asdict(config), "data": data}
-    path = folder / "run.json"
-    if path.is_file():
-        old = json.loads(path.read_text(encoding="utf-8"))
-        # Settings that did not exist yet had their default's effect.
-        old["config"] = dataclasses.asdict(type(config)()) | old.get("config", {})
-        differing = sorted(
-            f"{k}: {old[part].get(k)!r} there, {settings[part].get(k)!r} now"
-            for part in settings
-            for k in old.get(part, {}).keys() | settings[part].keys()
-            if old.get(part, {}).get(k) != settings[part].get(k) and k != "kimg"
-        )
-        if differing:
-            raise UserError(
-                f"{folder} holds a run with other settings ({'; '.join(differing)}). "
-                "Give another --out, or the same settings to resume."
-            )
-    write_atomic(path, json.dumps(settings, indent=1) + "\n")
+    valid = ["auto", "cpu", *(["cuda"] if there else []), *(f"cuda:{i}" for i in range(there))]
+    if name not in valid:
+        raise UserError(f"Device {name!r} is not available here; valid: {', '.join(valid)}.")
+    return torch.device(name)
 
 
 @contextlib.contextmanager
@@ -113,15 +164,3 @@ def progress_bar(visible: bool = True) -> Progress:
         speed_estimate_period=120,
         disable=not visible,
     )
-
-
-class StatsFile:
-    """``stats.jsonl``: one JSON object a line, for machines."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "stats.jsonl"
-        self.start = time.monotonic()
-
-    def write(self, **values: Any) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({k: round(v, 6) if isinstance(v, float) else v for k, v in values.items()}) + "\n")

@@ -1,9 +1,9 @@
 """Several processes, one device each, on one batch: ``torchrun --nproc-per-node 8 -m amgan train …``.
 
-Every process plans the same batch and works on its rows; losses are divided by counts over the whole batch, and
-gradients are averaged by hand after each backward pass. (Wrapping networks in DistributedDataParallel would not do: its
-hooks see each backward pass through a critic alone, and a penalty's double backward wrongly.) All of this does nothing
-in a single process.
+Every process plans the same batch and works on its rows; losses are divided by counts over the whole batch, which the
+plan knows, and gradients are averaged by hand after each backward pass. (Wrapping networks in DistributedDataParallel
+would not do: its hooks see each backward pass through a critic alone, and a penalty's double backward wrongly.) All of
+this does nothing in a single process.
 """
 
 from __future__ import annotations
@@ -64,14 +64,13 @@ def mean_over_processes(value: Tensor) -> Tensor:
     return value / world()
 
 
-def count_of_whole_batch(count: Tensor) -> Tensor:
-    """What a sum over this process's rows is to be divided by, so that the mean over processes is the sum over the
-    batch by the batch's count, at least 1."""
+def least_over_processes(value: Tensor) -> float:
+    """The least of a value over all processes; all must ask."""
     if not active():
-        return count.clamp(min=1)
-    count = count.detach().float().clone()
-    dist.all_reduce(count)
-    return count.clamp(min=1) / world()
+        return float(value)
+    value = value.detach().float().clone()
+    dist.all_reduce(value, dist.ReduceOp.MIN)
+    return float(value)
 
 
 def average_gradients(parameters: Iterable[Tensor]) -> None:

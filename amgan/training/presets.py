@@ -27,7 +27,7 @@ class Preset:
 
 PAPER = AmganConfig()
 
-# What two CPU cores train in an hour and a half. A small generator; silhouettes in the place of CAMs; pairs made by hand.
+# What two CPU cores train in an hour and a half: a small generator, silhouettes in place of CAMs, pairs made by hand.
 _SMALL = changed(
     PAPER,
     channels=32,

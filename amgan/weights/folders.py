@@ -6,7 +6,6 @@ A name is looked for among the shipped ones, then as a folder, then (``hf-hub:or
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import tempfile
@@ -20,11 +19,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from amgan.config import AmganConfig, from_dict
+from amgan.config import from_dict, to_dict
 from amgan.errors import UserError
 from amgan.files import write_atomic
-from amgan.models.amgan.generator import Generator
 from amgan.models.classifier import AttributeClassifier
+from amgan.models.methods import find_method
 from amgan.schema import AttributeSchema
 
 SHIPPED = Path(__file__).parent
@@ -173,23 +172,21 @@ def load_classifier(weights: str | Path, role: str = "teacher") -> AttributeClas
 
 
 def save_generator(
-    folder: Path, network: Generator, config: AmganConfig, extra: dict[str, Any], half: bool = True
+    folder: Path, network: nn.Module, config: Any, extra: dict[str, Any], model: str = "amgan", half: bool = True
 ) -> None:
-    """Write ``folder/editor/``."""
-    values = {
-        "model": "amgan",
-        "schema": network.schema.to_dict(),
-        "config": dataclasses.asdict(config),
-        **extra,
-    }
+    """Write ``folder/editor/``: a generator of ``model`` (see ``amgan.models.methods``), and the settings that had an
+    effect."""
+    schema: AttributeSchema = network.schema  # type: ignore[assignment]
+    values = {"model": model, "schema": schema.to_dict(), "config": to_dict(config), **extra}
     _write_part(folder, "editor", network.state_dict(), values, torch.float16 if half else None)
 
 
-def load_generator(weights: str | Path) -> tuple[Generator, AmganConfig, str]:
+def load_generator(weights: str | Path) -> tuple[Any, Any, str]:
     """Generator in eval mode, its training configuration, and its content hash. Raises UserError."""
     values, tensors, identity = _read_part(weights, "editor")
-    config = from_dict(AmganConfig, values["config"])
-    network = Generator.from_config(AttributeSchema.from_dict(values["schema"]), config)
+    method = find_method(values["model"])
+    config = from_dict(method.Config, values["config"])
+    network = method.make_generator(AttributeSchema.from_dict(values["schema"]), config)
     _fill(network, tensors, "editor", weights)
     return network.to(memory_format=torch.channels_last), config, identity  # type: ignore[call-overload]
 

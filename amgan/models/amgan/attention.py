@@ -17,8 +17,35 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from amgan.attributes import kind
+from amgan.models.interface import EditBatch
 from amgan.pixels import dilate, open_mask
 from amgan.schema import AttributeSchema
+
+
+def attention_target(
+    schema: AttributeSchema, kind_of_target: str, batch: EditBatch, cams: tuple[Tensor, Tensor] | None
+) -> Tensor:
+    """The target of a batch's masks: where source and reference differ, in the rows whose reference is the true edit;
+    elsewhere one of the three above.
+
+    Args:
+        kind_of_target: ``source``, ``union`` or ``masks``.
+        cams: of the ``guessed_rows``, (u, M, h, w) each: those of the present values on the sources, and of the wanted
+            values on the references. None where no edited attribute needs them.
+
+    Returns:
+        alpha*, float (B, 1, S, S) in [0, 1].
+    """
+    rows, target = batch.guessed_rows, true_target(batch.source, batch.reference)
+    if not len(rows):
+        return target
+    edited, maps = batch.edited[rows], None
+    if cams is not None:
+        maps = cam_target(*cams, edited, batch.source.shape[-1], kind_of_target != "source")
+    if kind_of_target == "masks":
+        maps = mask_target(schema, batch.source_mask[rows], batch.reference_mask[rows], edited, maps)
+    assert maps is not None
+    return target.index_copy(0, rows, maps)
 
 
 def cam_target(source: Tensor, reference: Tensor, edited: Tensor, size: int, union: bool) -> Tensor:

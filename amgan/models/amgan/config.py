@@ -104,7 +104,7 @@ class AmganConfig:
             "attention": (not w.att and not w.balanced, "att is 0"),
             "mask_loss": (not w.att, "att is 0"),
             "pair": (not d.pairs, "there are no pairs (pairs is 0)"),
-            "extra": (not d.pairs, "there are no pairs (pairs is 0)"),
+            "extra": (not d.extra, "there are no --extra garments"),
             "balanced": (not w.att and not (w.pair and d.pairs), "att and pair are 0"),
             "r1_every": (c.objective == "wgan-gp", "WGAN-GP pays its penalty in every step"),
         }

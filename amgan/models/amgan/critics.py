@@ -1,5 +1,7 @@
-"""What tells real from generated while AMGAN trains: the paper's two critics of pixels, or one of the teacher's
-features."""
+"""What tells real from edited while AMGAN trains: the paper's two critics of pixels, or one of the teacher's features.
+
+Both give the terms of L_D and those of L_G that pass through them; the sums are in losses.py.
+"""
 
 from __future__ import annotations
 
@@ -8,45 +10,54 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from amgan.config import AmganConfig
+from amgan.models.amgan.config import AmganConfig
 from amgan.models.amgan.crop import crop, edit_boxes
 from amgan.models.amgan.discriminators import Discriminator, FeatureCritic
 from amgan.models.amgan.losses import (
+    CriticTerms,
     critic_adversarial,
-    critic_loss,
+    critic_penalty,
     generator_adversarial,
-    gradient_penalty,
-    r1_penalty,
     wanted_classification,
 )
-from amgan.models.classifier import AttributeClassifier
+from amgan.models.classifier import AttributeClassifier, classification_loss
 from amgan.models.interface import EditBatch, Generated, make_condition
-from amgan.training.loop import autocast
+from amgan.models.precision import autocast
 
-Losses = dict[str, Tensor]
 Maps = dict[str, Tensor]  # the teacher's, of AttributeClassifier.features
+ByCritic = dict[str, Tensor]
+
+
+class Views(Protocol):
+    """What critics are shown of a batch, besides the batch.
+
+    Attributes:
+        edited: the generator's.
+        edited_features: the teacher's features of the edited pictures.
+        real_features: the teacher's features of what the critic of features takes for real.
+    """
+
+    @property
+    def edited(self) -> Generated: ...
+    @property
+    def edited_features(self) -> Maps: ...
+    @property
+    def real_features(self) -> Maps: ...
 
 
 class Critics(Protocol):
-    """Critics with their optimiser's parameters."""
+    """One critic or several."""
 
     def networks(self) -> dict[str, nn.Module]:
         """By the name under which they are saved."""
         ...
 
-    def loss(
-        self, batch: EditBatch, edited: Generated, seen: Maps | None, real: Maps | None, step: int
-    ) -> tuple[Tensor, Losses]:
-        """L_D, and its terms to log.
-
-        Args:
-            seen: the teacher's features of the edited pictures, where those are computed.
-            real: of ``real_pictures``, where those are known already.
-        """
+    def critic_terms(self, batch: EditBatch, views: Views, step: int) -> dict[str, CriticTerms]:
+        """The terms of L_D by critic; the edited pictures are detached here."""
         ...
 
-    def view(self, batch: EditBatch, edited: Generated, seen: Maps | None) -> Losses:
-        """L_adv^G and L_cls^G, weighted."""
+    def generator_terms(self, batch: EditBatch, views: Views) -> tuple[ByCritic, ByCritic]:
+        """L_adv^G and L_cls^G by critic; the latter empty where its weight is 0."""
         ...
 
 
@@ -54,104 +65,79 @@ class PixelCritics:
     """The paper's: D_I sees the whole picture, D_C a crop around the edit at half the size; both have a class head."""
 
     def __init__(self, teacher: AttributeClassifier, config: AmganConfig) -> None:
-        c, self.schema, self.config = config, teacher.schema, config
-        self.i = Discriminator(self.schema, c.image_size, c.critic_channels, c.critic_layers, c.critic_cap)
-        self.c = Discriminator(self.schema, c.image_size // 2, c.critic_channels, c.critic_layers - 2, c.critic_cap)
+        c, size, self.schema, self.config = config.critics, config.image_size, teacher.schema, config
+        self.i = Discriminator(self.schema, size, c.critic_channels, c.critic_layers, c.critic_cap)
+        self.c = Discriminator(self.schema, size // 2, c.critic_channels, c.critic_layers - 2, c.critic_cap)
 
     def networks(self) -> dict[str, nn.Module]:
         return {"critic_i": self.i, "critic_c": self.c}
 
-    def loss(
-        self, batch: EditBatch, edited: Generated, seen: Maps | None, real: Maps | None, step: int
-    ) -> tuple[Tensor, Losses]:
-        config = self.config
-        fake, boxes = edited.image.detach(), edit_boxes(edited.mask)
-        pictures = {"I": (batch.photos, fake), "C": (crop(batch.photos, boxes), crop(fake, boxes))}
-        total = torch.zeros((), device=fake.device)
-        logged: Losses = {}
-        for name, critic in (("I", self.i), ("C", self.c)):
-            real_pictures, fake_pictures = pictures[name]
-            with autocast(fake.device, config.bf16):
-                answer, fake_source = critic(real_pictures), critic(fake_pictures)[0]
-            loss, terms = critic_loss(config, self.schema, name, answer, fake_source, batch.labels)
-            total, logged = total + loss, logged | terms
-            # Penalties differentiate twice: in full precision.
-            if config.objective == "wgan-gp":
-                penalty = gradient_penalty(critic, real_pictures, fake_pictures, batch.mix)
-                total, logged[f"D_{name}/gp"] = total + config.gp * penalty, penalty.detach()
-            elif step % config.r1_every == 0:
-                for kind, at in (("r1", real_pictures), ("r2", fake_pictures)):
-                    if kind == "r1" or config.objective == "r3gan":
-                        penalty = r1_penalty(critic, at)
-                        total = total + 0.5 * config.gp * config.r1_every * penalty
-                        logged[f"D_{name}/{kind}"] = penalty.detach()
-        return total, logged
+    def critic_terms(self, batch: EditBatch, views: Views, step: int) -> dict[str, CriticTerms]:
+        config, fake, boxes = self.config, views.edited.image.detach(), edit_boxes(views.edited.mask)
+        terms = {}
+        for name, critic, x, x_edited in (
+            ("I", self.i, batch.photos, fake),
+            ("C", self.c, crop(batch.photos, boxes), crop(fake, boxes)),
+        ):
+            with autocast(fake.device, config.optimisation.bf16):
+                (real, classes), (fake_source, _) = critic(x), critic(x_edited)
+            adv = critic_adversarial(config.critics.objective, real, fake_source)
+            cls = classification_loss(self.schema, classes, batch.labels, batch.counts.labels)
+            # Differentiated twice: in full precision.
+            penalty = critic_penalty(config.critics, lambda p, d=critic: d(p)[0], x, x_edited, batch.mix, step)
+            terms[name] = CriticTerms(adv, cls, penalty)
+        return terms
 
-    def view(self, batch: EditBatch, edited: Generated, seen: Maps | None) -> Losses:
-        c = self.config
-        losses: Losses = {}
-        boxes = edit_boxes(edited.mask)
-        for name, critic in (("I", self.i), ("C", self.c)):
-            pictures, photos = edited.image, batch.photos
-            if name == "C":
-                pictures, photos = crop(pictures, boxes), crop(photos, boxes)
-            with autocast(pictures.device, c.bf16):
-                source, classes = critic(pictures)
+    def generator_terms(self, batch: EditBatch, views: Views) -> tuple[ByCritic, ByCritic]:
+        objective, edited, boxes = self.config.critics.objective, views.edited.image, edit_boxes(views.edited.mask)
+        adv, cls = {}, {}
+        for name, critic, x, x_edited in (
+            ("I", self.i, batch.photos, edited),
+            ("C", self.c, crop(batch.photos, boxes), crop(edited, boxes)),
+        ):
+            with autocast(edited.device, self.config.optimisation.bf16):
+                source, classes = critic(x_edited)
                 with torch.no_grad():
-                    real = critic(photos)[0] if c.objective == "r3gan" else None
-            losses[f"adv_{name}"] = c.adv * generator_adversarial(c.objective, source, real)
-            losses[f"cls_{name}"] = c.cls * wanted_classification(self.schema, classes, batch.wanted, batch.edited)
-        return losses
-
-
-def real_pictures(batch: EditBatch) -> Tensor:
-    """What the critic of features takes for real, (B, 3, S, S): true edits, else photographs."""
-    return torch.where(batch.true[:, None, None, None] > 0, batch.reference, batch.photos)
+                    real = critic(x)[0] if objective == "r3gan" else None
+            adv[name] = generator_adversarial(objective, source, real)
+            cls[name] = wanted_classification(self.schema, classes, batch.wanted, batch.edited, batch.counts.wanted)
+        return adv, cls
 
 
 class FeatureCritics:
     """One critic of the frozen teacher's feature maps (Projected GAN, Sauer et al. 2021): with a trained eye it learns
-    in hundreds of steps, from a thousand pictures, what critics of pixels have to discover. What a picture shall be is
-    told to it (projection discriminator, Miyato and Koyama 2018), so it judges attributes and realism at once. Where a
-    true edit is known it is compared with that, else with a photograph."""
+    in hundreds of steps, from a thousand pictures, what critics of pixels have to discover. It is given the attributes
+    that a picture shall show (projection discriminator, Miyato and Koyama 2018), so it judges attributes and realism at
+    once. Where a true edit is known it is compared with that, else with a photograph. Classes are the teacher's."""
 
     def __init__(self, teacher: AttributeClassifier, config: AmganConfig) -> None:
         self.schema, self.config, self.teacher = teacher.schema, config, teacher
-        self.f = FeatureCritic(self.schema, teacher.feature_channels, config.critic_channels)
+        self.f = FeatureCritic(self.schema, teacher.feature_channels, config.critics.critic_channels)
 
     def networks(self) -> dict[str, nn.Module]:
         return {"critic_f": self.f}
 
-    def loss(
-        self, batch: EditBatch, edited: Generated, seen: Maps | None, real: Maps | None, step: int
-    ) -> tuple[Tensor, Losses]:
-        assert seen is not None
-        labels = torch.where(batch.true[:, None] > 0, batch.wanted, batch.labels)
-        with autocast(labels.device, self.config.bf16):
-            if real is None:
-                with torch.no_grad():
-                    real = self.teacher.features(real_pictures(batch))
-            real_source = self.f(real, self._told(labels))
-            fake_source = self.f({k: v.detach() for k, v in seen.items()}, self._told(batch.wanted))
-        pairs = zip(real_source, fake_source, strict=True)
-        loss = torch.stack([critic_adversarial("hinge", r, f) for r, f in pairs]).mean()
-        return loss, {"D_F/adv": loss.detach()}
+    def critic_terms(self, batch: EditBatch, views: Views, step: int) -> dict[str, CriticTerms]:
+        labels = torch.where(batch.difference[:, None] > 0, batch.wanted, batch.labels)
+        real, fake = views.real_features, {k: v.detach() for k, v in views.edited_features.items()}
+        with autocast(labels.device, self.config.optimisation.bf16):
+            real_maps = self.f(real, self._condition(labels))
+            fake_maps = self.f(fake, self._condition(batch.wanted))
+        pairs = zip(real_maps, fake_maps, strict=True)
+        return {"F": CriticTerms(torch.stack([critic_adversarial("hinge", r, f) for r, f in pairs]).mean())}
 
-    def view(self, batch: EditBatch, edited: Generated, seen: Maps | None) -> Losses:
-        assert seen is not None
-        c = self.config
-        with autocast(edited.image.device, c.bf16):
-            source = self.f(seen, self._told(batch.wanted))
-            classes = self.teacher.head(seen["pooled"]).float()
-        adversarial = torch.stack([generator_adversarial("hinge", s) for s in source]).mean()
-        losses = {"adv_F": c.adv * adversarial}
-        if c.cls > 0:
-            losses["cls_F"] = c.cls * wanted_classification(self.schema, classes, batch.wanted, batch.edited)
-        return losses
+    def generator_terms(self, batch: EditBatch, views: Views) -> tuple[ByCritic, ByCritic]:
+        with autocast(batch.wanted.device, self.config.optimisation.bf16):
+            maps = self.f(views.edited_features, self._condition(batch.wanted))
+            classes = self.teacher.head(views.edited_features["pooled"]).float()
+        adv = torch.stack([generator_adversarial("hinge", m) for m in maps]).mean()
+        cls = wanted_classification(self.schema, classes, batch.wanted, batch.edited, batch.counts.wanted)
+        return {"F": adv}, {"F": cls}
 
-    def _told(self, labels: Tensor) -> Tensor:
+    def _condition(self, labels: Tensor) -> Tensor:
+        """All known labels, (B, N + M)."""
         return make_condition(self.schema, labels, labels >= 0)
 
 
 def make_critics(teacher: AttributeClassifier, config: AmganConfig) -> Critics:
-    return FeatureCritics(teacher, config) if config.critics == "features" else PixelCritics(teacher, config)
+    return FeatureCritics(teacher, config) if config.critics.critics == "features" else PixelCritics(teacher, config)

@@ -36,7 +36,7 @@ class Discriminator(nn.Module):
 
 
 class FeatureCritic(nn.Module):
-    """Realness at each place of several feature maps, given what the picture is said to show.
+    """Realness at each place of several feature maps, given the attributes that the picture shall show.
 
     Spectral normalisation bounds its slope, so no penalty is needed; maps are scaled to unit mean square first, as
     networks differ in how large theirs are.
@@ -60,7 +60,7 @@ class FeatureCritic(nn.Module):
             }
         )
         self.sources = nn.ModuleDict({name: spectral_norm(nn.Conv2d(width, 1, 1)) for name in channels})
-        self.told = nn.ModuleDict(
+        self.projections = nn.ModuleDict(
             {name: spectral_norm(nn.Linear(schema.n_values + schema.n_attributes, width)) for name in channels}
         )
 
@@ -70,6 +70,6 @@ class FeatureCritic(nn.Module):
         for name, body in self.bodies.items():
             x = maps[name]
             h = body(x * x.float().square().mean((1, 2, 3), keepdim=True).add(1e-6).rsqrt().to(x.dtype))
-            told = self.told[name](condition)[:, :, None, None]
-            out.append((self.sources[name](h) + (h * told).sum(1, keepdim=True)).float())
+            projected = (h * self.projections[name](condition)[:, :, None, None]).sum(1, keepdim=True)
+            out.append((self.sources[name](h) + projected).float())
         return out

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from amgan.config import AmganConfig
 from amgan.errors import UserError
+from amgan.models.amgan.config import GeneratorConfig
 from amgan.models.blocks import conv_of_planes, laid_out_as
 from amgan.models.interface import Generated
 from amgan.schema import AttributeSchema
@@ -18,18 +18,18 @@ from amgan.schema import AttributeSchema
 CONTEXT = 32  # numbers in which the whole picture is summed up
 
 
-class Told(NamedTuple):
+class PairCode(NamedTuple):
     """Codes that were read off pairs (see encoder.py), for training.
 
     Attributes:
-        mean, spread: mean and log variance, (B, code).
-        known: bool (B,), which rows have them; the others take the prior's mean.
+        mean, logvar: (B, code).
+        used: bool (B,), which rows use them; the others take the prior's mean.
         noise: normal, (B, code).
     """
 
     mean: Tensor
-    spread: Tensor
-    known: Tensor
+    logvar: Tensor
+    used: Tensor
     noise: Tensor
 
 
@@ -160,13 +160,13 @@ class Generator(nn.Module):
             nn.init.zeros_(self.prior.bias)
 
     @classmethod
-    def from_config(cls, schema: AttributeSchema, config: AmganConfig) -> Generator:
+    def from_config(cls, schema: AttributeSchema, config: GeneratorConfig) -> Generator:
         c = config
         return cls(schema, c.channels, c.blocks, c.inner_stride, c.skips, c.context, c.code, c.blank)
 
-    def forward(self, x: Tensor, condition: Tensor, told: Told | None = None) -> Generated:
-        """Pictures in [-1, 1], float (B, 3, S, S), conditions (B, N + M) of ``make_condition``, and what codes were
-        told; the prior's mean, the typical edit, when not given."""
+    def forward(self, x: Tensor, condition: Tensor, code: PairCode | None = None) -> Generated:
+        """Pictures in [-1, 1], float (B, 3, S, S), conditions (B, N + M) of ``make_condition``, and codes of
+        pairs; the prior's mean, the typical edit, when not given."""
         m = condition
         h = F.pixel_unshuffle(x, self.inner_stride) if self.inner_stride > 1 else x
         h0 = F.relu(self.stem_norm(_conv_beside_planes(self.stem, laid_out_as(h, x), m), m))  # (B, c, S/i, S/i)
@@ -178,7 +178,7 @@ class Generator(nn.Module):
         prior = None
         if self.prior is not None:
             prior = self.prior(m).float()
-            m = torch.cat([m, self._drawn_code(prior, told).to(m.dtype)], dim=1)
+            m = torch.cat([m, self._drawn_code(prior, code).to(m.dtype)], dim=1)
         for block in self.blocks:
             h = block(h, m)
         h = F.interpolate(h, scale_factor=2.0)
@@ -190,8 +190,8 @@ class Generator(nn.Module):
         if self.head is not None:
             c = h.shape[1]
             # Two convolutions: nothing has to be copied together, and x mostly needs no gradient.
-            seen = _conv_beside_planes(self.head, x, colour if self.context is not None else None, c)
-            h = F.relu(F.conv2d(h, self.head.weight[:, :c], padding=1) + seen)
+            of_x = _conv_beside_planes(self.head, x, colour if self.context is not None else None, c)
+            h = F.relu(F.conv2d(h, self.head.weight[:, :c], padding=1) + of_x)
         heads = [self.picture, self.mask] if self.gate is None else [self.picture, self.mask, self.gate]
         raw, mask = self.paint(_together(heads, h).float(), x.float(), colour)
         return Generated(mask * raw + (1 - mask) * x.float(), mask, raw, prior)
@@ -212,9 +212,9 @@ class Generator(nn.Module):
             picture = picture + start
         return torch.tanh(picture), mask
 
-    def _drawn_code(self, prior: Tensor, told: Told | None) -> Tensor:
+    def _drawn_code(self, prior: Tensor, code: PairCode | None) -> Tensor:
         mean, _ = prior.chunk(2, dim=1)
-        if told is None:
+        if code is None:
             return mean
-        drawn = told.mean + told.noise * (told.spread / 2).exp()
-        return torch.where(told.known[:, None], drawn, mean)
+        drawn = code.mean + code.noise * (code.logvar / 2).exp()  # the reparametrisation trick
+        return torch.where(code.used[:, None], drawn, mean)

@@ -1,30 +1,38 @@
-"""The losses of AMGAN (ICCV 2019, section 3), in the paper's order and with its names.
+"""The losses of AMGAN (ICCV 2019, section 3), in the paper's order and with its names; at the end their sums, L_D and
+L_G.
 
-Each returns a scalar tensor, or ``(loss, {name: tensor})`` where several are summed; none waits for the device.
+Nothing here waits for the device or talks to other processes: a loss over some rows of a batch takes the count that it
+is divided by (see ``BatchCounts``).
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from amgan.config import AmganConfig
-from amgan.models.amgan.discriminators import Discriminator
+from amgan.models.amgan.config import CriticsConfig, LossConfig
 from amgan.models.classifier import classification_loss
+from amgan.models.interface import Terms
 from amgan.schema import UNKNOWN, AttributeSchema
-from amgan.training.parallel import count_of_whole_batch
 
-# --- Adversarial loss ------------------------------------------------------------------------------------------------
+# --- Adversarial loss -----------------------------------------------------------------------------------------------
 
 
 def critic_adversarial(objective: str, real: Tensor, fake: Tensor) -> Tensor:
-    """L_adv of a critic, from realness maps (B, 1, h, w)."""
+    """L_adv of a critic, from realness maps (B, 1, h, w).
+
+    ``wgan-gp`` is the paper's; ``hinge`` (Lim and Ye 2017); ``r3gan``, relativistic pairing (Huang et al. 2024,
+    equation 2); ``ns-r1``, non-saturating (Goodfellow et al. 2014).
+    """
     if objective == "wgan-gp":
         return fake.mean() - real.mean()
     if objective == "hinge":
         return F.relu(1 + fake).mean() + F.relu(1 - real).mean()
-    if objective == "r3gan":  # relativistic pairing (Huang et al. 2024, equation 2)
+    if objective == "r3gan":
         return F.softplus(fake - real).mean()
     return F.softplus(fake).mean() + F.softplus(-real).mean()
 
@@ -37,45 +45,65 @@ def generator_adversarial(objective: str, fake: Tensor, real: Tensor | None = No
     return F.softplus(-fake).mean() if objective == "ns-r1" else -fake.mean()
 
 
-def gradient_penalty(critic: Discriminator, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
-    """WGAN-GP (Gulrajani et al. 2017, equation 3): (|grad D(x^)| - 1)^2 at points between real and fake, (B, 3, H, W).
+Realness = Callable[[Tensor], Tensor]  # pictures (B, 3, H, W) to realness maps
+
+
+def gradient_penalty(realness: Realness, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
+    """WGAN-GP (Gulrajani et al. 2017, equation 3): E (‖∇D(x̂)‖₂ − 1)² at points x̂ between real and fake, (B, 3, H, W).
 
     Args:
         mix: (B,), uniform in [0, 1): how much of the real picture there is in each point.
     """
     mix = mix[:, None, None, None]
     between = (mix * real + (1 - mix) * fake).detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(critic(between)[0].sum(), between, create_graph=True)
+    (gradient,) = torch.autograd.grad(realness(between).sum(), between, create_graph=True)
     return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
 
 
-def r1_penalty(critic: Discriminator, pictures: Tensor) -> Tensor:
-    """R1 (Mescheder et al. 2018): |grad D(x)|^2 at real pictures, or R2 at generated ones; callers weight it by gamma /
-    2."""
+def r1_penalty(realness: Realness, pictures: Tensor) -> Tensor:
+    """R1 (Mescheder et al. 2018): E ‖∇D(x)‖² at real pictures, or R2 at generated ones; its weight is gamma / 2."""
     pictures = pictures.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(critic(pictures)[0].sum(), pictures, create_graph=True)
+    (gradient,) = torch.autograd.grad(realness(pictures).sum(), pictures, create_graph=True)
     return gradient.flatten(1).square().sum(1).mean()
 
 
-# --- Classification loss ---------------------------------------------------------------------------------------------
+def critic_penalty(
+    c: CriticsConfig, realness: Realness, real: Tensor, fake: Tensor, mix: Tensor, step: int
+) -> Tensor | None:
+    """λ_gp L_gp, the weighted penalty of one pixel critic in this step; None in steps without one (R1 and R2 are lazy:
+    every ``r1_every`` steps, and weigh so much more)."""
+    if c.objective == "wgan-gp":
+        return c.gp * gradient_penalty(realness, real, fake, mix)
+    if step % c.r1_every:
+        return None
+    penalty = r1_penalty(realness, real)
+    if c.objective == "r3gan":
+        penalty = penalty + r1_penalty(realness, fake)
+    return 0.5 * c.gp * c.r1_every * penalty
 
 
-def wanted_classification(schema: AttributeSchema, logits: Tensor, wanted: Tensor, edited: Tensor) -> Tensor:
+# --- Classification loss -------------------------------------------------------------------------------------------
+
+
+def wanted_classification(
+    schema: AttributeSchema, logits: Tensor, wanted: Tensor, edited: Tensor, count: float | None = None
+) -> Tensor:
     """L_cls^G: the critic's class head must see the wanted values of the edited attributes.
 
     Args:
         logits: (B, N).
         wanted: int64 (B, M).
         edited: bool (B, M).
+        count: what the sum is divided by; the number of wanted values here when not given.
     """
-    return classification_loss(schema, logits, torch.where(edited, wanted, UNKNOWN))
+    return classification_loss(schema, logits, torch.where(edited, wanted, UNKNOWN), count)
 
 
-# --- Cycle consistency, attention, perceptual ------------------------------------------------------------------------
+# --- Cycle consistency, attention, perceptual ----------------------------------------------------------------------
 
 
 def cycle_consistency(x: Tensor, back: Tensor) -> Tensor:
-    """L_cyc = |x - G(G(x, m), m')|_1, pictures (B, 3, S, S)."""
+    """L_cyc = ‖x − G(G(x, m), m')‖₁, pictures (B, 3, S, S)."""
     return (x - back).abs().mean()
 
 
@@ -98,7 +126,7 @@ def _weighted_mean(distance: Tensor, weight: Tensor | None) -> Tensor:
 def attention_loss(
     alpha: Tensor, target: Tensor, counted: Tensor, weight: Tensor | None = None, kind: str = "l1"
 ) -> Tensor:
-    """L_a = |alpha - alpha*|_1, masks (B, 1, S, S), over the items that are ``counted`` (float (B,)).
+    """L_a = ‖α − α*‖₁, masks (B, 1, S, S), over the items that are ``counted`` (float (B,)).
 
     ``bce`` takes the cross-entropy instead. Through the sigmoid the gradient of L1 dies where alpha is near 0, and
     there a small region that ought to be edited starts.
@@ -110,38 +138,38 @@ def attention_loss(
     return (_weighted_mean(distance, weight) * counted).mean()
 
 
-def perceptual_loss(features: dict[str, Tensor], reference: dict[str, Tensor], maps: bool, paired: Tensor) -> Tensor:
+def perceptual_loss(features: dict[str, Tensor], reference: dict[str, Tensor], maps: bool, aligned: Tensor) -> Tensor:
     """L_p: distance of the teacher's features between x* and the reference.
 
     Pooled features always; with ``maps`` the last feature map too (the paper's conv5). Where the reference is aligned
-    with x* (``paired``), the earlier maps are compared as well.
+    with x* (``aligned``), the earlier maps are compared as well.
 
     Args:
         features, reference: of ``AttributeClassifier.features``.
-        paired: float (B,), 1 where the reference is aligned.
+        aligned: float (B,), 1 where the reference is the exact result.
     """
     loss = (features["pooled"] - reference["pooled"]).abs().mean()
     if maps:
         loss = loss + (features["last"] - reference["last"]).abs().mean()
         for name in ("early", "middle"):
             distance = (features[name] - reference[name]).abs().mean((1, 2, 3))
-            loss = loss + (distance * paired).mean()
+            loss = loss + (distance * aligned).mean()
     return loss
 
 
-def pair_loss(image: Tensor, reference: Tensor, paired: Tensor, weight: Tensor | None = None) -> Tensor:
-    """|x* - x_ref|_1 where the reference is a constructed pair's other half."""
-    return (_weighted_mean((image - reference).abs(), weight) * paired).sum() / count_of_whole_batch(paired.sum())
+def pair_loss(image: Tensor, reference: Tensor, aligned: Tensor, count: float, weight: Tensor | None = None) -> Tensor:
+    """L_pair = ‖x* − x_ref‖₁ over the ``count`` rows whose reference is the exact result (``aligned``, float (B,))."""
+    return (_weighted_mean((image - reference).abs(), weight) * aligned).sum() / count
 
 
-def detail_loss(image: Tensor, source: Tensor, mask: Tensor, counted: Tensor) -> Tensor:
+def detail_loss(image: Tensor, source: Tensor, mask: Tensor, recoloured: Tensor, count: float) -> Tensor:
     """One minus the correlation of high-pass luminance before and after, inside the garment: prints and folds shall
     survive.
 
     Args:
         image, source: (B, 3, S, S).
         mask: garment in 0..1, (B, 1, S, S); its edge is left out.
-        counted: float (B,), 1 where an edit changes no outline.
+        recoloured: float (B,), 1 where an edit changes the colour alone; ``count`` of them.
     """
     # Means of 7 x 7 pixels as matrix products: pooling of one channel takes a CPU five times as long.
     at = torch.arange(mask.shape[-1], device=mask.device)
@@ -159,28 +187,54 @@ def detail_loss(image: Tensor, source: Tensor, mask: Tensor, counted: Tensor) ->
     correlation = (a * b).sum((1, 2, 3)) / (
         (a.square().sum((1, 2, 3)) + floor) * (b.square().sum((1, 2, 3)) + floor)
     ).sqrt()
-    return ((1 - correlation) * counted).sum() / count_of_whole_batch(counted.sum())
+    return ((1 - correlation) * recoloured).sum() / count
 
 
-# --- Sums ------------------------------------------------------------------------------------------------------------
+# --- Sums -------------------------------------------------------------------------------------------------------------
 
 
-def critic_loss(
-    config: AmganConfig,
-    schema: AttributeSchema,
-    name: str,
-    real: tuple[Tensor, Tensor],
-    fake: Tensor,
-    labels: Tensor,
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """L_D of one critic without its penalty: adversarial, and classification of real pictures' own attributes m'.
+@dataclass(frozen=True)
+class CriticTerms:
+    """What L_D sums of one critic. ``cls`` is None where it has no class head, ``penalty`` in steps without one."""
 
-    Args:
-        name: ``I`` or ``C``.
-        real: realness and class logits of real pictures.
-        fake: realness of generated ones.
-        labels: int64 (B, M) of the real ones.
-    """
-    adv = critic_adversarial(config.objective, real[0], fake)
-    cls = classification_loss(schema, real[1], labels)
-    return adv + config.cls * cls, {f"D_{name}/adv": adv.detach(), f"D_{name}/cls": cls.detach()}
+    adv: Tensor
+    cls: Tensor | None = None
+    penalty: Tensor | None = None  # weighted already, see ``critic_penalty``
+
+
+def discriminator_loss(w: LossConfig, critics: Mapping[str, CriticTerms]) -> tuple[Tensor, Terms]:
+    """L_D = Σ_d L_adv^d + λ_gp L_gp^d + λ_cls L_cls^d over the critics d, in the paper D_I and D_C."""
+    total, logged = torch.zeros(()), {}
+    for d, t in critics.items():
+        adv, cls, penalty = t.adv, 0.0 if t.cls is None else w.cls * t.cls, 0.0 if t.penalty is None else t.penalty
+        total = total.to(adv.device) + adv + penalty + cls
+        named = {"adv": adv, "cls": cls, "penalty": penalty}
+        logged |= {f"D_{d}/{name}": v.detach() for name, v in named.items() if isinstance(v, Tensor)}
+    return total, logged
+
+
+@dataclass(frozen=True)
+class GeneratorTerms:
+    """What L_G sums; 0 where a term has no weight and is not computed. ``adv`` and ``cls`` are by critic."""
+
+    adv: Mapping[str, Tensor]
+    cls: Mapping[str, Tensor]
+    cyc: Tensor | float = 0.0
+    att: Tensor | float = 0.0
+    percep: Tensor | float = 0.0
+    pair: Tensor | float = 0.0
+    detail: Tensor | float = 0.0
+    kl: Tensor | float = 0.0
+
+
+def generator_loss(w: LossConfig, t: GeneratorTerms) -> tuple[Tensor, Terms]:
+    """The paper's L_G = Σ_d L_adv^d + λ_cls Σ_d L_cls^d + λ_cyc L_cyc + λ_a L_a + λ_p L_p, and ours:
+    + λ_pair L_pair + λ_detail L_detail + λ_kl L_kl."""
+    adv, cls = w.adv * sum(t.adv.values()), w.cls * sum(t.cls.values())
+    cyc, att, percep = w.cyc * t.cyc, w.att * t.att, w.percep * t.percep
+    pair, detail, kl = w.pair * t.pair, w.detail * t.detail, w.kl * t.kl
+    total = adv + cls + cyc + att + percep + pair + detail + kl
+    assert isinstance(total, Tensor), "every weight of L_G is 0"
+    logged = {f"G/adv_{d}": w.adv * v for d, v in t.adv.items()} | {f"G/cls_{d}": w.cls * v for d, v in t.cls.items()}
+    logged |= {"G/cyc": cyc, "G/att": att, "G/percep": percep, "G/pair": pair, "G/detail": detail, "G/kl": kl}
+    return total, {name: v.detach() for name, v in logged.items() if isinstance(v, Tensor)}
