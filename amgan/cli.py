@@ -28,10 +28,19 @@ def train(
     out: Annotated[Path, typer.Option(help="Run folder. The same command again resumes it.")],
     model: Annotated[str, typer.Option(help="amgan, or classifier.")] = "amgan",
     role: Annotated[str, typer.Option(help="Of a classifier: teacher, or judge.")] = "teacher",
-    preset: Annotated[str, typer.Option(help="paper (a GPU), small (two CPU cores), tiny (a dry run).")] = "small",
+    preset: Annotated[
+        str, typer.Option(help="paper, ours (both for a GPU), small (two CPU cores), tiny (a dry run).")
+    ] = "small",
     set_: Annotated[
         list[str] | None,
-        typer.Option("--config", "-c", help="Change a setting of the preset: name=value. May be repeated."),
+        typer.Option(
+            "--config",
+            "-c",
+            help="Change a setting of the preset: name=value, or STAGE:name=value for one of its stages. May be repeated.",
+        ),
+    ] = None,
+    stage: Annotated[
+        str | None, typer.Option(help="Train this stage of the preset alone; --dry-run shows its stages.")
     ] = None,
     attributes: Annotated[
         Path | None, typer.Option(help="Schema file; attributes.json of the data when not given.")
@@ -50,9 +59,12 @@ def train(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the configuration and leave.")] = False,
 ) -> None:
     """Train AMGAN, or one of its classifiers. Classifiers that are missing are trained first."""
-    from amgan.training.command import train_command
+    from amgan.training.command import TrainOptions, train_command
 
-    train_command(data, out, model, role, preset, set_ or [], attributes, warm_start, extra, device, dry_run)
+    settings = tuple(set_ or ())
+    train_command(
+        TrainOptions(data, out, model, role, preset, settings, attributes, warm_start, stage, extra, device, dry_run)
+    )
 
 
 @app.command(epilog="Example:  amgan edit shirt.jpg --set sleeve=long --set color=red --out edited")

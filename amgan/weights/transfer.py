@@ -34,9 +34,11 @@ def shared_planes(new: AttributeSchema, old: AttributeSchema) -> list[tuple[int,
     return shared_values(new, old) + attributes
 
 
-def transfer_generator(own: Generator, other: Generator) -> int:
-    """Copy what fits of another generator, mapping the planes of the condition; returns how many tensors were
+def transfer_generator(own: nn.Module, other: nn.Module) -> int:
+    """Copy what fits of another generator, mapping the planes of AMGAN's condition; returns how many tensors were
     filled."""
+    if not (isinstance(own, Generator) and isinstance(other, Generator)):
+        return _transfer(own, other, lambda *_: None)
     planes = shared_planes(own.schema, other.schema)
 
     def by_name(name: str, tensor: Tensor, source: Tensor) -> bool | None:
