@@ -1,18 +1,18 @@
-"""Constructed pairs, reference assignment and the targets of attention, on drawn garments where the truth is known."""
-
-import dataclasses
+"""What lessons are made with, recolouring, cutting, references, and the targets of attention: on drawn garments, where
+the truth is known."""
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
-from amgan.config import PRESETS
 from amgan.data.augment import random_affine, warp, warp_mask
 from amgan.data.garments import balance_weights, load_garments
 from amgan.data.imagefolder import read_imagefolder
-from amgan.lessons.batches import BatchMaker, draw_edits
-from amgan.lessons.pairs import GarmentIndex, clear_shades, cut_sleeves, lab_statistics, recolour
+from amgan.lessons.colour import clear_shades, lab_statistics, recolour
+from amgan.lessons.cut import cut_sleeves
+from amgan.lessons.descriptors import Descriptors
+from amgan.lessons.edits import draw_edits
 from amgan.lessons.references import NEAREST, PARTNERS, assign_partners, assign_references
 from amgan.models.amgan.attention import cam_target, mask_target
 from amgan.photos.framing import frame
@@ -37,10 +37,11 @@ def garments(tmp_path_factory):
 def test_lab_there_and_back_and_against_opencv():
     import cv2
 
-    rgb = torch.rand(1, 3, 8, 8) * 2 - 1
+    rgb = torch.rand(1, 3, 64, 64, generator=GENERATOR.manual_seed(0)) * 2 - 1
     assert torch.allclose(lab_to_rgb(rgb_to_lab(rgb)), rgb, atol=1e-3)
     theirs = cv2.cvtColor(((rgb[0].permute(1, 2, 0) + 1) / 2).numpy(), cv2.COLOR_RGB2LAB)
-    assert np.allclose(rgb_to_lab(rgb)[0].permute(1, 2, 0).numpy(), theirs, atol=0.3)
+    difference = np.abs(rgb_to_lab(rgb)[0].permute(1, 2, 0).numpy() - theirs)
+    assert difference.mean() < 0.1 and difference.max() < 0.8  # OpenCV interpolates in a table
 
 
 def test_opening_against_its_definition():
@@ -62,7 +63,7 @@ def test_recolour_gives_the_wanted_colour_inside_and_changes_nothing_outside():
     assert torch.allclose(out[outside], red[outside], atol=1e-3)
 
 
-def test_a_clear_shade_is_the_most_telling_of_those_with_the_name():
+def test_a_clear_shade_is_the_clearest_of_those_with_the_name():
     def cloth(*lab):
         return torch.tensor([[*lab, 5.0, 1.0, 1.0]])
 
@@ -76,35 +77,6 @@ def test_a_clear_shade_is_the_most_telling_of_those_with_the_name():
     assert shades[0].tolist() == cloth(85, 0, 1)[0].tolist()
     assert not shades[3].any()
     assert not clear_shades(colour, torch.full((15,), -1), 4).any()
-
-
-def test_a_colour_that_no_garment_has_is_not_dyed(garments):
-    red = SCHEMA.values("color").index("red")
-    some = garments.labels[:, 1] != red
-    few = dataclasses.replace(
-        garments,
-        images=garments.images[some],
-        masks=garments.masks[some],
-        labels=garments.labels[some],
-        item_ids=tuple(n for n, s in zip(garments.item_ids, some.tolist(), strict=True) if s),
-    )
-    config = dataclasses.replace(PRESETS["tiny"].amgan, batch=256, pairs=1.0)
-    maker = BatchMaker(few, F.normalize(torch.randn(len(few), 4), dim=1), balance_weights(few.labels), config)
-    plan = maker.plan(GENERATOR.manual_seed(0))
-    asked = plan.edited[:, 1] & (plan.wanted[:, 1] == red)
-    assert asked.any() and not plan.paired[asked].any() and plan.paired[plan.edited[:, 1] & ~asked].any()
-
-
-def test_recoloured_pairs_ask_for_the_clear_shade_and_start_from_the_photograph(garments):
-    config = dataclasses.replace(PRESETS["tiny"].amgan, batch=128, pairs=1.0, several=0.0)
-    maker = BatchMaker(garments, F.normalize(torch.randn(len(garments), 4), dim=1), torch.ones(len(garments)), config)
-    plan = dataclasses.replace(maker.plan(GENERATOR.manual_seed(0)), theta=torch.eye(2, 3).expand(128, 2, 3))
-    batch = maker.make(plan)
-    rows = (plan.paired & plan.edited[:, 1] & ~plan.same).nonzero()[:, 0]
-    assert len(rows) > 10 and not plan.backward[rows].any()
-    assert torch.equal(batch.source[rows], batch.photos[rows])
-    seen = lab_statistics(batch.reference[rows], batch.reference_mask[rows])
-    assert (seen - maker.shades[plan.wanted[rows, 1]])[:, :3].abs().median() < 2
 
 
 def test_recolour_leaves_a_print_alone():
@@ -132,7 +104,7 @@ def test_a_reference_has_the_wanted_attributes_and_is_another_garment(garments):
     features = F.normalize(torch.randn(len(garments), 4), dim=1)
     wanted, edited = draw_edits(SCHEMA, garments.labels[index], 0.3, GENERATOR.manual_seed(1))
     chosen = assign_references(
-        GarmentIndex.build(garments, features), garments.labels, index, wanted, edited, torch.rand(12, NEAREST)
+        Descriptors.of(garments, features), garments.labels, index, wanted, edited, torch.rand(12, NEAREST)
     )
     labels = garments.labels[chosen]
     assert (labels[edited] == wanted[edited]).all()
@@ -146,61 +118,15 @@ def test_partners_have_the_wanted_sleeve(garments):
     index = torch.arange(9)
     wanted = (garments.labels[index, 0] + 1) % 3
     chosen = assign_partners(
-        GarmentIndex.build(garments, features), garments.labels[:, 0], index, wanted, torch.rand(9, PARTNERS)
+        Descriptors.of(garments, features), garments.labels[:, 0], index, wanted, torch.rand(9, PARTNERS)
     )
     assert (garments.labels[chosen, 0] == wanted).all()
-
-
-def test_drawn_edits_change_known_attributes_to_other_values_never_to_multi():
-    labels = torch.tensor([[0, 1], [-1, 4], [2, -1], [-1, -1]]).repeat(200, 1)
-    wanted, edited = draw_edits(SCHEMA, labels, 0.5, GENERATOR.manual_seed(0))
-    assert not edited[labels == -1].any()
-    assert (wanted != labels)[edited].all() and (wanted == labels)[~edited].all()
-    assert (wanted[:, 1][edited[:, 1]] != SCHEMA.values("color").index("multi")).all()
-    assert edited[:3].any() and not edited[3::4].any()
-    assert set(wanted[edited[:, 0], 0].tolist()) == {0, 1, 2}
-    assert edited.all(1).any()
 
 
 def test_a_column_without_labels_says_nothing_of_how_often_to_draw():
     labels = torch.tensor([[-1, 0], [-1, 0], [-1, 1]])
     assert torch.allclose(balance_weights(labels), balance_weights(labels[:, 1:]))
     assert torch.allclose(balance_weights(labels[:, :1]), torch.full((3,), 1 / 3, dtype=torch.float64))
-
-
-def test_a_batch_holds_together(garments):
-    config = dataclasses.replace(PRESETS["tiny"].amgan, batch=64)
-    features = F.normalize(torch.randn(len(garments), 4), dim=1)
-    maker = BatchMaker(garments, features, balance_weights(garments.labels), config)
-    backwards = maker.plan(GENERATOR.manual_seed(5)).backward
-    batch = maker.draw(GENERATOR.manual_seed(5))
-    again = maker.draw(GENERATOR.manual_seed(5))
-    assert all(torch.equal(torch.as_tensor(a), torch.as_tensor(b)) for a, b in zip(batch, again, strict=True))
-    paired = batch.paired > 0
-    assert 10 < paired.sum() < 54
-    # In a pair one half is the photograph itself.
-    is_photo = [(batch.photos == t).flatten(1).all(1) for t in (batch.source, batch.reference)]
-    assert (is_photo[0] | is_photo[1])[paired].all() and is_photo[0][~paired].all()
-    assert len(batch.way_back) and not paired[batch.way_back].any()
-    assert is_photo[1][backwards].all() and is_photo[0][~backwards].all() and backwards.any()
-    for t in (batch.photos, batch.source, batch.reference):
-        assert t.shape == (64, 3, 32, 32) and t.min() >= -1.001 and t.max() <= 1.001
-    # A backward pair asks for what the photograph has.
-    backward = paired & ~is_photo[0]
-    assert backward.any() and (batch.wanted[backward] == batch.labels[backward]).all()
-
-
-def test_rows_of_a_batch_are_those_of_the_whole(garments):
-    """What several devices draw of one batch."""
-    config = dataclasses.replace(PRESETS["tiny"].amgan, batch=32)
-    features = F.normalize(torch.randn(len(garments), 4), dim=1)
-    maker = BatchMaker(garments, features, balance_weights(garments.labels), config)
-    whole = maker.draw(GENERATOR.manual_seed(6))
-    for first in range(2):
-        part = maker.draw(GENERATOR.manual_seed(6), slice(first, None, 2))
-        for name, rows in part._asdict().items():
-            if name not in ("way_back", "untrue"):
-                assert torch.allclose(rows, getattr(whole, name)[first::2], atol=1e-6), name
 
 
 def test_warp_moves_pictures_and_masks_alike_and_fills_with_white():

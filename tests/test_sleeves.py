@@ -1,18 +1,14 @@
 """Sleeves sewn onto garments, against the renderer, which knows what the same garment looks like with longer ones."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 
-from amgan.config import PRESETS
-from amgan.data.garments import Garments, balance_weights
+from amgan.data.garments import Garments
 from amgan.lessons.armholes import fit_sleeves
-from amgan.lessons.batches import BatchMaker
-from amgan.lessons.pairs import GarmentIndex
-from amgan.lessons.sleeves import sew, sew_all, sleeve_lengths
+from amgan.lessons.descriptors import Descriptors
+from amgan.lessons.sewing import sew, sleeve_lengths
+from amgan.lessons.sewn_garments import sew_all
 from amgan.synth import counterfactual, draw_item
 from amgan.synth.render import Item
 from amgan.testing import SCHEMA
@@ -96,12 +92,12 @@ def garments():
     )
 
 
-def indexed(garments):
-    return GarmentIndex.build(garments, F.normalize(torch.randn(len(garments), 4), dim=1))
+def described(garments):
+    return Descriptors.of(garments, torch.zeros(len(garments), 4))
 
 
 def test_which_sleeves_are_sewn_on(garments):
-    sewn = sew_all(garments, 0, indexed(garments))
+    sewn = sew_all(garments, 0, described(garments))
     at, labels = sewn.at, garments.labels[:, 0]
     assert len(sewn.images) == len(sewn.masks) == int((at >= 0).sum()) == int(at.max()) + 1
     assert not (at >= 0)[:, 0].any()  # a garment without sleeves needs none
@@ -110,7 +106,7 @@ def test_which_sleeves_are_sewn_on(garments):
 
 
 def test_shortened_sleeves_lie_where_the_true_ones_do(garments):
-    sewn = sew_all(garments, 0, indexed(garments))
+    sewn = sew_all(garments, 0, described(garments))
     better = []
     for k, item in enumerate(drawn("long", 6)):
         i = 12 + k
@@ -119,25 +115,3 @@ def test_shortened_sleeves_lie_where_the_true_ones_do(garments):
             mask = sewn.masks[sewn.at[i, 1], 0].numpy()
             better.append(iou(mask, true) - iou(garments.masks[i, 0].numpy(), true))
     assert len(better) >= 3 and np.mean(better) > 0.1
-
-
-def test_a_batch_sews_and_cuts_and_never_asks_for_a_sleeve_that_could_lie_anywhere(garments):
-    config = dataclasses.replace(PRESETS["tiny"].amgan, image_size=SIZE, batch=96, pairs=1.0, several=0.0)
-    features = F.normalize(torch.randn(len(garments), 4), dim=1)
-    maker = BatchMaker(garments, features, balance_weights(garments.labels), config)
-    plan = maker.plan(torch.Generator().manual_seed(0))
-    sleeve = plan.edited[:, 0] & plan.paired & ~plan.same
-    longer = sleeve & (plan.wanted[:, 0] > plan.labels[:, 0])
-    assert (plan.sewn >= 0)[longer].all() and not (plan.sewn >= 0)[~sleeve].any() and longer.any()
-    shorter = sleeve & ~longer
-    assert shorter.any() and not plan.backward[shorter].any() and plan.backward[longer].any()
-    assert (plan.sewn >= 0)[shorter].any() and not (plan.sewn >= 0)[shorter].all()
-    batch = maker.make(plan)
-    assert torch.equal(batch.true > 0, plan.sewn >= 0)
-    # Sewn, the garment covers more; one half of a pair is the photograph, moved as the other is.
-    grown = (batch.reference_mask.sum((1, 2, 3)) > batch.source_mask.sum((1, 2, 3)))[longer]
-    assert torch.equal(grown, ~plan.backward[longer])
-    moved = maker.make(dataclasses.replace(plan, theta=torch.eye(2, 3).expand(96, -1, -1)))
-    forward = longer & ~plan.backward
-    expected = garments.images[plan.index[forward]]
-    assert torch.allclose((moved.source[forward] + 1) * 127.5, expected.float(), atol=0.1)

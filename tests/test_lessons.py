@@ -1,0 +1,296 @@
+"""What each lesson teaches, by its pictures: which edits it serves, what it asks for, and which way round it goes."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+import amgan.lessons.batches as batches
+from amgan.data.garments import Garments, balance_weights
+from amgan.data.truths import Truths
+from amgan.lessons.batches import LESSONS, BatchMaker
+from amgan.lessons.colour import lab_statistics
+from amgan.lessons.cut import Cut
+from amgan.lessons.edits import draw_edits
+from amgan.lessons.identity import Identity
+from amgan.lessons.lesson import Lesson
+from amgan.lessons.plan import UNPAIRED
+from amgan.lessons.recoloured import Recoloured
+from amgan.lessons.sewn import Sewn
+from amgan.lessons.true_edits import DyedTrueEdit, TrueEdit
+from amgan.lessons.unpaired import Unpaired
+from amgan.models.interface import BatchCounts
+from amgan.models.training_config import LessonsConfig
+from amgan.pixels import to_float
+from amgan.synth import render
+from amgan.testing import SCHEMA
+
+SIZE = 64
+SLEEVE, COLOR = 0, 1
+SLEEVES, COLORS = SCHEMA.values("sleeve"), ("black", "white", "red", "blue")
+MULTI = SCHEMA.values("color").index("multi")
+COUNTS = BatchCounts(1, 1, 1, 1)
+
+
+def rendered(seed: int, sleeve: str, color: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A plain garment uint8 (3, S, S), its mask bool (1, S, S), and labels."""
+    kept = {"collar": "round", "fastening": "no closure", "pattern": "plain"}
+    shot = render(seed, {**kept, "sleeve": sleeve, "color": color}, SIZE)
+    labels = torch.from_numpy(SCHEMA.encode({"sleeve": sleeve, "color": color}))
+    return torch.from_numpy(shot.image).permute(2, 0, 1), torch.from_numpy(shot.mask > 0)[None], labels
+
+
+@pytest.fixture(scope="module")
+def photos() -> Garments:
+    """Two garments for each sleeve and colour."""
+    cases = [(s, c) for s in SLEEVES for c in COLORS] * 2
+    images, masks, labels = zip(*(rendered(seed, *case) for seed, case in enumerate(cases)), strict=True)
+    ids = tuple(map(str, range(len(cases))))
+    return Garments(SCHEMA, torch.stack(images), torch.stack(masks), torch.stack(labels), ids)
+
+
+@pytest.fixture(scope="module")
+def with_truths(photos) -> Garments:
+    """The first twelve with true edits: one of the sleeve, two of the colour."""
+    of, attribute, made = [], [], []
+    for n in range(12):
+        sleeve, color = SLEEVES[n // 4], COLORS[n % 4]
+        for changed, s, c in (
+            (SLEEVE, SLEEVES[(n // 4 + 1) % 3], color),
+            (COLOR, sleeve, COLORS[(n + 1) % 4]),
+            (COLOR, sleeve, COLORS[(n + 2) % 4]),
+        ):
+            of.append(n)
+            attribute.append(changed)
+            made.append(rendered(n, s, c))
+    images, masks, labels = (torch.stack(t) for t in zip(*made, strict=True))
+    return replace(photos, truths=Truths(images, masks, torch.tensor(of), torch.tensor(attribute), labels))
+
+
+def maker(garments: Garments, batch: int = 128, own: int | None = None, **settings: float) -> BatchMaker:
+    features = F.normalize(torch.randn(len(garments), 4, generator=torch.Generator().manual_seed(1)), dim=1)
+    return BatchMaker(garments, features, balance_weights(garments.labels), LessonsConfig(**settings), batch, own)
+
+
+class Drawn:
+    """A plan, unmoved, its pictures, and which rows each lesson has."""
+
+    def __init__(self, made: BatchMaker, seed: int = 0) -> None:
+        plan = made.plan(torch.Generator().manual_seed(seed))
+        self.plan = replace(plan, theta=torch.eye(2, 3).expand(len(plan), 2, 3))
+        self.edits, self.maker = plan.edits, made
+        self.batch = made.make(self.plan, COUNTS)
+        self.photos = to_float(made.data.garments.images[plan.edits.garment])
+        # What the lesson made, whichever way round it goes.
+        backward = plan.backward[:, None, None, None]
+        self.made = torch.where(backward, self.batch.source, self.batch.reference)
+        self.made_mask = torch.where(backward, self.batch.source_mask, self.batch.reference_mask).round()
+
+    def rows(self, kind: type[Lesson]) -> torch.Tensor:
+        return self.edits.lesson == [type(lesson) for lesson in self.maker.lessons].index(kind)
+
+
+@pytest.fixture(scope="module")
+def pairs(photos) -> Drawn:
+    return Drawn(maker(photos, pairs=1.0, several=0.3))
+
+
+@pytest.fixture(scope="module")
+def truths(with_truths) -> Drawn:
+    return Drawn(maker(with_truths, pairs=0.9, several=0.5))
+
+
+def same(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Bool (B,)."""
+    return ((a - b).abs() < 1e-4).flatten(1).all(1)
+
+
+def test_the_photograph_is_source_or_result_and_what_is_asked_for_is_the_result_s(pairs, truths):
+    for drawn in (pairs, truths):
+        b, back = drawn.batch, drawn.plan.backward
+        assert same(b.source, drawn.photos)[~back].all() and same(b.reference, drawn.photos)[back].all() and back.any()
+        assert torch.equal(b.wanted[back], drawn.edits.labels[back])
+        forth = ~back & ~drawn.rows(Identity)
+        assert (b.wanted != b.labels)[forth].any(1).all()
+        assert torch.equal(b.aligned > 0, drawn.edits.lesson != UNPAIRED)
+        assert torch.equal(b.difference == 0, torch.zeros(len(back)).index_fill(0, b.guessed_rows, 1) > 0)
+
+
+def test_unpaired_rows_have_the_cycle_and_a_reference_with_the_wanted_values(photos):
+    drawn = Drawn(maker(photos, several=0.3))
+    assert [type(lesson) for lesson in drawn.maker.lessons] == [Unpaired]
+    assert not drawn.batch.aligned.any() and torch.equal(drawn.batch.cycle_rows, torch.arange(128))
+    other = (drawn.made[:, None] - to_float(photos.images)[None]).abs().flatten(2).amax(2).argmin(1)
+    assert (photos.labels[other] == drawn.edits.wanted)[drawn.edits.edited].all()
+    assert (other != drawn.edits.garment).all()
+
+
+def test_nothing_is_asked_back_to_a_value_that_no_edit_can_ask_for(with_truths):
+    """A cycle or a backward row would ask for multi."""
+    labels = with_truths.labels.clone()
+    labels[:, COLOR] = MULTI
+    drawn = Drawn(maker(replace(with_truths, labels=labels), pairs=0.5))
+    colour = drawn.edits.edited[:, COLOR]
+    assert colour.any() and not drawn.plan.backward[colour].any() and not drawn.plan.cycled[colour].any()
+    assert drawn.plan.backward[~colour].any() and drawn.plan.cycled[~colour].any()
+
+
+def test_a_photograph_without_labels_has_nothing_edited_and_no_cycle(photos):
+    labels = photos.labels.clone()
+    labels[::2] = -1
+    drawn = Drawn(maker(replace(photos, labels=labels), pairs=0.5))
+    bare = ~drawn.edits.edited.any(1)
+    assert bare.any() and (drawn.edits.lesson[bare] == UNPAIRED).all() and not drawn.plan.cycled[bare].any()
+    assert not drawn.batch.changed[bare].any()
+
+
+def test_recoloured_rows_take_the_clear_shade_and_never_go_backward(pairs):
+    rows = pairs.rows(Recoloured)
+    assert rows.sum() > 10 and not pairs.plan.backward[rows].any()
+    assert pairs.edits.edited[rows].tolist() == [[False, True]] * int(rows.sum())
+    colours = lab_statistics(pairs.made[rows], pairs.made_mask[rows])
+    shades = pairs.maker.data.shades[pairs.edits.wanted[rows, COLOR]]
+    assert (colours - shades)[:, :3].abs().median() < 2
+    assert (pairs.batch.recoloured[rows] == 1).all()
+
+
+def test_a_colour_that_no_garment_has_is_not_dyed(photos):
+    red = SCHEMA.values("color").index("red")
+    some = photos.labels[:, COLOR] != red
+    few = Garments(SCHEMA, photos.images[some], photos.masks[some], photos.labels[some], ("x",) * int(some.sum()))
+    edits = maker(few, 256, pairs=1.0, several=0.3).plan(torch.Generator().manual_seed(0)).edits
+    asked = edits.edited[:, COLOR] & (edits.wanted[:, COLOR] == red)
+    others = edits.edited[:, COLOR] & (edits.wanted[:, COLOR] != red) & (edits.wanted[:, COLOR] != MULTI)
+    assert asked.any() and (edits.lesson[asked] == UNPAIRED).all() and (edits.lesson[others] != UNPAIRED).any()
+
+
+def test_sewn_sleeves_cover_more_and_go_back_only_where_they_grew_and_nothing_else_changed(pairs):
+    rows = pairs.rows(Sewn)
+    grows = pairs.edits.wanted[:, SLEEVE] > pairs.edits.labels[:, SLEEVE]
+    recoloured = pairs.edits.edited[:, COLOR]
+    back = pairs.plan.backward
+    assert (rows & grows & ~recoloured & back).any() and (rows & grows & ~recoloured & ~back).any()
+    assert not back[rows & (recoloured | ~grows)].any() and (rows & ~grows).any() and (rows & recoloured).any()
+    area = lambda masks: masks.flatten(1).sum(1)  # noqa: E731
+    photo_mask = pairs.maker.data.garments.masks[pairs.edits.garment].float()
+    assert torch.equal((area(pairs.made_mask) > area(photo_mask))[rows], grows[rows])
+    assert (pairs.batch.difference[rows] == 1).all()
+    colours = lab_statistics(pairs.made, pairs.made_mask)[:, :3]
+    shades = pairs.maker.data.shades[pairs.edits.wanted[:, COLOR], :3]
+    assert (colours - shades)[rows & recoloured].abs().median() < 2
+
+
+def test_cut_sleeves_cover_less_and_never_go_backward(pairs, monkeypatch):
+    """What cannot be sewn is cut."""
+    monkeypatch.setattr(batches, "LESSONS", tuple(lesson for lesson in LESSONS if lesson is not Sewn))
+    drawn = Drawn(maker(pairs.maker.data.garments, pairs=1.0, several=0.3))
+    rows, edits = drawn.rows(Cut), drawn.edits
+    assert rows.sum() > 10 and (edits.wanted < edits.labels)[rows, SLEEVE].all() and not drawn.plan.backward[rows].any()
+    before = drawn.maker.data.garments.masks[edits.garment].float()
+    assert (drawn.made_mask <= before)[rows].all()
+    assert (drawn.made_mask.sum((1, 2, 3)) < before.sum((1, 2, 3)))[rows].float().mean() > 0.9
+    # Longer sleeves cannot be cut.
+    longer = edits.edited[:, SLEEVE] & (edits.wanted > edits.labels)[:, SLEEVE]
+    assert longer.any() and (edits.lesson[longer] == UNPAIRED).all()
+
+
+def test_identity_asks_for_what_is_there(pairs, truths):
+    for drawn in (pairs, truths):
+        rows, b = drawn.rows(Identity), drawn.batch
+        aligned = drawn.edits.lesson != UNPAIRED
+        assert 0.1 < rows.sum() / aligned.sum() < 0.35
+        assert same(drawn.made, drawn.photos)[rows].all() and (b.wanted == b.labels)[rows].all()
+        assert b.edited[rows].any(1).all() and not b.changed[rows].any() and b.changed[aligned & ~rows].all()
+        assert not drawn.plan.backward[rows].any()
+
+
+def test_true_edits_are_the_pictures_that_the_data_have(truths):
+    rows, edits, given = truths.rows(TrueEdit), truths.edits, truths.maker.data.garments.truths
+    truth = edits.chosen["truth"][rows]
+    assert rows.sum() > 20 and torch.equal(given.of[truth], edits.garment[rows])
+    assert same(truths.made[rows], to_float(given.images[truth])).all()
+    assert torch.equal(edits.wanted[rows], given.labels[truth])
+    assert (
+        torch.equal(edits.edited[rows].int().argmax(1), given.attribute[truth])
+        and (edits.edited[rows].sum(1) == 1).all()
+    )
+    assert len(truth.unique()) > 10 and 0.3 < truths.plan.backward[rows].float().mean() < 0.7
+    assert (truths.batch.difference[rows] == 1).all()
+    # Garments that have none get other lessons.
+    assert (edits.garment[rows] < 12).all() and (edits.lesson[edits.garment >= 12] != UNPAIRED).any()
+
+
+def test_dyed_true_edits_change_another_attribute_and_the_colour(truths):
+    rows, edits = truths.rows(DyedTrueEdit), truths.edits
+    assert rows.sum() > 5 and edits.edited[rows].all() and truths.plan.backward[rows].any()
+    assert (edits.wanted != edits.labels)[rows].all()
+    data = truths.maker.data
+    dye = edits.chosen["dye"][rows]
+    assert torch.equal(data.labels[dye, COLOR], edits.wanted[rows, COLOR])
+    colours = lab_statistics(truths.made[rows], truths.made_mask[rows])
+    assert (colours - data.descriptors.colour[dye])[:, :3].abs().median() < 3
+    assert torch.equal(truths.made_mask[rows] > 0, data.garments.truths.masks[edits.chosen["truth"][rows]])
+
+
+def test_extra_garments_have_their_true_edits_and_are_nobody_s_reference(photos, with_truths):
+    own = replace(photos, images=photos.images // 2)  # darker, to know them by
+    drawn = Drawn(maker(own.joined(with_truths), own=len(own), pairs=0.5))
+    extra = drawn.edits.garment >= len(own)
+    assert drawn.rows(TrueEdit)[extra].any() and not drawn.rows(TrueEdit)[~extra].any()
+    unpaired = drawn.edits.lesson == UNPAIRED
+    assert (unpaired & extra).any() and drawn.made[unpaired].amax() < 0.01
+
+
+def test_a_new_lesson_is_a_class_and_a_line(photos, monkeypatch):
+    class Mirrored(Lesson):
+        """Black garments, mirrored; sleeves stay."""
+
+        def serves(self, edits, generator):
+            return edits.labels[:, COLOR] == 0
+
+        def way_back(self, edits):
+            return edits.edited[:, SLEEVE]
+
+        def make(self, plan, photos, masks):
+            return photos.flip(3), masks.flip(3)
+
+    monkeypatch.setattr(batches, "LESSONS", (*LESSONS, Mirrored))
+    drawn = Drawn(maker(photos, pairs=0.8))
+    rows, black = drawn.rows(Mirrored), drawn.edits.labels[:, COLOR] == 0
+    assert torch.equal(rows, black & (drawn.edits.chance.pair < 0.8)) and rows.any() and (black & ~rows).any()
+    assert same(drawn.made[rows], drawn.photos[rows].flip(3)).all() and (drawn.batch.aligned[rows] == 1).all()
+    assert drawn.plan.backward[rows & drawn.edits.edited[:, SLEEVE]].any()
+    assert not drawn.plan.backward[rows & ~drawn.edits.edited[:, SLEEVE]].any()
+
+
+def test_a_batch_is_its_seed_s_and_its_parts_are_those_of_the_whole(with_truths):
+    """Several devices draw a part each."""
+    made = maker(with_truths, 32, pairs=0.7, several=0.4)
+    whole, again = (made.draw(torch.Generator().manual_seed(6)) for _ in range(2))
+    for name, rows in whole._asdict().items():
+        assert rows == again.counts if name == "counts" else torch.equal(rows, getattr(again, name)), name
+    assert whole.counts == (64, int(whole.edited.sum()), int(whole.aligned.sum()), int(whole.recoloured.sum()))
+    for first in range(2):
+        part = made.draw(torch.Generator().manual_seed(6), slice(first, None, 2))
+        assert part.counts == tuple(n / 2 for n in whole.counts)
+        for name, rows in part._asdict().items():
+            if name == "counts":
+                continue
+            expected = getattr(whole, name)
+            if name in ("guessed_rows", "cycle_rows"):
+                expected = expected[expected % 2 == first] // 2
+            else:
+                expected = expected[first::2]
+            assert torch.allclose(rows, expected, atol=1e-6), name
+
+
+def test_drawn_edits_change_known_attributes_to_other_values_never_to_multi():
+    labels = torch.tensor([[0, 1], [-1, 4], [2, -1], [-1, -1]]).repeat(200, 1)
+    wanted, edited = draw_edits(SCHEMA, labels, 0.5, torch.Generator().manual_seed(0))
+    assert not edited[labels == -1].any()
+    assert (wanted != labels)[edited].all() and (wanted == labels)[~edited].all()
+    assert (wanted[:, COLOR][edited[:, COLOR]] != MULTI).all()
+    assert edited[:3].any() and not edited[3::4].any()
+    assert set(wanted[edited[:, SLEEVE], SLEEVE].tolist()) == {0, 1, 2}
+    assert edited.all(1).any()
