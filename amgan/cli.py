@@ -36,7 +36,7 @@ def train(
         typer.Option(
             "--config",
             "-c",
-            help="Change a setting of the preset: name=value, or STAGE:name=value for one of its stages. May be repeated.",
+            help="Change a setting of the preset: name=value, or STAGE:name=value for one stage. May be repeated.",
         ),
     ] = None,
     stage: Annotated[
