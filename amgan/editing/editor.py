@@ -16,7 +16,8 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-from amgan.editing.runtimes import CARD, Network, eager, fastest, load_exported, remembered
+from amgan.attributes import kind
+from amgan.editing.runtimes import CARD, Network, eager, find_fastest, load_exported, remembered
 from amgan.errors import UserError
 from amgan.models.amgan.generator import Generator
 from amgan.models.interface import Generated, make_condition
@@ -27,6 +28,7 @@ from amgan.weights import load_generator
 Region = Literal["sleeve", "torso"]
 Runtime = Literal["eager", "remembered", "fastest"]
 REGIONS: tuple[Region, ...] = ("sleeve", "torso")
+BARE = "sleeveless"  # the mask of this edit finds the sleeves
 
 # Below this the attention of the sleeve edit is no sleeve. The paper zeroes what is below 0.9; masks trained on
 # silhouettes are nearly binary, and half keeps their edge.
@@ -69,14 +71,38 @@ class Editor(Protocol):
         ...
 
 
-def _one_each(
-    schema: AttributeSchema, count: int, edits: Mapping[str, str] | Sequence[Mapping[str, str]]
+def check_edits(
+    schema: AttributeSchema,
+    count: int,
+    edits: Mapping[str, str] | Sequence[Mapping[str, str]],
+    only_on: str | None = None,
 ) -> list[dict[str, str]]:
+    """What every editor checks first: the canonical edit of each of ``count`` pictures.
+
+    Args:
+        edits: one for all, or one each.
+        only_on: the part of the garment that is edited; there the colour alone can be set.
+
+    Raises:
+        UserError: too many or too few edits, one that the schema does not have, or one that ``only_on`` rules out.
+    """
     if isinstance(edits, Mapping):
         edits = [edits] * count
     if len(edits) != count:
         raise UserError(f"{count} pictures need {count} edits, or one for all; {len(edits)} were given.")
-    return [schema.canonical(e) for e in edits]
+    canonical = [schema.canonical(e) for e in edits]
+    if only_on is not None:
+        if only_on not in REGIONS:
+            raise UserError(f"Unknown region {only_on!r}. Valid: {', '.join(REGIONS)}.")
+        for edit in canonical:
+            if "sleeve" in edit:
+                raise UserError(
+                    f"An edit only on the {only_on} cannot change the sleeve itself; do it in a second edit."
+                )
+            if not any(kind(name).recoloured for name in edit):
+                setting = ", ".join(f"{name}={value}" for name, value in edit.items())
+                raise UserError(f"Only the colour can be edited on the {only_on} alone, and {setting} sets no color.")
+    return canonical
 
 
 class NoEdit:
@@ -88,7 +114,7 @@ class NoEdit:
     def edit(
         self, images: Tensor, edits: Mapping[str, str] | Sequence[Mapping[str, str]], only_on: Region | None = None
     ) -> EditResult:
-        _one_each(self.schema, len(images), edits)
+        check_edits(self.schema, len(images), edits, only_on)
         return EditResult(images, torch.zeros(len(images), 1, *images.shape[2:]), images)
 
 
@@ -129,9 +155,9 @@ class NetworkEditor:
                 f"The editor needs uint8 pictures (B, 3, {self.image_size}, {self.image_size}); "
                 f"these are {images.dtype} {tuple(images.shape)}. cut_out(photo, size={self.image_size}) makes them."
             )
-        wanted = _one_each(self.schema, len(images), edits)
-        if only_on is not None:
-            self._check_region(only_on, wanted)
+        wanted = check_edits(self.schema, len(images), edits, only_on)
+        if only_on is not None and ("sleeve" not in self.schema.names or BARE not in self.schema.values("sleeve")):
+            raise UserError(f"Editing a region needs weights that know sleeve={BARE}: its mask finds the sleeves.")
         if not len(images):
             return EditResult(images, torch.zeros(0, 1, *images.shape[2:]), images)
         parts = [
@@ -144,21 +170,13 @@ class NetworkEditor:
             torch.cat([to_uint8(p.raw) for p in parts]).cpu(),
         )
 
-    def _check_region(self, only_on: str, edits: list[dict[str, str]]) -> None:
-        if only_on not in REGIONS:
-            raise UserError(f"Unknown region {only_on!r}. Valid: {', '.join(REGIONS)}.")
-        if "sleeve" not in self.schema.names or "sleeveless" not in self.schema.values("sleeve"):
-            raise UserError("Editing a region needs weights that know sleeve=sleeveless: its mask finds the sleeves.")
-        if any("sleeve" in e for e in edits):
-            raise UserError(f"An edit only on the {only_on} cannot change the sleeve itself; do it in a second edit.")
-
     @torch.inference_mode()
     def _edit(self, images: Tensor, edits: list[dict[str, str]], only_on: str | None) -> Generated:
         x = to_float(images.to(self.device)).contiguous(memory_format=torch.channels_last)
         result = self._forward(x, edits)
         if only_on is None:
             return result
-        sleeves = self._forward(x, [{"sleeve": "sleeveless"}] * len(images)).mask
+        sleeves = self._forward(x, [{"sleeve": BARE}] * len(images)).mask
         sleeves = torch.where(sleeves < SLEEVE_THRESHOLD, 0.0, sleeves)
         mask = result.mask * (sleeves if only_on == "sleeve" else 1 - sleeves)
         return Generated(mask * result.raw + (1 - mask) * x, mask, result.raw)
@@ -191,9 +209,9 @@ def load_editor(weights: str | Path, runtime: Runtime = "eager") -> Editor:
     ``NAME:…`` of a registered outside editor.
 
     Args:
-        runtime: ``"eager"`` is PyTorch in float32, whose figures can be had again anywhere; ``"fastest"`` what is
-            fastest on this processor, which is measured at first use and takes up to a minute (see
-            ``amgan.editing.runtimes``); ``"remembered"`` the same where it was measured before, else eager.
+        runtime: ``"eager"`` is PyTorch in float32, whose figures can be had again anywhere; ``"remembered"`` what was
+            found fastest on this machine before, else eager; ``"fastest"`` has that found first where nobody did, by
+            a process of its own, which takes up to a minute (see ``amgan.editing.runtimes``).
             $AMGAN_RUNTIME=eager turns both off.
 
     Raises:
@@ -208,8 +226,10 @@ def load_editor(weights: str | Path, runtime: Runtime = "eager") -> Editor:
         return NetworkEditor(saved.network, saved.schema, saved.image_size, saved.identity, saved.engine)
     generator, config, identity = load_generator(weights)
     if runtime != "eager" and os.environ.get("AMGAN_RUNTIME") != "eager":
-        measures = runtime == "fastest"
-        found = fastest(generator, config.image_size, identity) if measures else remembered(generator, identity)
+        found = remembered(generator, identity)
+        if found is None and runtime == "fastest":
+            find_fastest(weights)
+            found = remembered(generator, identity)
         if found is not None:
             name, network = found
             return NetworkEditor(network, generator.schema, config.image_size, identity, name)

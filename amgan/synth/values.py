@@ -123,8 +123,9 @@ def draw_labels(seed: int) -> dict[str, str]:
 
 def edited_labels(labels: Mapping[str, str], edit: Mapping[str, str]) -> dict[str, str]:
     """Labels after an edit; who gains shoulders gains a round collar. Raises UserError on what cannot be drawn."""
-    after = {**labels, **SCHEMA.canonical(edit)}
-    if after["sleeve"] in BARE and "collar" not in SCHEMA.canonical(edit):
+    wanted = {SCHEMA.resolve_attribute(name): SCHEMA.resolve_value(name, value) for name, value in edit.items()}
+    after = {**labels, **wanted}
+    if after["sleeve"] in BARE and "collar" not in wanted:
         after.pop("collar", None)
     elif labels["sleeve"] in BARE and after["sleeve"] not in BARE:
         after.setdefault("collar", "round")

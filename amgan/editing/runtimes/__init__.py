@@ -1,6 +1,6 @@
-"""Fast editing on a processor: the generator in whatever runs it fastest and still makes the same pictures."""
+"""Fast editing on a processor: the generator in what runs it fastest and still makes the same pictures."""
 
-from amgan.editing.runtimes.choice import cache_folder, fastest, remembered
+from amgan.editing.runtimes.choice import find_fastest, remembered
 from amgan.editing.runtimes.engines import ENGINES, Network, eager
 from amgan.editing.runtimes.exported import CARD, Exported, export, load_exported
 
@@ -9,10 +9,9 @@ __all__ = [
     "ENGINES",
     "Exported",
     "Network",
-    "cache_folder",
     "eager",
     "export",
-    "fastest",
+    "find_fastest",
     "load_exported",
     "remembered",
 ]

@@ -1,9 +1,8 @@
-"""The fastest runtime of this machine, found by measurement once and remembered.
+"""Which runtime edits on this machine: found once by a process of its own, remembered in the cache folder.
 
-A candidate is taken only if its edits of drawn garments are those of PyTorch in float32, to within what nobody sees
-(see agreement.py). What was found lies in the user's cache folder, under the weights, the machine and the versions that
-it holds for; where that folder cannot be written, the measurement is made anew each time. PyTorch in float32 is what
-remains when all else fails.
+Exporting traces the generator, and torch patches the call of every module in the process meanwhile: a search in another
+thread would fail. So ``python -m amgan.editing.runtimes`` exports and measures (see ``__main__.py``), and whatever
+serves people reads what that left behind. Until then, and wherever it fails, PyTorch in float32 edits.
 """
 
 from __future__ import annotations
@@ -11,128 +10,74 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import platform
 import shutil
-import tempfile
-import time
+import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from amgan.editing.runtimes.agreement import Difference, difference
+from amgan.data.cache import cache_folder
 from amgan.editing.runtimes.engines import ENGINES, Network, eager
-from amgan.editing.runtimes.exported import COMPARED, COMPARED_SEED, FORMAT, load_exported, write_card
-from amgan.editing.runtimes.samples import sample_edits
+from amgan.editing.runtimes.exported import load_exported
 from amgan.errors import UserError
-from amgan.files import write_atomic
 from amgan.models.amgan.generator import Generator
 
-ROUNDS = 7
+CANDIDATE = "openvino"  # against "eager"; ONNX Runtime was always slower than OpenVINO
 FOUND, SAVED = "choice.json", "network"
-PYTORCH = {"eager": False, "eager-bf16": True}  # name to bf16
+VERSION = 2  # count up when what was found earlier no longer holds
+LIMIT = 300.0  # seconds for the process, which takes 20 on two quiet cores
+NICENESS = 10  # 19 would never come to an end on a server whose processors are all busy
+
+log = logging.getLogger(__name__)
 
 
 def remembered(generator: Generator, identity: str) -> tuple[str, Network] | None:
-    """What ``fastest`` once found for these weights on this machine; None where it never looked."""
-    folder = cache_folder() / key(identity)
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, UserError):  # never measured, or damaged
+    """Name and network of what was found fastest for these weights on this machine; None where nobody measured, or
+    where that is damaged."""
+    folder = choice_folder(identity)
+    if folder is None:
+        return None
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, UserError):
         name = json.loads((folder / FOUND).read_text(encoding="utf-8"))["engine"]
-        return name, eager(generator, PYTORCH[name]) if name in PYTORCH else load_exported(folder / SAVED).network
+        return name, eager(generator) if name == "eager" else load_exported(folder / SAVED).network
     return None
 
 
-def fastest(generator: Generator, image_size: int, identity: str) -> tuple[str, Network]:
-    """The name of this machine's fastest runtime for a generator, and the network in it; measured at first use, which
-    takes a while."""
-    if (found := remembered(generator, identity)) is not None:
-        return found
-    folder = cache_folder() / key(identity)
-    with tempfile.TemporaryDirectory(dir=_writable(folder.parent)) as scratch:
-        name, network, report = measure(generator, image_size, identity, Path(scratch))
-        try:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            if name in ENGINES:
-                shutil.move(Path(scratch) / ENGINES[name].format, folder / SAVED)
-            write_atomic(folder / FOUND, json.dumps({"engine": name, "measured": report}, indent=1) + "\n")
-        except OSError:
-            pass  # the next start measures again
-    return name, network
+def find_fastest(weights: str | Path) -> None:
+    """Have a process of low priority find the fastest runtime, and wait for it; does nothing where there is no choice,
+    or no cache folder to remember it in. What goes wrong is logged and leaves things as they are."""
+    if ENGINES[CANDIDATE].missing or cache_folder() is None:
+        return
+    nice = ["nice", "-n", str(NICENESS)] if shutil.which("nice") else []
+    command = [*nice, sys.executable, "-m", __package__, str(weights), str(torch.get_num_threads())]
+    paths = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}  # it imports what this process would
+    try:
+        subprocess.run(
+            command, env=paths, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True, timeout=LIMIT
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        last = (getattr(error, "stderr", None) or "").strip().rpartition("\n")[2]
+        log.warning("The fastest runtime was not found, edits stay with PyTorch: %s %s", error, last)
 
 
-def measure(
-    generator: Generator, image_size: int, identity: str, folder: Path
-) -> tuple[str, Network, dict[str, dict[str, Any]]]:
-    """Time an edit of one photo in every runtime that is installed and agrees with float32, by turns.
-
-    Args:
-        folder: networks are saved here, one subfolder for each format.
-
-    Returns:
-        Name and network of the fastest, and per runtime its ``difference`` and ``milliseconds``, or why it is out.
-    """
-    x, m = sample_edits(generator.schema, image_size, COMPARED, COMPARED_SEED)
-    networks: dict[str, Network] = {}
-    differences: dict[str, Difference] = {}
-    report: dict[str, dict[str, Any]] = {}
-    with torch.inference_mode():
-        truth = eager(generator)(x, m)
-        for name in (*PYTORCH, *ENGINES):
-            if name in ENGINES and ENGINES[name].missing:
-                continue
-            try:
-                bf16 = PYTORCH.get(name)
-                network = _saved(generator, image_size, name, folder) if bf16 is None else eager(generator, bf16)
-                found = difference(x, network(x, m), truth)
-            except Exception as error:  # whatever goes wrong in a library that may be left out, leaves it out
-                report[name] = {"failed": f"{type(error).__name__}: {error}"[:300]}
-                continue
-            report[name] = {"difference": found.to_dict()}
-            if found.small:
-                networks[name], differences[name] = network, found
-    seconds: dict[str, list[float]] = {name: [] for name in networks}
-    with torch.inference_mode():
-        for _ in range(ROUNDS):
-            for name, network in networks.items():
-                network(x[:1], m[:1])  # another's data left the caches
-                start = time.perf_counter()
-                network(x[:1], m[:1])
-                seconds[name].append(time.perf_counter() - start)
-    for name, times in seconds.items():
-        report[name]["milliseconds"] = round(min(times) * 1000, 3)  # the least, as other programs only add to it
-    best = min(seconds, key=lambda name: min(seconds[name]))
-    if best in ENGINES:
-        target = folder / ENGINES[best].format
-        write_card(target, best, generator.schema, image_size, identity, differences[best])
-    return best, networks[best], report
-
-
-def _saved(generator: Generator, image_size: int, name: str, folder: Path) -> Network:
-    target = folder / ENGINES[name].format
-    if not target.exists():
-        target.mkdir()
-        ENGINES[name].save(generator, image_size, target)
-    return ENGINES[name].load(target)
-
-
-def cache_folder() -> Path:
-    """Where choices are remembered: ``$XDG_CACHE_HOME/amgan``, or ``~/.cache/amgan``."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "amgan" / "runtimes"
-
-
-def key(identity: str) -> str:
-    """Changes with the weights, the machine, and the versions of what was compared."""
-    parts = [str(FORMAT), identity, *_machine()]
-    for library in ("torch", "openvino", "onnxruntime"):
+def choice_folder(identity: str) -> Path | None:
+    """Where the choice for weights of this identity lies; None without a cache. Its name changes with the weights, the
+    machine, and the versions of what was compared."""
+    cache = cache_folder()
+    if cache is None:
+        return None
+    parts = [str(VERSION), identity, *_machine()]
+    for library in ("torch", CANDIDATE):
         try:
             parts.append(f"{library} {version(library)}")
         except PackageNotFoundError:
             parts.append(f"no {library}")
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+    return cache / "runtimes" / hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
 
 def _machine() -> list[str]:
@@ -142,12 +87,3 @@ def _machine() -> list[str]:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         parts += sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))})
     return [*parts, f"{torch.get_num_threads()} threads"]
-
-
-def _writable(folder: Path) -> Path | None:
-    """The folder, made where it is missing; None, which means the system's own, where it cannot be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return None
-    return folder if os.access(folder, os.W_OK) else None

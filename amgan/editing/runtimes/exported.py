@@ -14,11 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from amgan.editing.runtimes.agreement import Difference, difference
-from amgan.editing.runtimes.engines import ENGINES, Engine, Network, eager
-from amgan.editing.runtimes.samples import sample_edits
+from amgan.editing.runtimes.agreement import Difference, difference_from_eager
+from amgan.editing.runtimes.engines import ENGINES, Engine, Network
 from amgan.errors import UserError
 from amgan.files import write_atomic
 from amgan.models.amgan.generator import Generator
@@ -26,8 +23,6 @@ from amgan.schema import AttributeSchema
 
 CARD = "export.json"
 FORMAT = 1  # count up when older folders can no longer be read
-COMPARED = 8  # garments
-COMPARED_SEED = 600_000
 
 
 @dataclass(frozen=True)
@@ -63,7 +58,8 @@ def installed(name: str) -> Engine:
 def export(generator: Generator, image_size: int, identity: str, name: str, folder: Path) -> Difference:
     """Save a generator for an engine, and measure how far its edits are from float32.
 
-    The folder appears whole or not at all; one that is an export already is replaced.
+    The folder appears whole or not at all; one that is an export already is replaced. Not beside threads that use
+    networks: see engines.py.
 
     Raises:
         UserError: what the engine needs is not installed, or the folder holds something else.
@@ -76,17 +72,15 @@ def export(generator: Generator, image_size: int, identity: str, name: str, fold
         draft = Path(scratch) / "draft"
         draft.mkdir()
         engine.save(generator, image_size, draft)
-        x, m = sample_edits(generator.schema, image_size, COMPARED, COMPARED_SEED)
-        with torch.inference_mode():
-            found = difference(x, engine.load(draft)(x, m), eager(generator)(x, m))
-        write_card(draft, name, generator.schema, image_size, identity, found)
+        found = difference_from_eager(engine.load(draft), generator, image_size)
+        _write_card(draft, name, generator.schema, image_size, identity, found)
         if folder.exists():
             shutil.rmtree(folder)
         draft.rename(folder)
     return found
 
 
-def write_card(
+def _write_card(
     folder: Path, name: str, schema: AttributeSchema, image_size: int, identity: str, found: Difference
 ) -> None:
     """``export.json`` beside the files that are in the folder."""
@@ -97,7 +91,7 @@ def write_card(
         "schema": schema.to_dict(),
         "image_size": image_size,
         "difference_in_grey_levels": found.to_dict(),
-        "versions": {n: _version(n) for n in ("torch", *ENGINES[name].needs)},
+        "versions": {n: importlib.metadata.version(n) for n in ("torch", *ENGINES[name].needs)},
         "files": {p.name: _sum(p) for p in sorted(folder.iterdir()) if p.name != CARD},
     }
     write_atomic(folder / CARD, json.dumps(card, indent=1) + "\n")
@@ -124,7 +118,3 @@ def load_exported(folder: Path) -> Exported:
 
 def _sum(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _version(name: str) -> str:
-    return torch.__version__ if name == "torch" else importlib.metadata.version(name)

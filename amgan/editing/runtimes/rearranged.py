@@ -26,9 +26,9 @@ class Rearranged(nn.Module):
         super().__init__()
         g = self.generator = generator
         self.inner_stride = g.inner_stride
-        seen = 3 * g.inner_stride**2
-        self.stem = _conv(g.stem.weight[:, :seen], g.stem.bias, padding=g.stem.kernel_size[0] // 2)
-        self.register_buffer("table", _plane_table(g.stem.weight[:, seen:]))  # (N + M, c, k, k)
+        picture = 3 * g.inner_stride**2  # channels; the condition's planes follow
+        self.stem = _conv(g.stem.weight[:, :picture], g.stem.bias, padding=g.stem.kernel_size[0] // 2)
+        self.register_buffer("table", _plane_table(g.stem.weight[:, picture:]))  # (N + M, c, k, k)
         self.register_buffer("classes", _border_classes(image_size // g.inner_stride, g.stem.kernel_size[0]))
         self.up1 = Enlarging(g.up1, 4 * g.stem.out_channels)
         self.up2 = Enlarging(g.up2, 2 * g.stem.out_channels)
@@ -59,8 +59,8 @@ class Rearranged(nn.Module):
         if g.unfold is not None:
             h = F.relu(F.pixel_shuffle(g.unfold(h), self.inner_stride))
         if g.head is not None:
-            seen = [x] if g.context is None else [x, colour[:, :, None, None].expand_as(x)]
-            h = F.relu(g.head(torch.cat([h, *seen], dim=1)))
+            beside = [x] if g.context is None else [x, colour[:, :, None, None].expand_as(x)]
+            h = F.relu(g.head(torch.cat([h, *beside], dim=1)))
         return g.paint(self.heads(h), x, colour)
 
 
@@ -72,9 +72,9 @@ class Enlarging(nn.Module):
         w = conv.weight[:, :enlarged].transpose(0, 1)  # (in, out, 3, 3)
         # Along one axis, output 2i sees w0 of pixel i - 1 and w1 + w2 of pixel i; output 2i + 1 sees w0 + w1 of pixel i
         # and w2 of pixel i + 1.
-        spread = torch.tensor([[0, 0, 1.0], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
+        taps = torch.tensor([[0, 0, 1.0], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
         self.enlarge = nn.ConvTranspose2d(enlarged, conv.out_channels, 4, 2, 1, bias=conv.bias is not None)
-        self.enlarge.weight.data = torch.einsum("ka,ioab,lb->iokl", spread, w, spread).contiguous()
+        self.enlarge.weight.data = torch.einsum("ka,ioab,lb->iokl", taps, w, taps).contiguous()
         if conv.bias is not None and self.enlarge.bias is not None:
             self.enlarge.bias.data = conv.bias.data.clone()
         self.skip = _conv(conv.weight[:, enlarged:], None, 1) if conv.in_channels > enlarged else None
@@ -133,7 +133,7 @@ def _conv(weight: Tensor, bias: Tensor | None, padding: int, stride: int = 1) ->
 
 
 def _plane_table(weight: Tensor) -> Tensor:
-    """What each plane of ones adds, at the k rows and columns that differ: those that see the border, and the middle.
+    """What each plane of ones adds, at the k rows and columns that differ: those that touch the border, and the middle.
 
     Args:
         weight: of the stem, for the planes only, (c, N + M, k, k).
