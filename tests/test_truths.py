@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from amgan.config import PRESETS
+from amgan.config import changed
 from amgan.data.garments import load_garments
 from amgan.data.imagefolder import read_imagefolder
 from amgan.data.truths import read_truths
@@ -20,12 +20,13 @@ from amgan.models.interface import make_condition
 from amgan.schema import UNKNOWN, AttributeSchema
 from amgan.synth.folder import SynthFolder, write_synth
 from amgan.testing import draw_catalogue
-from amgan.training.command import train_command
+from amgan.training.command import TrainOptions, train_command
+from amgan.training.presets import PRESETS
 from amgan.weights import load_generator
 from amgan.weights.transfer import shared_planes, shared_values, transfer_classifier, transfer_generator
 
 SMALLER = AttributeSchema.from_dict({"sleeve": ["sleeveless", "short", "long"], "color": ["red", "blue", "mauve"]})
-CONFIG = replace(PRESETS["tiny"].amgan, batch=64, pairs=1.0, several=0.5)
+CONFIG = changed(PRESETS["tiny"].amgan, batch=64, pairs=1.0, several=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +46,14 @@ def garments(folder):
 def drawn(garments, config=CONFIG, own=None, seed=0):
     features = torch.nn.functional.normalize(torch.randn(len(garments), 8, generator=torch.Generator().manual_seed(1)))
     weights = torch.full((len(garments),), 1 / len(garments), dtype=torch.float64)
-    return BatchMaker(garments, features, weights, config, own).draw(torch.Generator().manual_seed(seed))
+    maker = BatchMaker(garments, features, weights, config.lessons, config.optimisation.batch, own)
+    return maker.draw(torch.Generator().manual_seed(seed))
 
 
 def test_pairs_are_the_true_edits(garments):
     batch = drawn(garments)
-    assert batch.true.all() and batch.paired.all() and not len(batch.way_back)
-    assert not len(batch.untrue)
+    assert batch.difference.all() and batch.aligned.all() and not len(batch.cycle_rows)
+    assert not len(batch.guessed_rows)
     color = garments.schema.index("color")
     two = batch.edited.sum(1) == 2
     assert (batch.edited.sum(1) <= 2).all() and batch.edited[two, color].all() and two.any()
@@ -93,15 +95,13 @@ def test_what_is_wrong_with_a_list_of_true_edits_is_said(folder, tmp_path):
 def test_what_has_no_weight_is_not_computed(garments):
     torch.manual_seed(0)
     teacher = AttributeClassifier(garments.schema, "small-4", 32)
-    config = replace(CONFIG, adv=0.0, cls=0.0, percep=0.0, batch=8)
+    config = changed(CONFIG, adv=0.0, cls=0.0, percep=0.0, batch=8)
     model = Amgan(garments.schema, config, teacher, torch.device("cpu"))
+    assert model.critics is None and not model.critic_networks() and not model.critic_steps
     calls = []
-    for network in (model.teacher.backbone, *model.critics.networks().values()):
-        network.register_forward_hook(lambda *_: calls.append(1))
+    model.teacher.backbone.register_forward_hook(lambda *_: calls.append(1))
     batch = drawn(garments, config)
-    edited, own = model.edit(batch)
-    assert model.look(edited) is None and model.critic_step(batch, edited, None, None, 0) == {}
-    losses = model.generator_step(batch, edited, None, model.look_around(batch), own)
+    _, losses = model.generator_loss(batch, model.forward(batch))
     assert not calls and {"G/att", "G/pair"} <= set(losses)
 
 
@@ -128,8 +128,8 @@ def test_joined_garments_keep_their_edits_apart(garments, tmp_path):
     both = own.joined(fewer)
     assert len(both) == 2 * len(fewer) and (both.truths.of >= len(own)).all()
     assert torch.equal(both.images[both.truths.of], fewer.images[fewer.truths.of])
-    batch = drawn(both, replace(CONFIG, pairs=0.7), own=len(own))
-    assert batch.true.any() and not batch.true.all()
+    batch = drawn(both, changed(CONFIG, pairs=0.7), own=len(own))
+    assert batch.difference.any() and not batch.difference.all()
 
 
 def test_a_head_start_maps_values_by_name():
@@ -142,10 +142,11 @@ def test_a_head_start_maps_values_by_name():
         (n, n) for n in (("sleeve", "long"), ("sleeve", "short"), ("color", "red"), ("color", "blue"))
     }
     assert {(6, 7), (7, 6)} <= set(shared_planes(SMALLER, old))  # sleeve is 0 here and 1 there, colour the other way
-    rich = replace(CONFIG, skips=True, context=True, inner_stride=2)
-    coded = replace(rich, code=3)
+    rich = changed(CONFIG, skips=True, context=True, inner_stride=2)
+    coded = changed(rich, code=3)
     for config, later in ((CONFIG, CONFIG), (rich, rich), (rich, coded), (coded, coded)):
-        first, second = Generator.from_config(old, config).eval(), Generator.from_config(SMALLER, later).eval()
+        first = Generator.from_config(old, config.generator).eval()
+        second = Generator.from_config(SMALLER, later.generator).eval()
         if first.prior is not None:  # as if it had learnt something
             torch.nn.init.normal_(first.prior.weight)
         assert transfer_generator(second, first) == len(first.state_dict())
@@ -172,10 +173,10 @@ def test_training_goes_on_from_other_weights_and_with_extra_garments(folder, tmp
     schema = AttributeSchema.from_dict(
         {"sleeve": ["sleeveless", "short", "long"], "color": ["black", "white", "red", "blue", "multi"]}
     )
-    arguments = {"model": "amgan", "role": "teacher", "preset_name": "tiny", "settings": []}
-    arguments |= {"attributes": None, "device_name": "cpu", "dry_run": False}
-    train_command(folder, tmp_path / "synthetic", **arguments, warm_start=None, extra=None)
+    options = TrainOptions(folder, tmp_path / "synthetic", preset="tiny", device="cpu")
+    train_command(options)
     photos = draw_catalogue(tmp_path / "photos", 30, schema, split=("train", "val"))
-    train_command(photos, tmp_path / "run", **arguments, warm_start=str(tmp_path / "synthetic"), extra=folder)
+    start = str(tmp_path / "synthetic")
+    train_command(replace(options, data=photos, out=tmp_path / "run", warm_start=start, extra=folder))
     network, _, _ = load_generator(tmp_path / "run")
     assert network.schema == schema
