@@ -13,6 +13,7 @@ from amgan import NoEdit, UserError, load_classifier, load_editor
 from amgan.editing.edit_command import edit_command
 from amgan.editing.editor import GeneratorEditor
 from amgan.models.interface import Generated
+from amgan.schema import AttributeSchema
 from amgan.testing import SCHEMA, draw_garment, tiny_weights
 from amgan.weights import save_classifier, weights_card, weights_folder
 
@@ -79,12 +80,22 @@ def test_only_on_sleeve_and_only_on_torso_divide_the_edit(images):
         ([{"sleeve": "long"}], None, "5 pictures need 5 edits"),
         ({"sleeve": "long"}, "sleeve", "second edit"),
         ({"color": "red"}, "hem", "Valid: sleeve, torso"),
+        ({"colour": "multi"}, None, r"color=multi.* Valid: black, white, red, blue\.$"),
         ({}, None, "empty"),
     ],
 )
 def test_wrong_edits_are_sentences(weights, images, edits, only_on, sentence):
-    with pytest.raises(UserError, match=sentence):
-        load_editor(weights).edit(images, edits, only_on)
+    for editor in (load_editor(weights), NoEdit(load_editor(weights).schema, 32)):
+        with pytest.raises(UserError, match=sentence):
+            editor.edit(images, edits, only_on)
+
+
+def test_only_the_colour_is_edited_on_a_part(tmp_path, images):
+    schema = AttributeSchema.from_dict(SCHEMA.to_dict() | {"pattern": ["plain", "striped"]})
+    for editor in (load_editor(tiny_weights(tmp_path, schema)), NoEdit(schema, 32)):
+        editor.edit(images, {"color": "red", "pattern": "striped"}, "torso")
+        with pytest.raises(UserError, match="torso alone, and pattern=striped sets no color"):
+            editor.edit(images, [{"color": "red"}] * 4 + [{"pattern": "striped"}], "torso")
 
 
 def test_wrong_pictures_are_a_sentence(weights, images):
