@@ -215,6 +215,22 @@ def test_queries_are_cut_out_as_the_index_was(made: Path, monkeypatch: pytest.Mo
             Representation.of_index(replace(identity, segmenter=earlier))
 
 
+def test_an_index_from_before_segmenters_were_recorded_is_to_be_made_again(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = shutil.copytree(made / "index", tmp_path / "index")
+    about = store / "shirts" / "about.json"
+    stored = json.loads(about.read_text(encoding="utf-8"))
+    del stored["identity"]["segmenter"]
+    about.write_text(json.dumps(stored), encoding="utf-8")
+    line = ["search-catalog", made / "catalogue" / "images" / "short red & 96.png", "--store", store]
+    monkeypatch.setattr("sys.argv", [*map(str, line), "--collection", "shirts"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert "Index the catalogue again with index-catalog." in capsys.readouterr().err.replace("\n", " ")
+
+
 def test_the_sheet_shows_query_edit_mask_and_hits(made: Path, shop: Searcher) -> None:
     result = shop.find_similar(photo(made), {"sleeve": "long"}, k=12)
     sheet = search_sheet(result)
