@@ -144,6 +144,8 @@ class Searcher:
             UserError: the edit, the filter or k is not valid here.
         """
         canonical = self.schema.canonical(edit) if edit else {}
+        if only_on and not canonical:
+            raise UserError(f"Only on the {only_on} says where a colour edit may draw, and no edit is asked for.")
         if isinstance(photo, CutOut):
             cutout = photo
         else:
@@ -161,7 +163,7 @@ class Searcher:
         unedited_hits = self.nearest(unedited_query, k, filter, exclude)
         return SearchResult(
             edit=canonical,
-            only_on=only_on if canonical else None,
+            only_on=only_on,
             cutout=cutout,
             predicted=self.representation.describe(probabilities[0])[0],
             edited=edited,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,10 +13,12 @@ import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from amgan.editing.editor import EditResult, NetworkEditor, load_editor
 from amgan.errors import UserError
 from retrieval.stores import connect
 from retrieval.stores.base import point_id
 from tests.tiny_catalogue import draw_shirt, make_catalogue, make_index, make_weights
+from ui.resources import FINDER
 from ui.settings import read_settings
 
 
@@ -191,6 +194,34 @@ def test_a_newer_index_takes_over_while_the_page_is_open(
     assert healthy(app.run())
     location.drop("shirts.old")  # nobody holds it any more
     assert healthy(app.run())
+
+
+def test_the_runtime_that_was_found_takes_over_while_the_page_is_open(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, used = threading.Event(), []
+
+    class Fast(NetworkEditor):
+        def edit(self, *args: object) -> EditResult:
+            used.append("fast")
+            return super().edit(*args)
+
+    def load(weights: str, runtime: str) -> NetworkEditor:
+        assert runtime == "fastest" and found.wait(60)
+        editor = load_editor(weights)
+        assert isinstance(editor, NetworkEditor)
+        return Fast(editor.network, editor.schema, editor.image_size, editor.identity)
+
+    monkeypatch.setattr("ui.resources.load_editor", load)
+    app = page(root, "short red & 96")
+    pill(app, "set-color", "blue")
+    assert healthy(app) and not used
+    found.set()
+    for thread in threading.enumerate():
+        if thread.name == FINDER:
+            thread.join(60)
+    pill(app, "set-color", "green")
+    assert healthy(app) and used
 
 
 def test_nobody_sees_a_traceback(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

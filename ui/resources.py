@@ -1,4 +1,4 @@
-"""What is loaded once and shared by all who look at the page: the index with its networks, thumbnails, results."""
+"""What is loaded once and shared by all visitors of the page: the index with its networks, thumbnails, results."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from ui.settings import Settings
 
 BROWSABLE = 20_000  # garments that the picker lists; searching covers all of them
 LARGE = 20  # of what may take 17 MB each
+FINDER = "fastest editor"  # the thread that waits for it
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,13 @@ def searcher(settings: Settings) -> Searcher:
 @st.cache_resource(max_entries=1, show_spinner="Loading the catalogue and its networks …", on_release=Searcher.close)
 def _opened(settings: Settings, physical: str) -> Searcher:
     opened = open_catalogue(settings.store, physical, settings.weights, settings.catalogue)
-    threading.Thread(target=_find_fastest_editor, args=(opened,), daemon=True).start()
+    threading.Thread(target=_find_fastest_editor, args=(opened,), name=FINDER, daemon=True).start()
     return opened
 
 
 def _find_fastest_editor(opened: Searcher) -> None:
-    """Measured beside the first edits where this machine has not done so before; later ones, here and by the commands,
-    are made in what was found."""
+    """Where this machine has not measured before, a process of its own does. Until it has ended, edits are PyTorch's;
+    later ones, here and by the commands, are made in what it found."""
     opened.editor = load_editor(opened.representation.teacher_weights, "fastest")
 
 

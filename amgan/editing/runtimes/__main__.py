@@ -25,6 +25,11 @@ from amgan.files import write_atomic
 from amgan.models.amgan.generator import Generator
 from amgan.weights import load_generator
 
+try:
+    import fcntl
+except ImportError:  # on Windows two may measure at once, which only takes longer
+    fcntl = None
+
 ROUNDS = 7
 
 
@@ -45,11 +50,7 @@ def locked(path: Path) -> Iterator[None]:
     """Wait until nobody else holds the file. The system lets go of it with the process, however that ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
-        try:
-            import fcntl
-        except ImportError:  # on Windows two may measure at once, which only takes longer
-            pass
-        else:
+        if fcntl is not None:
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from amgan.editing.runtimes.rearranged import Rearranged
 from amgan.models.amgan.generator import Generator
@@ -58,8 +58,23 @@ class Engine:
         return [name for name in self.needs if importlib.util.find_spec(name) is None]
 
 
-def _rearranged(generator: Generator, image_size: int) -> Rearranged:
-    return Rearranged(generator, image_size).eval().requires_grad_(False)
+class Pair(nn.Module):
+    """A generator's z and alpha as the pair that runtimes give."""
+
+    def __init__(self, generator: nn.Module) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, x: Tensor, m: Tensor) -> tuple[Tensor, Tensor]:
+        made = self.generator(x, m)
+        return made.raw, made.mask
+
+
+def _to_save(generator: nn.Module, image_size: int) -> nn.Module:
+    """AMGAN's generator with fewer operations, which is worth a fifth of the time; those of other methods as they
+    are."""
+    network = Rearranged(generator, image_size) if isinstance(generator, Generator) else Pair(generator)
+    return network.eval().requires_grad_(False)
 
 
 def _example(generator: Generator, image_size: int, batch: int) -> tuple[Tensor, Tensor]:
@@ -93,7 +108,7 @@ def save_openvino(generator: Generator, image_size: int, folder: Path) -> None:
 
         example = _example(generator, image_size, batch=1)  # OpenVINO runs networks of an open batch more slowly
         shapes = [list(tensor.shape) for tensor in example]
-        model = openvino.convert_model(_rearranged(generator, image_size), input=shapes, example_input=example)
+        model = openvino.convert_model(_to_save(generator, image_size), input=shapes, example_input=example)
     openvino.save_model(model, folder / "model.xml", compress_to_fp16=False)
 
 
@@ -127,7 +142,7 @@ def save_onnx(generator: Generator, image_size: int, folder: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            _rearranged(generator, image_size),
+            _to_save(generator, image_size),
             _example(generator, image_size, batch=2),  # two, so that the batch stays open
             str(folder / "model.onnx"),
             dynamo=True,
