@@ -32,7 +32,7 @@ CONFIG = changed(PRESETS["tiny"].amgan, batch=64, pairs=1.0, several=0.5)
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("synth") / "data"
-    for _ in write_synth(path, SynthFolder(60, 40, 32, 2), 2):
+    for _ in write_synth(path, SynthFolder(32, 40, 32, 2), 1):
         pass
     return path
 

@@ -107,18 +107,18 @@ def _tasks(garments: Garments, attribute: int, descriptors: Descriptors) -> dict
 
 
 def _sewn(task: Task, cache: Cache) -> tuple[Tensor, Tensor] | None:
-    """Picture and mask as ``SewnGarments`` holds them, on the host; None where no sleeve can be fitted."""
+    """What ``sew_one`` makes, from the cache where it is there."""
     key = _key(task)
     entry = cache.read(key)
     if entry is None:
-        sewn = _sew(task)
+        sewn = sew_one(task)
         entry = Entry({} if sewn is None else {"image": sewn[0], "mask": sewn[1]})
         cache.write(key, entry)
     return (entry.tensors["image"], entry.tensors["mask"]) if entry.tensors else None
 
 
 def _key(task: Task) -> str:
-    """Of all that ``_sew`` goes by."""
+    """Of all that ``sew_one`` goes by."""
     pixels = hashlib.sha256()
     for tensor in (task.image, task.mask, task.cut_along):
         if tensor is not None:
@@ -127,7 +127,8 @@ def _key(task: Task) -> str:
     return content_key(VERSION, pixels.hexdigest(), size, cuts, task.has_sleeves, SLEEVE_LENGTH[task.sleeve])
 
 
-def _sew(task: Task) -> tuple[Tensor, Tensor] | None:
+def sew_one(task: Task) -> tuple[Tensor, Tensor] | None:
+    """Picture and mask as ``SewnGarments`` holds them; None where no sleeve can be fitted."""
     image, mask = task.image, task.mask
     if task.cut_along is not None:
         cut, kept = cut_sleeves(to_float(image[None]), mask[None].float(), task.cut_along[None].float())
