@@ -1,72 +1,24 @@
-"""Pictures to unit vectors: the ``Embedder`` contract, the default one, and the loading of any by name.
+"""The default embedder, and the loading of any by name.
 
-The default is the classifier ("teacher") that is trained with the editor: it has seen the catalogue's kind of picture
-and it names the attributes in the same pass. ``open_clip`` models serve where a general embedding is wanted (see
+The default is the classifier ("teacher") that is trained with the editor: it knows the catalogue's kind of picture, and
+it names the attributes in the same pass. ``open_clip`` models serve where a general embedding is wanted (see
 ``retrieval.open_clip_embedder``), and other packages add their own through the entry-point group ``amgan.embedders``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 from amgan.errors import UserError
 from amgan.weights import load_classifier, shipped, weights_folder
+from retrieval.embedding import Embedder, EmbedderIdentity, checked_images, unit_rows
 
 ENTRY_POINT_GROUP = "amgan.embedders"
-
-
-@dataclass(frozen=True)
-class EmbedderIdentity:
-    """What makes two embeddings comparable.
-
-    Attributes:
-        model: a name that ``load_embedder`` understands, so that an index can load its own embedder again.
-        weights_hash: SHA-256, in hex, of the weights.
-        preprocessing: how pixels become the network's input, in words.
-    """
-
-    model: str
-    weights_hash: str
-    preprocessing: str
-
-
-@runtime_checkable
-class Embedder(Protocol):
-    """What the index and the search ask of an embedding model.
-
-    Attributes:
-        identity: compared when an index is opened; another identity is refused.
-        dimensions: D, the length of a vector.
-        image_size: the side in pixels of the network's own input. ``embed`` takes any size and resizes.
-    """
-
-    identity: EmbedderIdentity
-    dimensions: int
-    image_size: int
-
-    def embed(self, images: torch.Tensor) -> np.ndarray:
-        """uint8 (B, 3, H, W) of any H and W to float32 (B, D), each row of unit length."""
-        ...
-
-
-def checked_images(images: torch.Tensor) -> torch.Tensor:
-    """The same tensor, once it is known to be uint8 (B, 3, H, W). Raises ValueError."""
-    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3:
-        raise ValueError(f"An embedder takes uint8 (B, 3, H, W); this is {images.dtype} {tuple(images.shape)}.")
-    return images
-
-
-def unit_rows(vectors: torch.Tensor) -> np.ndarray:
-    """(B, D) to float32 numpy (B, D) with rows of unit length, whatever precision the network ran in."""
-    return F.normalize(vectors.detach().float(), dim=1).cpu().numpy()
 
 
 class TeacherEmbedder:
@@ -75,7 +27,7 @@ class TeacherEmbedder:
     Args:
         weights: a shipped name, a weights folder, or ``hf-hub:org/name``.
         device: where the network runs.
-        bf16: run under bfloat16 autocast; vectors then differ from float32 ones by less than the search can see.
+        bf16: run under bfloat16 autocast; vectors then differ from float32 ones by less than changes a search.
     """
 
     def __init__(self, weights: str, device: str = "cpu", bf16: bool = False) -> None:

@@ -19,7 +19,7 @@ import torch
 from torchvision.transforms.v2 import functional as V
 
 from amgan.errors import UserError
-from retrieval.embedders import EmbedderIdentity, checked_images, unit_rows
+from retrieval.embedding import EmbedderIdentity, checked_images, unit_rows
 
 CONFIG_FILE = "open_clip_config.json"
 WEIGHTS_FILE = "open_clip_model.safetensors"

@@ -37,7 +37,7 @@ def score(
     from amgan.editing.editor import load_editor
     from amgan.evaluation.validation import score_edits
     from amgan.weights import load_classifier
-    from retrieval.evaluation.protocol import chosen_records
+    from retrieval.evaluation.records import chosen_records
 
     judge = load_classifier(measure_with or weights[0], "judge")
     with redirect_stdout(sys.stderr):

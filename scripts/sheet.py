@@ -1,4 +1,4 @@
-"""A sheet of photos × edits to look at: the first photos of a split by the SHA-256 of their id, the same edits for all.
+"""A sheet of photos × edits: the first photos of a split by the SHA-256 of their id, the same edits for all.
 
 python scripts/sheet.py ../shared/data/garments --weights photos --photos 12 --out sheet.png
 python scripts/sheet.py FOLDER --set color=red --set "sleeve=long,color=navy" --no-masks --out sheet.png
@@ -35,8 +35,8 @@ def sheet(
     from amgan.data.garments import load_garments
     from amgan.data.imagefolder import read_imagefolder
     from amgan.editing.editor import load_editor
-    from amgan.evaluation.sheet import beside, make_sheet, sheet_edits
-    from retrieval.evaluation.protocol import chosen_records
+    from amgan.evaluation.sheet import make_sheet, sheet_edits, stack_sheets
+    from retrieval.evaluation.records import chosen_records
     from retrieval.sheet import save_picture
 
     pages = []
@@ -47,7 +47,7 @@ def sheet(
         items = load_garments(data, chosen_records(data, split, photos), editor.image_size, progress=False)
         wanted = [editor.schema.parse_edit(s.split(",")) for s in set_ or []] or sheet_edits(editor.schema, edits)
         pages.append((name, make_sheet(editor, items, wanted, masks)))
-    page = pages[0][1] if len(pages) == 1 else beside(pages)
+    page = pages[0][1] if len(pages) == 1 else stack_sheets(pages)
     save_picture(page, out)
     print(f"Saved {out}: {len(items)} photos × {len(wanted)} edits, {page.width} × {page.height} pixels")
 

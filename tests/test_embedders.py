@@ -13,7 +13,8 @@ from PIL import Image
 
 from amgan.errors import UserError
 from retrieval import embedders
-from retrieval.embedders import EmbedderIdentity, TeacherEmbedder, load_embedder
+from retrieval.embedders import TeacherEmbedder, load_embedder
+from retrieval.embedding import EmbedderIdentity, unit_rows
 from retrieval.open_clip_embedder import OpenClipEmbedder, PixelPreparation
 from tests.tiny_catalogue import make_weights
 from tests.tiny_open_clip import make_open_clip
@@ -136,7 +137,7 @@ class MeanColour:
         self.dimensions, self.image_size = 3, 1
 
     def embed(self, images: torch.Tensor) -> np.ndarray:
-        return embedders.unit_rows(images.float().mean((2, 3)))
+        return unit_rows(images.float().mean((2, 3)))
 
 
 def test_an_outside_package_adds_an_embedder(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,8 @@ from amgan.schema import AttributeSchema
 from amgan.testing import draw_catalogue, tiny_weights
 from retrieval.evaluation import cli
 from retrieval.evaluation.report import to_json
-from retrieval.evaluation.topk import KS, ROWS
+from retrieval.evaluation.rows import ROWS
+from retrieval.evaluation.topk import KS
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,11 @@ import torch
 
 from amgan.data.garments import Garments
 from amgan.evaluation.edits import embed_unedited, first_by_hash, measure_edits, plan_edits, score_no_edit, subset
+from amgan.evaluation.exact import Gallery
 from amgan.evaluation.sheet import make_sheet, sheet_edits
 from amgan.evaluation.summary import classifier_accuracy, summarise
 from amgan.schema import UNKNOWN, AttributeSchema
-from retrieval.evaluation import topk
+from retrieval.evaluation import rows, topk
 from retrieval.evaluation.blocks import Heading, Picture, Points, Table, Text, to_html, to_markdown, with_interval
 from retrieval.query import QueryWeights, compose
 from retrieval.representation import attribute_block
@@ -124,12 +125,12 @@ def test_perfect_edits_find_the_right_garments(items: Garments) -> None:
     items = subset(items, list(range(13)))  # all of them labelled
     plan, unedited, scores = measured(items, Painter())
     labels = items.labels.numpy()
-    seen_by = topk.Seen(
+    features = rows.QueryFeatures(
         scores.features["judge"], unedited.features["judge"], unedited.predictions["judge"],
         unedited.features["judge"], labels,
     )  # fmt: skip
-    table = topk.evaluate(plan, seen_by, labels, QueryWeights(), rounds=50)
-    assert list(table["rows"]) == list(topk.ROWS)
+    table = topk.evaluate(plan, features, labels, QueryWeights(), rounds=50)
+    assert list(table["rows"]) == list(rows.ROWS)
     assert table["gallery"] == len(items) - 1
     assert table["queries"] + table["left_out"] == len(plan)
     assert table["left_out"] == 1  # nobody else has the long-sleeved multi
@@ -149,7 +150,7 @@ def test_perfect_edits_find_the_right_garments(items: Garments) -> None:
 def test_without_reference_photos_there_is_no_prototype_row(items: Garments) -> None:
     plan, unedited, scores = measured(items, Painter())
     f, p = unedited.features["judge"], unedited.predictions["judge"]
-    none = topk.Seen(scores.features["judge"], f, p, f[:0], np.zeros((0, 2), np.int64))
+    none = rows.QueryFeatures(scores.features["judge"], f, p, f[:0], np.zeros((0, 2), np.int64))
     assert "prototype" not in topk.evaluate(plan, none, items.labels.numpy(), QueryWeights(), rounds=0)["rows"]
 
 
@@ -157,20 +158,21 @@ def test_fused_rows_are_what_the_search_computes(items: Garments) -> None:
     plan, unedited, scores = measured(items, Painter())
     f, p = unedited.features["judge"], unedited.predictions["judge"] * 0.8 + 0.05
     labels, weights = items.labels.numpy(), QueryWeights(0.7, 1.3)
-    rows = topk.score_rows(plan, topk.Seen(scores.features["judge"], f, p, f, labels), labels, weights)
-    wanted = topk.wanted_attributes(plan, p)
+    features = rows.QueryFeatures(scores.features["judge"], f, p, f, labels)
+    found = dict(rows.row_scores(plan, features, labels, weights, Gallery(f, p, labels)))
+    wanted = rows.wanted_attributes(plan, p)
     stored = np.concatenate([f, attribute_block(p, SCHEMA)], axis=1)
     for q in (0, 5, len(plan) - 1):
         query = compose(scores.features["judge"][q], wanted[q], SCHEMA, weights)
-        np.testing.assert_allclose(rows["edited + wanted"][q], stored @ query, atol=1e-5)
+        np.testing.assert_allclose(found["edited + wanted"][q], stored @ query, atol=1e-5)
 
 
 def test_prototypes_fall_back_to_the_edited_value() -> None:
     features = np.eye(4, dtype=np.float32)
     labels = np.array([[0, 0], [0, 1], [1, 0], [UNKNOWN, 0]])
-    got = topk.prototypes(np.array([[0, 0], [1, 1], [1, 3]]), np.array([0, 0, 1]), features, labels)
+    got = rows.prototypes(np.array([[0, 0], [1, 1], [1, 3]]), np.array([0, 0, 1]), features, labels)
     np.testing.assert_allclose(
-        got, topk.unit(np.array([[1, 0, 0, 0], [0, 0, 1, 0], [1, 1, 1, 1]], np.float32)), atol=1e-6
+        got, rows.unit(np.array([[1, 0, 0, 0], [0, 0, 1, 0], [1, 1, 1, 1]], np.float32)), atol=1e-6
     )
 
 

@@ -15,15 +15,15 @@ from PIL import Image
 from amgan.data.garments import Garments, load_garments
 from amgan.data.imagefolder import read_imagefolder
 from amgan.editing.editor import EditResult
-from amgan.evaluation import counterfactuals, exact, likeness, metrics
-from amgan.evaluation.counterfactuals import Case, draw_edit, draw_siblings, show, show_all
+from amgan.evaluation import counterfactuals, exact, likeness
+from amgan.evaluation.counterfactuals import Case, draw_edit, draw_siblings, render_case, render_cases
 from amgan.evaluation.edits import EditPlan, embed_unedited, run_networks
 from amgan.models.classifier import AttributeClassifier
 from amgan.schema import AttributeSchema
 from amgan.synth import SCHEMA, Item, draw_item
 from amgan.synth.folder import SynthFolder, write_synth
 from amgan.testing import tiny_weights
-from retrieval.evaluation import cli, topk
+from retrieval.evaluation import cli, ranking, rows, topk
 from retrieval.query import QueryWeights
 
 SIZE = 32
@@ -57,7 +57,7 @@ def known(folder: Path, judge: AttributeClassifier) -> tuple[Garments, exact.Tru
     data = read_imagefolder(folder)
     items = load_garments(data, data.records, SIZE, progress=False)
     cases = exact.kept_cases(items, data.records, 64)
-    return items, exact.see_truths(cases, items, {"judge": judge.predict_and_embed})
+    return items, exact.embed_truths(cases, items, {"judge": judge.predict_and_embed})
 
 
 # --- likeness ---------------------------------------------------------------------------------------------------------
@@ -120,7 +120,7 @@ def test_region_means_are_loops(rng: np.random.Generator) -> None:
 def test_a_fault_shows_where_it_is(known: tuple[Garments, exact.Truths], judge: AttributeClassifier) -> None:
     items, truths = known
     q = np.arange(len(items))
-    also = exact.against(truths, judge)
+    also = exact.truth_columns(truths, judge)
     mask = torch.from_numpy(truths.regions)[:, None].float()
     perfect = also(q, EditResult(truths.images, mask, truths.images))
     for name, value in (
@@ -168,17 +168,17 @@ def test_edits_and_siblings_are_drawn_by_the_seed_alone() -> None:
 def test_the_gallery_is_framed_as_a_catalogue_is(folder: Path, known: tuple[Garments, exact.Truths]) -> None:
     items, truths = known
     for i, case in enumerate(truths.cases[:4]):
-        np.testing.assert_array_equal(show(case).gallery[0], items.images[i].numpy())
+        np.testing.assert_array_equal(render_case(case).gallery[0], items.images[i].numpy())
 
 
 def test_the_truth_is_in_the_frame_of_its_source() -> None:
     item = draw_item(3)
     color = Case(item, {"color": "red" if item.labels["color"] != "red" else "blue"}, (), 64, SIZE)
-    shown = show(color)
+    shown = render_case(color)
     np.testing.assert_array_equal(shown.truth, shown.gallery[1])  # the same silhouette, so the same frame
     assert shown.region.mean() > 0.1
     bare = Item(item.seed, {**item.labels, "sleeve": "sleeveless"})
-    shown = show(Case(bare, {"sleeve": "long"}, (), 64, SIZE))
+    shown = render_case(Case(bare, {"sleeve": "long"}, (), 64, SIZE))
     assert not np.array_equal(shown.truth, shown.gallery[1])
     differs = np.abs(shown.truth.astype(int) - shown.gallery[0]).max(axis=0) > 40
     assert (differs & shown.region).sum() > 0.8 * differs.sum()
@@ -187,7 +187,7 @@ def test_the_truth_is_in_the_frame_of_its_source() -> None:
 def test_processes_render_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     cases = [Case(draw_item(s), draw_edit(draw_item(s)), (), 32, SIZE) for s in range(6)]
     monkeypatch.setattr(counterfactuals, "FEW", 2)
-    for one, other in zip(show_all(cases, processes=1), show_all(cases, processes=2), strict=True):
+    for one, other in zip(render_cases(cases, processes=1), render_cases(cases, processes=2), strict=True):
         np.testing.assert_array_equal(one.gallery, other.gallery)
         np.testing.assert_array_equal(one.truth, other.truth)
         np.testing.assert_array_equal(one.region, other.region)
@@ -198,41 +198,41 @@ def test_processes_render_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_rank_of_one_is_a_loop_and_ties_count_against_it(rng: np.random.Generator) -> None:
     scores, right = rng.integers(0, 6, (30, 9)).astype(np.float32), rng.integers(0, 9, 30)
-    found = metrics.rank_of_one(scores, right)
+    found = ranking.rank_of_one(scores, right)
     for q in range(30):
         assert found[q] == 1 + sum(scores[q, g] >= scores[q, right[q]] for g in range(9) if g != right[q])
     distinct = rng.permutation(270).reshape(30, 9).astype(float)
-    order = metrics.rank(distinct, np.full(30, -1), 9)
-    assert (metrics.rank_of_one(distinct, right) == (order == right[:, None]).argmax(axis=1) + 1).all()
+    order = ranking.rank(distinct, np.full(30, -1), 9)
+    assert (ranking.rank_of_one(distinct, right) == (order == right[:, None]).argmax(axis=1) + 1).all()
 
 
 def test_the_truth_is_found_and_the_source_stays_in_the_way(rng: np.random.Generator) -> None:
     schema = AttributeSchema.from_dict({"sleeve": ["short", "long"], "color": ["red", "blue", "green"]})
     n, siblings = 7, 3
-    features = topk.unit(rng.normal(size=(n * (2 + siblings), 12))).astype(np.float32)
+    features = rows.unit(rng.normal(size=(n * (2 + siblings), 12))).astype(np.float32)
     predictions = np.concatenate([rng.dirichlet(np.ones(k), len(features)) for k in (2, 3)], axis=1).astype(np.float32)
     places = np.arange(len(features)).reshape(n, -1)
     labels = np.stack([rng.integers(0, 2, len(features)), rng.integers(0, 3, len(features))], axis=1)
     plan = EditPlan(schema, np.arange(n), np.arange(n) % 2, np.ones(n, dtype=int), {})
     sources, truths = places[:, 0], places[:, 1]
-    seen = topk.Seen(
+    queries = rows.QueryFeatures(
         features[truths], features[sources], predictions[sources], features[:0], labels[:0], truth=features[truths]
     )
-    gallery = topk.Gallery(features, predictions, labels)
+    gallery = exact.Gallery(features, predictions, labels)
     tables = [
-        topk.evaluate_one(plan, seen, labels[sources], gallery, places, QueryWeights(), rounds=20, chunk=c)
-        for c in (2, 100)
+        topk.evaluate_one(plan, queries, labels[sources], gallery, places, QueryWeights(), rounds=20, chunk_bytes=c)
+        for c in (2 * 35 * topk.PER_SCORE, topk.CHUNK_BYTES)
     ]
     assert tables[0] == tables[1]
-    rows = tables[0]["rows"]
-    assert set(rows) == {*topk.ROWS, *topk.TRUE_ROWS} - {"prototype"}
-    assert rows["truth"]["hit"]["1"]["mean"] == rows["edited"]["hit"]["1"]["mean"] == 1
-    assert rows["truth"]["first"] == {"source": 0, "truth": 1, "sibling": 0, "another garment": 0}
-    assert rows["unedited"]["first"]["source"] == 1  # it finds itself
-    assert rows["unedited"]["hit"]["1"]["mean"] == 0
-    assert rows["chance"]["hit"]["10"]["mean"] == pytest.approx(10 / 35)
-    assert rows["truth"]["median_rank"] == 1
-    for entry in rows.values():
+    table = tables[0]["rows"]
+    assert set(table) == {*rows.ROWS, *rows.TRUE_ROWS} - {"prototype"}
+    assert table["truth"]["hit"]["1"]["mean"] == table["edited"]["hit"]["1"]["mean"] == 1
+    assert table["truth"]["first"] == {"source": 0, "truth": 1, "sibling": 0, "another garment": 0}
+    assert table["unedited"]["first"]["source"] == 1  # it finds itself
+    assert table["unedited"]["hit"]["1"]["mean"] == 0
+    assert table["chance"]["hit"]["10"]["mean"] == pytest.approx(10 / 35)
+    assert table["truth"]["median_rank"] == 1
+    for entry in table.values():
         assert sum(entry.get("first", {"": 1}).values()) == pytest.approx(1)
 
 
@@ -272,7 +272,7 @@ def test_the_command_measures_a_synthetic_folder_exactly(
     assert report["overall"]["no edit"]["region_iou"]["mean"] == 0
     for table in report["retrieval"].values():
         assert table["gallery"] == 60
-        assert set(topk.TRUE_ROWS) < set(table["rows"])
+        assert set(rows.TRUE_ROWS) < set(table["rows"])
         assert table["rows"]["truth"]["hit"]["10"]["mean"] > table["rows"]["chance"]["hit"]["10"]["mean"]
     for page in ("report.md", "report.html"):
         text = (tmp_path / "a" / page).read_text(encoding="utf-8")

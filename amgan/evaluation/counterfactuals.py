@@ -55,7 +55,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Shown:
+class RenderedCase:
     """A case's pictures.
 
     Attributes:
@@ -123,13 +123,13 @@ def _stream(seed: int, purpose: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest[:8], "little"))
 
 
-def show(case: Case) -> Shown:
+def render_case(case: Case) -> RenderedCase:
     """Render and frame everything of a case."""
     rendered = [render(case.item.seed, labels, case.rendered_at) for labels in case.labels]
     source, truth = rendered[:2]
     placement = place(source.mask, case.size)
     region = resample(true_region(source, truth).astype(np.float32), placement, 0) > 127
-    return Shown(
+    return RenderedCase(
         np.stack([_channels_first(frame(r.image, r.mask, case.size).image) for r in rendered]),
         _channels_first(frame_at(truth.image, truth.mask, placement).image),
         region,
@@ -140,21 +140,21 @@ def _channels_first(picture: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(picture.transpose(2, 0, 1))
 
 
-def show_all(cases: Sequence[Case], processes: int | None = None) -> Iterator[Shown]:
-    """``show`` of every case, in order, in so many processes (one per core where None).
+def render_cases(cases: Sequence[Case], processes: int | None = None) -> Iterator[RenderedCase]:
+    """``render_case`` of every case, in order, in so many processes (one per core where None).
 
     No more than a few cases per process wait to be asked for: pictures of a whole gallery would fill the memory.
     """
     processes = processes or os.cpu_count() or 1
     if processes == 1 or len(cases) <= FEW:
-        yield from map(show, cases)
+        yield from map(render_case, cases)
         return
     # Spawned, since a copy of a process whose networks run in threads may hang.
     with ProcessPoolExecutor(processes, get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        waiting: deque[Future[Shown]] = deque()
+        waiting: deque[Future[RenderedCase]] = deque()
         try:
             for case in cases:
-                waiting.append(pool.submit(show, case))
+                waiting.append(pool.submit(render_case, case))
                 if len(waiting) > 8 * processes:
                     yield waiting.popleft().result()
             while waiting:

@@ -34,7 +34,7 @@ Network = Callable[
     [torch.Tensor], tuple[torch.Tensor, torch.Tensor]
 ]  # images -> (probabilities (B, N), unit features (B, D))
 # Rows of the plan and what the editor made of them -> further columns, (len(rows),) each.
-Also = Callable[[np.ndarray, "EditResult"], Mapping[str, np.ndarray]]
+ExtraColumns = Callable[[np.ndarray, "EditResult"], Mapping[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def run_networks(
 
 
 def embed_unedited(items: Garments, networks: Mapping[str, Network], batch: int = 64) -> Unedited:
-    """Run every network, the colour naming and the sharpness once over the photos as they are."""
+    """Run every network over the photos as they are, and measure their colours and sharpness."""
     predictions, features = run_networks(items.images, networks, batch)
     images, masks = items.images.cpu().numpy(), items.masks[:, 0].cpu().numpy()
     colours = np.array([_palette_index(images[i], masks[i]) for i in range(len(items))], dtype=np.int64)
@@ -158,10 +158,10 @@ def measure_edits(
     unedited: Unedited,
     batch: int = 32,
     progress: bool = False,
-    also: Also | None = None,
+    extra: ExtraColumns | None = None,
 ) -> EditScores:
     """Make every edit of the plan and measure it. Of ``networks``, ``"judge"`` scores; all leave their features.
-    ``also`` adds columns of its own."""
+    ``extra`` adds columns of its own."""
     columns = {name: np.full(len(plan), np.nan) for name in COLUMNS}
     predictions: dict[str, list[np.ndarray]] = {n: [] for n in networks}
     features: dict[str, list[np.ndarray]] = {n: [] for n in networks}
@@ -175,12 +175,12 @@ def measure_edits(
             p, f = network(result.image)
             predictions[name].append(p.float().cpu().numpy())
             features[name].append(f.float().cpu().numpy())
-        _pixels(columns, plan, q, before, result, items, unedited)
-        for name, values in (also(q, result) if also else {}).items():
+        _pixel_columns(columns, plan, q, before, result, items, unedited)
+        for name, values in (extra(q, result) if extra else {}).items():
             columns.setdefault(name, np.full(len(plan), np.nan))[q] = values
     joined = {n: np.concatenate(p) if p else np.zeros((0, plan.schema.n_values)) for n, p in predictions.items()}
     labels = items.labels.cpu().numpy()
-    _judged(columns, plan, joined["judge"], labels, unedited.predictions["judge"])
+    _judge_columns(columns, plan, joined["judge"], labels, unedited.predictions["judge"])
     _relate_sharpness(columns, plan, labels, unedited.sharpness)
     return EditScores(
         plan, columns, {n: np.concatenate(f) if f else np.zeros((0, 1)) for n, f in features.items()}, joined
@@ -188,10 +188,10 @@ def measure_edits(
 
 
 def score_no_edit(items: Garments, plan: EditPlan, unedited: Unedited) -> EditScores:
-    """The same rows for an editor that returns its input, from what was already seen of the photos."""
+    """The same rows for an editor that returns its input, from what is known of the photos already."""
     columns = {name: np.full(len(plan), np.nan) for name in COLUMNS}
     judged = unedited.predictions["judge"][plan.photo]
-    _judged(columns, plan, judged, items.labels.cpu().numpy(), unedited.predictions["judge"])
+    _judge_columns(columns, plan, judged, items.labels.cpu().numpy(), unedited.predictions["judge"])
     color = _is_color(plan, np.arange(len(plan)))
     columns["colour_pixels"][color] = _names_match(plan, np.flatnonzero(color), unedited.colours[plan.photo[color]])
     columns["colour_kept_pixels"][~color] = 1.0
@@ -208,21 +208,21 @@ def predicted_labels(schema: AttributeSchema, probabilities: np.ndarray) -> np.n
     return np.stack([probabilities[:, part].argmax(axis=1) for part in schema.slices], axis=1).astype(np.int64)
 
 
-def _judged(
+def _judge_columns(
     columns: dict[str, np.ndarray], plan: EditPlan, judged: np.ndarray, labels: np.ndarray, own: np.ndarray
 ) -> None:
     rows = np.arange(len(plan))
-    seen, before = predicted_labels(plan.schema, judged), predicted_labels(plan.schema, own)[plan.photo]
-    columns["accepted"][:] = seen[rows, plan.attribute] == plan.value
+    after, before = predicted_labels(plan.schema, judged), predicted_labels(plan.schema, own)[plan.photo]
+    columns["accepted"][:] = after[rows, plan.attribute] == plan.value
     for name, reference in (("kept", labels[plan.photo]), ("kept_own", before)):
         others = reference != UNKNOWN
         others[rows, plan.attribute] = False
         n = others.sum(axis=1)
-        same = ((seen == reference) & others).sum(axis=1)
+        same = ((after == reference) & others).sum(axis=1)
         columns[name][:] = np.where(n > 0, same / np.maximum(n, 1), np.nan)
 
 
-def _pixels(
+def _pixel_columns(
     columns: dict[str, np.ndarray],
     plan: EditPlan,
     q: np.ndarray,
@@ -249,7 +249,7 @@ def _pixels(
             plan, c, np.array([_palette_index(y[i], garment[i]) for i in np.flatnonzero(color)])
         )
         columns["sharpness"][c] = [metrics.sharpness(y[color][i], inside[i]) for i in range(len(c))]
-    for i in np.flatnonzero(~color):  # the silhouette may have changed: look at all that is now garment
+    for i in np.flatnonzero(~color):  # the silhouette may have changed: measure all that is now garment
         pictures = (x[i].transpose(1, 2, 0), y[i].transpose(1, 2, 0))
         columns["stray"][q[i]] = stray_share(*pictures, garment[i], alpha[i] > 0.5)
         now = (garment[i] | (alpha[i] > 0.5)) & (y[i].min(axis=0) < BACKGROUND)
@@ -269,9 +269,9 @@ def _relate_sharpness(columns: dict[str, np.ndarray], plan: EditPlan, labels: np
     found, color = columns["sharpness"], _is_color(plan, np.arange(len(plan)))
     real = np.full(len(plan), np.nan)
     for m, v in np.unique(np.stack([plan.attribute, plan.value]), axis=1).T:
-        told = own[(labels[:, m] == v) & ~np.isnan(own)]
-        if len(told):
-            real[(plan.attribute == m) & (plan.value == v)] = told.mean()
+        items_with_value = own[(labels[:, m] == v) & ~np.isnan(own)]
+        if len(items_with_value):
+            real[(plan.attribute == m) & (plan.value == v)] = items_with_value.mean()
     columns["sharpness_own"][color] = metrics.ratio(found, own[plan.photo])[color]
     columns["sharpness"] = metrics.ratio(found, real)
 

@@ -21,8 +21,8 @@ from amgan.data.imagefolder import Record
 from amgan.editing.editor import EditResult
 from amgan.errors import UserError
 from amgan.evaluation import likeness, metrics
-from amgan.evaluation.counterfactuals import Case, Shown, make_cases, show_all
-from amgan.evaluation.edits import Also, EditPlan, EditScores, Network, Unedited, measure_edits, run_networks
+from amgan.evaluation.counterfactuals import Case, RenderedCase, make_cases, render_cases
+from amgan.evaluation.edits import EditPlan, EditScores, ExtraColumns, Network, Unedited, measure_edits, run_networks
 from amgan.models.classifier import AttributeClassifier
 
 COLUMNS = {
@@ -35,13 +35,14 @@ COLUMNS = {
     "perceptual_inside": "distance from the true picture on the judge's feature maps inside the region: squared "
     "difference of feature columns of unit length, mean over three layers (LPIPS, Zhang et al. 2018, without learnt "
     "weights), 0 to 4",
-    "perceptual_outside": "the same outside of it; columns see beyond their place, so what changes inside shows",
+    "perceptual_outside": "the same outside of it; receptive fields reach across the border, so what changes inside "
+    "counts a little",
     "sharpness_true": "mean luminance gradient over the true picture's, where the region holds cloth in it: below 1 is "
     "blurred",
 }
 # Of 255, mean difference of a folder's picture from the same rendered again: what another machine may round otherwise.
 TOLERATED = 2.0
-PER_PASS = 64  # pictures of the gallery that the networks see at once
+PER_PASS = 64  # pictures of the gallery that the networks embed at once
 
 
 @dataclass(frozen=True)
@@ -88,38 +89,38 @@ def plan_cases(items: Garments, cases: Sequence[Case]) -> EditPlan:
     return EditPlan(items.schema, np.arange(len(cases)), attribute, value, dict.fromkeys(items.schema.names, 0))
 
 
-def see_truths(cases: Sequence[Case], items: Garments, networks: Mapping[str, Network]) -> Truths:
-    """Render every truth and sibling, and let the networks look at the gallery.
+def embed_truths(cases: Sequence[Case], items: Garments, networks: Mapping[str, Network]) -> Truths:
+    """Render every truth and sibling, and run the networks over the gallery.
 
     Raises:
         UserError: a picture of the folder is not what the renderer draws for its seed and labels.
     """
     images, regions, labels = [], [], []
-    seen: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {n: [] for n in networks}
-    for first, shown in _groups(cases):
-        for i, s in enumerate(shown, start=first):
+    outputs: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {n: [] for n in networks}
+    for first, group in _groups(cases):
+        for i, s in enumerate(group, start=first):
             _check_source(s.gallery[0], items, i)
             images.append(s.truth)
             regions.append(s.region)
             labels += [items.schema.encode(known) for known in cases[i].labels]
-        predictions, features = run_networks(torch.from_numpy(np.concatenate([s.gallery for s in shown])), networks)
+        predictions, features = run_networks(torch.from_numpy(np.concatenate([s.gallery for s in group])), networks)
         for name in networks:
-            seen[name].append((predictions[name], features[name]))
+            outputs[name].append((predictions[name], features[name]))
     given, per_case = np.stack(labels), len(cases[0].labels)
     galleries = {
         name: Gallery(np.concatenate([f for _, f in parts]), np.concatenate([p for p, _ in parts]), given)
-        for name, parts in seen.items()
+        for name, parts in outputs.items()
     }
     places = np.arange(len(given)).reshape(len(cases), per_case)
     return Truths(cases, torch.from_numpy(np.stack(images)), np.stack(regions), galleries, places)
 
 
-def _groups(cases: Sequence[Case]) -> Iterator[tuple[int, list[Shown]]]:
+def _groups(cases: Sequence[Case]) -> Iterator[tuple[int, list[RenderedCase]]]:
     """Rendered cases by as many as one pass of the networks takes, and the position of the first."""
-    group: list[Shown] = []
+    group: list[RenderedCase] = []
     title = f"Rendering a gallery of {sum(len(c.labels) for c in cases):,}"
-    for i, shown in enumerate(track(show_all(cases), title, total=len(cases), console=Console(stderr=True))):
-        group.append(shown)
+    for i, rendered in enumerate(track(render_cases(cases), title, total=len(cases), console=Console(stderr=True))):
+        group.append(rendered)
         if sum(len(s.gallery) for s in group) >= PER_PASS or i + 1 == len(cases):
             yield i + 1 - len(group), group
             group = []
@@ -134,8 +135,8 @@ def _check_source(rendered: np.ndarray, items: Garments, i: int) -> None:
         )
 
 
-def against(truths: Truths, judge: AttributeClassifier) -> Also:
-    """The columns of ``COLUMNS`` for ``measure_edits``."""
+def truth_columns(truths: Truths, judge: AttributeClassifier) -> ExtraColumns:
+    """The columns of ``COLUMNS``, which compare edits with the truth, for ``measure_edits``."""
 
     def measure(q: np.ndarray, result: EditResult) -> dict[str, np.ndarray]:
         region = truths.regions[q]
@@ -148,12 +149,12 @@ def against(truths: Truths, judge: AttributeClassifier) -> Also:
     return measure
 
 
-def unedited_columns(items: Garments, also: Also, batch: int = 32) -> dict[str, np.ndarray]:
+def unedited_columns(items: Garments, extra: ExtraColumns, batch: int = 32) -> dict[str, np.ndarray]:
     """The same columns for the sources as they are: how far there is to go."""
     none = torch.zeros(len(items), 1, *items.images.shape[2:])
     parts = []
     for q in np.array_split(np.arange(len(items)), -(-len(items) // batch)):
-        parts.append(also(q, EditResult(items.images[q], none[q], items.images[q])))
+        parts.append(extra(q, EditResult(items.images[q], none[q], items.images[q])))
     return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
 
 

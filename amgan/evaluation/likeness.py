@@ -18,7 +18,7 @@ from amgan.pixels import to_float
 
 WINDOW, SIGMA = 11, 1.5  # Wang et al. 2004, section III.C
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-FEWEST = 20  # pixels; of less cloth no sharpness is told
+FEWEST = 20  # pixels; with less cloth the sharpness is NaN
 LAYERS = ("early", "middle", "last")
 
 

@@ -6,11 +6,14 @@ Labels are ``int64``, unknown is ``UNKNOWN`` (-1). A mean over nothing is NaN, n
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import cv2
 import numpy as np
 
 from amgan.schema import UNKNOWN
+
+DRAWN_BYTES = 64 << 20  # how much of the bootstrap's draws is in memory at a time, as float64
 
 
 def grouped_mean(scores: np.ndarray, groups: np.ndarray) -> dict[int, float]:
@@ -40,22 +43,41 @@ def bootstrap_interval(
         return float("nan"), float("nan")
     _, photo = np.unique(photos, return_inverse=True)
     n_photos = int(photo.max()) + 1
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(n_photos, np.full(n_photos, 1 / n_photos), size=rounds).astype(
-        np.float64
-    )  # (rounds, photos)
-    per_outer = []
+    counts, totals, group_of = [], [], []
     for o in np.unique(outer):
-        per_inner = []
         for i in np.unique(inner[outer == o]):
             mine = (outer == o) & (inner == i)
-            total = np.bincount(photo[mine], weights=scores[mine], minlength=n_photos)
-            count = np.bincount(photo[mine], minlength=n_photos).astype(np.float64)
-            n = drawn @ count
-            per_inner.append(np.where(n > 0, (drawn @ total) / np.maximum(n, 1), np.nan))
-        per_outer.append(_nanmean(np.stack(per_inner)))
-    low, high = np.nanpercentile(_nanmean(np.stack(per_outer)), [2.5, 97.5])
+            counts.append(np.bincount(photo[mine], minlength=n_photos).astype(np.float64))
+            totals.append(np.bincount(photo[mine], weights=scores[mine], minlength=n_photos))
+            group_of.append(o)
+    drawn, means = drawn_photos(n_photos, rounds, seed), []
+    step = max(1, DRAWN_BYTES // (8 * n_photos))
+    for start in range(0, rounds, step):
+        times = drawn[start : start + step].astype(np.float64)  # (rounds, photos)
+        per_inner = np.stack([_ratio_of_sums(times, t, n) for t, n in zip(totals, counts, strict=True)])
+        means.append(_nanmean(np.stack([_nanmean(per_inner[np.array(group_of) == o]) for o in np.unique(outer)])))
+    low, high = np.nanpercentile(np.concatenate(means), [2.5, 97.5])
     return float(low), float(high)
+
+
+@lru_cache(maxsize=4)  # the rows of a report ask for few different ones, a hundred times over
+def drawn_photos(n_photos: int, rounds: int, seed: int) -> np.ndarray:
+    """How often each photo is drawn when ``n_photos`` are drawn with replacement, uint8 (rounds, n_photos).
+
+    One byte will do: that one of many photos is drawn more than 255 times has no chance.
+    """
+    rng, share = np.random.default_rng(seed), np.full(n_photos, 1 / n_photos)
+    step = max(1, DRAWN_BYTES // (8 * n_photos))
+    sizes = [min(step, rounds - start) for start in range(0, rounds, step)]
+    drawn = np.concatenate([rng.multinomial(n_photos, share, size=n).astype(np.uint8) for n in sizes])
+    drawn.flags.writeable = False  # it is handed out again
+    return drawn
+
+
+def _ratio_of_sums(times: np.ndarray, total: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """The mean score of a group in each draw, float64 (rounds,): from each photo's total and count, (photos,)."""
+    n = times @ count
+    return np.where(n > 0, (times @ total) / np.maximum(n, 1), np.nan)
 
 
 def _nanmean(rows: np.ndarray) -> np.ndarray:
@@ -77,8 +99,8 @@ def accuracy(matrix: np.ndarray) -> float:
 def balanced_accuracy(matrix: np.ndarray) -> float:
     """The mean recall over the values that occur."""
     support = matrix.sum(axis=1)
-    seen = support > 0
-    return float((np.diag(matrix)[seen] / support[seen]).mean()) if seen.any() else float("nan")
+    occurs = support > 0
+    return float((np.diag(matrix)[occurs] / support[occurs]).mean()) if occurs.any() else float("nan")
 
 
 def mask_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -52,27 +52,25 @@ def kernel_distance(x: np.ndarray, y: np.ndarray, size: int, seed: int = 0, subs
     of each, at most n and m.
     """
     rng = np.random.default_rng(seed)
-    xx, xy, yy = kernel(x, x), kernel(x, y), kernel(y, y)  # once; subsets pick from them
     drawn = []
     for _ in range(subsets):
-        i, j = (rng.permutation(len(rows))[:size] for rows in (x, y))
-        drawn.append(squared_mmd(xx[np.ix_(i, i)], xy[np.ix_(i, j)], yy[np.ix_(j, j)]))
-    return _spread(drawn)
+        a, b = (rows[rng.permutation(len(rows))[:size]] for rows in (x, y))
+        drawn.append(squared_mmd(kernel(a, a), kernel(a, b), kernel(b, b)))
+    return _mean_and_deviation(drawn)
 
 
 def floor_distance(x: np.ndarray, size: int, seed: int = 0, subsets: int = SUBSETS) -> dict[str, float]:
     """The same between two random disjoint subsets of one set (n, D); 2 ``size`` is at most n."""
     rng = np.random.default_rng(seed)
-    xx = kernel(x, x)
     drawn = []
     for _ in range(subsets):
         order = rng.permutation(len(x))
-        i, j = order[:size], order[size : 2 * size]
-        drawn.append(squared_mmd(xx[np.ix_(i, i)], xx[np.ix_(i, j)], xx[np.ix_(j, j)]))
-    return _spread(drawn)
+        a, b = x[order[:size]], x[order[size : 2 * size]]
+        drawn.append(squared_mmd(kernel(a, a), kernel(a, b), kernel(b, b)))
+    return _mean_and_deviation(drawn)
 
 
-def _spread(drawn: list[float]) -> dict[str, float]:
+def _mean_and_deviation(drawn: list[float]) -> dict[str, float]:
     return {"mean": float(np.mean(drawn)), "spread": float(np.std(drawn))}
 
 
@@ -89,8 +87,8 @@ def kernel_distances(
     Returns:
         ``{attribute: {"macro": entry, "values": {value: entry}}}``, entries ``{"edits", "real", "subset", row: {"mean",
         "spread"}}`` with rows as in ``answers`` and ``real items``. All rows of a value use subsets of one size, so
-        that their spreads compare; where there are too few edits or real items its counts stand alone. Macro is the
-        mean over the values that have figures.
+        that their standard deviations compare; where there are too few edits or real items its counts stand alone.
+        Macro is the mean over the values that have figures.
     """
     out: dict[str, Any] = {}
     for m, attribute in enumerate(plan.schema.attributes):
@@ -113,9 +111,10 @@ def _entry(answers: Mapping[str, np.ndarray], real: np.ndarray, edits: int) -> d
 
 
 def _mean(entries: list[dict[str, Any]]) -> dict[str, Any]:
-    told = [e for e in entries if FLOOR in e]
-    out: dict[str, Any] = {name: sum(e[name] for e in told) for name in ("edits", "real")}
-    for row in (row for row in ROWS if told and row in told[0]):
-        spread = np.sqrt(sum(e[row]["spread"] ** 2 for e in told)) / len(told)  # the values' draws are independent
-        out[row] = {"mean": float(np.mean([e[row]["mean"] for e in told])), "spread": float(spread)}
+    known = [e for e in entries if FLOOR in e]
+    out: dict[str, Any] = {name: sum(e[name] for e in known) for name in ("edits", "real")}
+    for row in (row for row in ROWS if known and row in known[0]):
+        # The values' draws are independent, so the variances of their means add up.
+        deviation = np.sqrt(sum(e[row]["spread"] ** 2 for e in known)) / len(known)
+        out[row] = {"mean": float(np.mean([e[row]["mean"] for e in known])), "spread": float(deviation)}
     return out

@@ -1,4 +1,4 @@
-"""Pictures to look at: photos down the side, edits across, the generator's own mask beside each edit.
+"""Example sheets: photos down the side, edits across, the generator's own mask below each edit.
 
 Photos are the first by the SHA-256 of their id and edits are the same for all, so nothing on a sheet is chosen.
 """
@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from amgan.attributes import NEVER_ASKED
 from amgan.data.garments import Garments
-from amgan.evaluation.edits import COLOR, SLEEVE
+from amgan.evaluation.edits import COLOR, SLEEVE, first_by_hash, subset
 from amgan.schema import AttributeSchema, Edit
 
 if TYPE_CHECKING:
@@ -41,6 +41,13 @@ def edit_name(edit: Edit) -> str:
     return ", ".join(f"{a} {v}" if a != COLOR else v for a, v in edit.items())
 
 
+def first_sheet(editor: Editor, items: Garments, photos: int, edits: int = 8) -> Image.Image:
+    """``make_sheet`` of the first photos by the SHA-256 of their id and of ``sheet_edits``: a report's sheet, and what
+    a training run draws on its way."""
+    first = subset(items, first_by_hash(items.item_ids, photos))
+    return make_sheet(editor, first, sheet_edits(items.schema, edits))
+
+
 def make_sheet(
     editor: Editor, items: Garments, edits: Sequence[Edit], masks: bool = True, tile: int | None = None
 ) -> Image.Image:
@@ -51,37 +58,42 @@ def make_sheet(
     editor's own size where None.
     """
     tile = tile or int(items.images.shape[-1])
-    small = tile // 2 if masks else 0
-    width = LABEL * 4 + (len(edits) + 1) * (tile + GAP)
-    height = LABEL + len(items) * (tile + small + GAP)
-    page = Image.new("RGB", (width, height), "white")
+    row_height = tile + GAP + (tile // 2 if masks else 0)
+    page = Image.new("RGB", (LABEL * 4 + (len(edits) + 1) * (tile + GAP), LABEL + len(items) * row_height), "white")
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(13)
     for c, name in enumerate(["photo", *(edit_name(e) for e in edits)]):
         draw.text((LABEL * 4 + c * (tile + GAP) + 4, 5), name, fill="black", font=font)
     for r in range(len(items)):
-        y = LABEL + r * (tile + small + GAP)
+        y = LABEL + r * row_height
         known = items.schema.decode(items.labels[r].cpu().numpy())
         lines = [items.item_ids[r].rsplit("/", 1)[-1][:8], *(f"{known.get(a, '?')}" for a in items.schema.names[:5])]
-        for i, line in enumerate(lines):
-            draw.text((4, y + 4 + 16 * i), line, fill="black" if i else "gray", font=font)
-        batch = items.images[r : r + 1].expand(len(edits), -1, -1, -1)
-        result = editor.edit(batch, list(edits))
+        _write_lines(draw, y, lines)
+        result = editor.edit(items.images[r : r + 1].expand(len(edits), -1, -1, -1), list(edits))
         pictures = [items.images[r], *result.image]
-        alphas = [items.masks[r, 0].float(), *result.mask[:, 0]]
-        for c, (picture, alpha) in enumerate(zip(pictures, alphas, strict=True)):
+        alphas = [items.masks[r, 0].float(), *result.mask[:, 0]] if masks else []
+        already = [False, *(all(known.get(a) == v for a, v in e.items()) for e in edits)]
+        for c, picture in enumerate(pictures):
             x = LABEL * 4 + c * (tile + GAP)
             page.paste(_picture(picture.cpu().numpy().transpose(1, 2, 0), tile), (x, y))
             if masks:
-                page.paste(_picture((alpha.cpu().numpy() * 255).round().astype(np.uint8), small), (x, y + tile))
-                draw.rectangle((x, y + tile, x + small - 1, y + tile + small - 1), outline="lightgray")
-            if c and all(known.get(a) == v for a, v in edits[c - 1].items()):
-                draw.text(
-                    (x + small + 4, y + tile + 4) if masks else (x + 4, y + tile - 16),
-                    "as it is",
-                    fill="gray",
-                    font=font,
-                )
+                _paste_alpha(page, alphas[c].cpu().numpy(), tile // 2, (x, y + tile))
+            if already[c]:
+                at = (x + tile // 2 + 4, y + tile + 4) if masks else (x + 4, y + tile - 16)
+                draw.text(at, "as it is", fill="gray", font=font)
     return page
+
+
+def _write_lines(draw: ImageDraw.ImageDraw, y: int, lines: Sequence[str]) -> None:
+    """What is left of a row: its id in gray, then more."""
+    font = ImageFont.load_default(13)
+    for i, line in enumerate(lines):
+        draw.text((4, y + 4 + 16 * i), line, fill="black" if i else "gray", font=font)
+
+
+def _paste_alpha(page: Image.Image, alpha: np.ndarray, side: int, at: tuple[int, int]) -> None:
+    """alpha float (H, W), 0..1, with a thin frame."""
+    page.paste(_picture((alpha * 255).round().astype(np.uint8), side), at)
+    ImageDraw.Draw(page).rectangle((*at, at[0] + side - 1, at[1] + side - 1), outline="lightgray")
 
 
 def make_true_sheet(editor: Editor, items: Garments, truths: Truths, rows: Sequence[int]) -> Image.Image:
@@ -98,8 +110,7 @@ def make_true_sheet(editor: Editor, items: Garments, truths: Truths, rows: Seque
         y, case = LABEL + n * (tile + GAP), truths.cases[r]
         ((attribute, value),) = case.edit.items()
         change = f"{attribute}: {case.item.labels[attribute]} to {value}"
-        for i, line in enumerate([f"seed {case.item.seed}", *textwrap.wrap(change, 28)]):
-            draw.text((4, y + 4 + 16 * i), line, fill="black" if i else "gray", font=font)
+        _write_lines(draw, y, [f"seed {case.item.seed}", *textwrap.wrap(change, 28)])
         colours = (items.images[r], result.image[n], truths.images[r])
         pictures = [p.cpu().numpy().transpose(1, 2, 0) for p in colours]
         for c, picture in enumerate([*pictures, alphas[n], truths.regions[r].astype(np.uint8) * 255]):
@@ -107,7 +118,7 @@ def make_true_sheet(editor: Editor, items: Garments, truths: Truths, rows: Seque
     return page
 
 
-def beside(pages: Sequence[tuple[str, Image.Image]]) -> Image.Image:
+def stack_sheets(pages: Sequence[tuple[str, Image.Image]]) -> Image.Image:
     """Sheets of the same photos one below the other, each under its name."""
     width = max(p.width for _, p in pages)
     out = Image.new("RGB", (width, sum(p.height + LABEL for _, p in pages)), "white")

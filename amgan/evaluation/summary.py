@@ -8,7 +8,9 @@ import numpy as np
 
 from amgan.data.garments import Garments
 from amgan.evaluation import metrics
-from amgan.evaluation.edits import EditScores
+from amgan.evaluation.colour import MULTI, PALETTE_NAMES
+from amgan.evaluation.edits import COLOR, EditScores
+from amgan.schema import UNKNOWN
 
 
 def summarise(scores: EditScores, rounds: int = 1000) -> dict[str, Any]:
@@ -77,3 +79,25 @@ def classifier_accuracy(items: Garments, predicted: np.ndarray) -> dict[str, Any
             "confusion": matrix.tolist(),
         }
     return out
+
+
+def colour_agreement(items: Garments, colours: np.ndarray) -> dict[str, Any] | None:
+    """How often the colour from pixels, a position in PALETTE_NAMES int64 (n,), is the given label: the accuracy of
+    that measure itself. None without an attribute for colours."""
+    if COLOR not in items.schema.names:
+        return None
+    given = items.labels[:, items.schema.index(COLOR)].cpu().numpy()
+    values = items.schema.values(COLOR)
+    shared = np.array([v in PALETTE_NAMES for v in values])
+    usable = np.flatnonzero((given != UNKNOWN) & shared[np.maximum(given, 0)])
+    wanted = np.array([PALETTE_NAMES.index(values[given[i]]) for i in usable], dtype=np.int64)
+    matrix = metrics.confusion(wanted, colours[usable], len(PALETTE_NAMES))
+    single = wanted != PALETTE_NAMES.index(MULTI)
+    return {
+        "photos": int(matrix.sum()),
+        "accuracy": metrics.accuracy(matrix),
+        "accuracy_without_multi": float((wanted == colours[usable])[single].mean()) if single.any() else float("nan"),
+        "balanced_accuracy": metrics.balanced_accuracy(matrix),
+        "values": list(PALETTE_NAMES),
+        "confusion": matrix.tolist(),
+    }

@@ -8,15 +8,19 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from markdown_it import MarkdownIt
+
+# No emphasis, no links, no HTML: an underscore in a file's name, or "<" in a value, is what it is.
+MARKDOWN = MarkdownIt("zero").enable(["heading", "list", "table"])
+
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}
 h1,h2,h3{line-height:1.2;margin-top:2rem}table{border-collapse:collapse;margin:1rem 0;font-size:13.5px}
-th,td{padding:.25rem .6rem;border-bottom:1px solid #ddd;text-align:right}
+th,td{padding:.25rem .6rem;border-bottom:1px solid #ddd}
 td{white-space:nowrap}thead th{vertical-align:bottom;max-width:8.5rem}
-th:first-child,td:first-child{text-align:left}
 thead th{border-bottom:2px solid #888}tbody tr:hover{background:#f5f5f5}.wide{overflow-x:auto}
 figure{margin:1rem 0;overflow-x:auto}
-figcaption,caption{color:#555;text-align:left;caption-side:top;padding-bottom:.3rem}
+figcaption,.caption{color:#555;margin:1rem 0 .3rem}.caption+.wide table{margin-top:0}
 img{max-width:100%}img.full{max-width:none}
 """
 
@@ -48,7 +52,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG beside the Markdown, inside the HTML. ``full`` keeps its own width and scrolls."""
+    """A PNG: a file next to the Markdown, inside the HTML. ``full`` keeps its own width and scrolls."""
 
     file_name: str
     caption: str
@@ -94,38 +98,31 @@ def to_markdown(blocks: Sequence[Block]) -> str:
 
 
 def to_html(title: str, blocks: Sequence[Block], pictures: Mapping[str, bytes]) -> str:
-    out: list[str] = []
-    for b in blocks:
-        match b:
-            case Heading(text, level):
-                out.append(f"<h{level}>{_text(text)}</h{level}>")
-            case Text(text):
-                out.append(f"<p>{_text(text)}</p>")
-            case Points(items):
-                out.append("<ul>" + "".join(f"<li>{_text(i)}</li>" for i in items) + "</ul>")
-            case Table(headers, rows, caption):
-                head = "".join(f"<th>{_text(h)}</th>" for h in headers)
-                body = "".join("<tr>" + "".join(f"<td>{_text(c)}</td>" for c in row) + "</tr>" for row in rows)
-                top = f"<caption>{_text(caption)}</caption>" if caption else ""
-                out.append(
-                    f'<div class="wide"><table>{top}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-                )
-            case Picture(file_name, caption, full):
-                data = base64.b64encode(pictures[file_name]).decode()
-                kind = ' class="full"' if full else ""
-                image = f'<img{kind} alt="{_text(caption)}" src="data:image/png;base64,{data}">'
-                out.append(f"<figure><figcaption>{_text(caption)}</figcaption>{image}</figure>")
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{_text(title)}</title>'
+    """One page with everything inside: the blocks' Markdown as HTML, and the PNGs of ``pictures`` by file name."""
+    head = (
+        f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title>'
+    )
     return (
         f'<!doctype html>\n<html lang="en"><head>{head}<style>{STYLE}</style></head><body>\n'
-        + "\n".join(out)
+        + "\n".join(_block_html(b, pictures) for b in blocks)
         + "\n</body></html>\n"
     )
 
 
+def _block_html(block: Block, pictures: Mapping[str, bytes]) -> str:
+    match block:
+        case Picture(file_name, caption, full):
+            data = base64.b64encode(pictures[file_name]).decode()
+            kind, text = ' class="full"' if full else "", html.escape(caption)
+            image = f'<img{kind} alt="{text}" src="data:image/png;base64,{data}">'
+            return f"<figure><figcaption>{text}</figcaption>{image}</figure>"
+        case Table(headers, rows, caption):
+            table = MARKDOWN.render(to_markdown([Table(headers, rows)]))
+            top = f'<p class="caption">{html.escape(caption)}</p>' if caption else ""
+            return f'{top}<div class="wide">{table}</div>'
+        case _:
+            return MARKDOWN.render(to_markdown([block]))
+
+
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
-
-
-def _text(text: str) -> str:
-    return html.escape(text)

@@ -12,10 +12,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from retrieval.evaluation.topk import KS, row_name
+from retrieval.evaluation.rows import row_name
+from retrieval.evaluation.topk import KS
 
-# Okabe-Ito, safe for colour-blind readers; one look per row in every plot.
-LOOKS = {
+# Row -> colour, line and marker, the same in every plot; Okabe-Ito, safe for colour-blind readers.
+STYLES = {
     "edited + wanted": ("#0072B2", "-", "o"),
     "edited": ("#56B4E9", "-", "o"),
     "unedited + wanted": ("#D55E00", "--", "s"),
@@ -44,7 +45,7 @@ def top_k_curves(retrieval: dict[str, Any], what: str) -> bytes:
     )
     for axis, (name, table) in zip(axes[0], retrieval.items(), strict=True):
         for row, entry in table["rows"].items():
-            colour, line, marker = LOOKS[row]
+            colour, line, marker = STYLES[row]
             means = [entry["hit"][str(k)]["mean"] for k in KS]
             label = row_name(row)
             axis.plot(
@@ -85,14 +86,16 @@ def value_bars(edits: dict[str, Any]) -> bytes:
         axis.set_ylim(0, 1.02)
         axis.grid(axis="y", alpha=0.3)
     axes[0][0].set_ylabel("share of edits")
-    shown = {label: handle for axis in axes[0] for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
-    figure.legend(list(shown.values()), list(shown), loc="upper center", ncols=2, frameon=False, fontsize=9)
+    legend = {
+        label: handle for axis in axes[0] for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(list(legend.values()), list(legend), loc="upper center", ncols=2, frameon=False, fontsize=9)
     figure.tight_layout(rect=(0, 0, 1, 0.94))
     return png(figure)
 
 
 def confusions(sticks: dict[str, Any]) -> bytes:
-    """A heat map per classifier and attribute: rows the given label, columns what was seen, in shares of the row."""
+    """A heat map per classifier and attribute: rows the given label, columns the prediction, in shares of the row."""
     panels = [
         (f"{network}: {attribute}", entry)
         for network in ("judge", "teacher")
@@ -116,7 +119,7 @@ def confusions(sticks: dict[str, Any]) -> bytes:
             ink = "white" if share[r, c] > 0.5 else "black"
             axis.text(c, r, int(matrix[r, c]), ha="center", va="center", fontsize=6.5, color=ink)
         axis.set_title(f"{title} ({entry['accuracy']:.3f})", fontsize=10)
-        axis.set_xlabel("seen", fontsize=8)
+        axis.set_xlabel("predicted", fontsize=8)
         axis.set_ylabel("given", fontsize=8)
     figure.tight_layout()
     return png(figure)

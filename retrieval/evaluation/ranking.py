@@ -6,6 +6,7 @@ Labels are ``int64``, unknown is ``UNKNOWN`` (-1).
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from amgan.schema import UNKNOWN
 
@@ -40,16 +41,28 @@ def relevance(required: np.ndarray, gallery: np.ndarray, source: np.ndarray | No
 def rank(scores: np.ndarray, source: np.ndarray, depth: int) -> np.ndarray:
     """The best gallery positions of each query, int64 (Q, depth), ties by position, the query's own photo left out.
 
-    scores float (Q, G); source as in `relevance`. Positions beyond the end of a small gallery are -1.
+    scores float (Q, G); source as in `relevance`. Positions beyond the end of a small gallery are -1, and so are items
+    whose score is NaN.
     """
-    scores = scores.astype(np.float64, copy=True)
+    scores = np.where(np.isnan(scores), -np.inf, scores)
     inside = np.flatnonzero(source >= 0)
     scores[inside, source[inside]] = -np.inf
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :depth]
-    order[np.take_along_axis(scores, order, axis=1) == -np.inf] = -1
-    if order.shape[1] < depth:
-        order = np.pad(order, ((0, 0), (0, depth - order.shape[1])), constant_values=-1)
-    return order
+    positions = _best(scores, min(depth, scores.shape[1]))
+    best = np.take_along_axis(scores, positions, axis=1)
+    order = np.argsort(-best, axis=1, kind="stable")
+    ranking = np.take_along_axis(positions, order, axis=1)
+    ranking[np.take_along_axis(best, order, axis=1) == -np.inf] = -1
+    return np.pad(ranking, ((0, 0), (0, depth - ranking.shape[1])), constant_values=-1)
+
+
+def _best(scores: np.ndarray, k: int) -> np.ndarray:
+    """Positions of the k highest scores of each row, ascending, int64 (Q, k); of equal ones the first."""
+    lowest = torch.from_numpy(scores).topk(k, dim=1, sorted=False).values.amin(dim=1, keepdim=True).numpy()
+    chosen, tied = scores > lowest, scores == lowest
+    missing = k - np.count_nonzero(chosen, axis=1)
+    crowded = np.count_nonzero(tied, axis=1) > missing
+    tied[crowded] &= tied[crowded].cumsum(axis=1, dtype=np.int32) <= missing[crowded, None]
+    return np.nonzero(chosen | tied)[1].reshape(len(scores), k)
 
 
 def rank_of_one(scores: np.ndarray, right: np.ndarray) -> np.ndarray:

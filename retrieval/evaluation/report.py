@@ -18,14 +18,14 @@ from amgan.evaluation.edits import COLUMNS
 from retrieval.evaluation import plots, report_exact
 from retrieval.evaluation.blocks import Block, Heading, Picture, Points, Text, number, to_html, to_markdown
 from retrieval.evaluation.report_tables import (
-    SHOWN,
+    COLUMN_NAMES,
     edit_tables,
     is_exact,
     realism_tables,
     retrieval_tables,
     stick_tables,
 )
-from retrieval.evaluation.topk import TRUE_ROWS
+from retrieval.evaluation.rows import TRUE_ROWS
 
 TITLE = "Edits and retrieval, measured"
 
@@ -84,6 +84,7 @@ def compose_report(report: Mapping[str, Any], pictures: set[str]) -> list[Block]
             f"Weights {weights['name']} on {data['photos']} photos of the split “{data['split']}” of {data['folder']}. "
             "Square brackets hold 95 % intervals by bootstrap over the source photos."
         ),
+        *(Text(f"Warning: {w}") for w in report.get("warnings", ())),
     ]
     synthetic = is_exact(report)
     blocks += report_exact.summary_tables(report) if synthetic else []
@@ -111,9 +112,9 @@ def compose_report(report: Mapping[str, Any], pictures: set[str]) -> list[Block]
 def _fine_print(report: Mapping[str, Any]) -> list[Block]:
     w, d, s = report["weights"], report["data"], report["settings"]
     q = s["query_weights"]
-    meanings, names = COLUMNS, SHOWN
+    meanings, names = COLUMNS, COLUMN_NAMES
     if is_exact(report):
-        meanings, names = COLUMNS | exact.COLUMNS, SHOWN | report_exact.SHOWN
+        meanings, names = COLUMNS | exact.COLUMNS, COLUMN_NAMES | report_exact.COLUMN_NAMES
     return [
         Heading("Definitions"),
         Points(tuple(f"{names[c]}: {meaning}." for c, meaning in meanings.items())),
@@ -137,13 +138,13 @@ def _fine_print(report: Mapping[str, Any]) -> list[Block]:
 
 def compose_summary(report: Mapping[str, Any]) -> str:
     """The main figures in a few lines for a terminal."""
-    lines, names = [], SHOWN | report_exact.SHOWN
-    shown: tuple[str, ...] = ("accepted", "kept", "colour_pixels", "mask_iou", "change_outside", "detail_kept")
+    lines, names = [], COLUMN_NAMES | report_exact.COLUMN_NAMES
+    columns: tuple[str, ...] = ("accepted", "kept", "colour_pixels", "mask_iou", "change_outside", "detail_kept")
     rows: tuple[str, ...] = ("edited", "edited + wanted", "unedited", "wanted alone", "prototype", "chance")
     if is_exact(report):
-        shown, rows = ("accepted", "kept", "region_iou", "mae_inside", "ssim_inside"), (*rows, *TRUE_ROWS)
+        columns, rows = ("accepted", "kept", "region_iou", "mae_inside", "ssim_inside"), (*rows, *TRUE_ROWS)
     for a, t in report["edits"]["edited"].items():
-        means = ", ".join(f"{names[c]} {number(t['macro'][c]['mean'])}" for c in shown if c in t["macro"])
+        means = ", ".join(f"{names[c]} {number(t['macro'][c]['mean'])}" for c in columns if c in t["macro"])
         lines.append(f"{a}: {t['edits']:,} edits; {means}.")
     for name, t in report["retrieval"].items():
         means = ", ".join(f"{r} {number(t['rows'][r]['hit']['10']['mean'])}" for r in rows if r in t["rows"])

@@ -7,9 +7,10 @@ from typing import Any
 
 from amgan.evaluation.exact import COLUMNS
 from retrieval.evaluation.blocks import Block, Heading, Table, Text, number, with_interval
-from retrieval.evaluation.topk import KINDS, KS, row_name
+from retrieval.evaluation.rows import row_name
+from retrieval.evaluation.topk import KINDS, KS
 
-SHOWN = {
+COLUMN_NAMES = {
     "region_iou": "mask IoU with the true region",
     "mae_inside": "absolute difference inside",
     "mae_outside": "absolute difference outside",
@@ -27,11 +28,14 @@ QUERIES = {
 
 
 def summary_tables(report: Mapping[str, Any]) -> list[Block]:
-    """What an editor is judged by first, beside what no edit and the truth reach."""
+    """What an editor is judged by first, with what no edit and the truth reach."""
     overall = report["overall"]
     rows = [
         [name, *(with_interval(overall[kind].get(column)) for kind in ("edited", "no edit", "truth"))]
-        for name, column in (("the judge sees the wanted value", "accepted"), (SHOWN["region_iou"], "region_iou"))
+        for name, column in (
+            ("the judge sees the wanted value", "accepted"),
+            (COLUMN_NAMES["region_iou"], "region_iou"),
+        )
     ]
     for embedder, table in report["retrieval"].items():
         for name, queries in QUERIES.items():
@@ -52,7 +56,7 @@ def summary_tables(report: Mapping[str, Any]) -> list[Block]:
 def true_picture_tables(report: Mapping[str, Any]) -> list[Block]:
     """Edits against the renderer's answer."""
     overall, edited = report["overall"], report["edits"]["edited"]
-    rows = [[SHOWN[c], *(with_interval(overall[k].get(c)) for k in ("edited", "no edit"))] for c in COLUMNS]
+    rows = [[COLUMN_NAMES[c], *(with_interval(overall[k].get(c)) for k in ("edited", "no edit"))] for c in COLUMNS]
     blocks: list[Block] = [
         Heading("Against the true picture"),
         Text(
@@ -63,13 +67,13 @@ def true_picture_tables(report: Mapping[str, Any]) -> list[Block]:
         Table(["mean over attributes", "edited", "no edit"], rows),
         Table(
             ["edited", *edited],
-            [[SHOWN[c], *(with_interval(t["macro"].get(c)) for t in edited.values())] for c in COLUMNS],
+            [[COLUMN_NAMES[c], *(with_interval(t["macro"].get(c)) for t in edited.values())] for c in COLUMNS],
             "By attribute",
         ),
     ]
     for a, t in edited.items():
         lines = [[v, str(x["edits"]), *(number(x.get(c)) for c in COLUMNS)] for v, x in t["values"].items()]
-        blocks.append(Table([f"{a}, wanted", "edits", *(SHOWN[c] for c in COLUMNS)], lines))
+        blocks.append(Table([f"{a}, wanted", "edits", *(COLUMN_NAMES[c] for c in COLUMNS)], lines))
     return blocks
 
 

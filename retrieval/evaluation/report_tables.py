@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from amgan.attributes import NEVER_ASKED
 from amgan.evaluation import realism
 from amgan.evaluation.edits import COLUMNS
+from amgan.schema import AttributeSchema
 from retrieval.evaluation.blocks import Block, Heading, Picture, Points, Table, Text, number, with_interval
 from retrieval.evaluation.report_exact import one_garment_tables, one_garment_text
-from retrieval.evaluation.topk import KS, ROWS, TRUE_ROWS, row_name
+from retrieval.evaluation.rows import ROWS, TRUE_ROWS, row_name
+from retrieval.evaluation.topk import KS
 
-SHOWN = {
+COLUMN_NAMES = {
     "accepted": "accepted by the judge",
     "kept": "kept attributes (given labels)",
     "kept_own": "kept attributes (judge's own)",
@@ -39,9 +42,9 @@ def edit_tables(report: Mapping[str, Any], pictures: set[str]) -> list[Block]:
     blocks += _edit_means(report) if is_exact(report) else _edit_means_of_photos(report)
     for a in names:
         values = edited[a]["values"]
-        shown = [c for c in COLUMNS if c in edited[a]["macro"]]
-        rows = [[v, str(x["edits"]), *(number(x.get(c)) for c in shown)] for v, x in values.items()]
-        blocks.append(Table([f"{a}, wanted", "edits", *(SHOWN[c] for c in shown)], rows))
+        columns = [c for c in COLUMNS if c in edited[a]["macro"]]
+        rows = [[v, str(x["edits"]), *(number(x.get(c)) for c in columns)] for v, x in values.items()]
+        blocks.append(Table([f"{a}, wanted", "edits", *(COLUMN_NAMES[c] for c in columns)], rows))
     if "values.png" in pictures:
         blocks.append(Picture("values.png", "Edits accepted by the judge and colour from pixels, per wanted value"))
     return blocks
@@ -50,7 +53,7 @@ def edit_tables(report: Mapping[str, Any], pictures: set[str]) -> list[Block]:
 def _edit_means(report: Mapping[str, Any]) -> list[Block]:
     """One edit of each garment: means over attributes of every kind of answer, and of the edits by attribute."""
     kinds, edited = report["overall"], report["edits"]["edited"]
-    shown = [c for c in COLUMNS if c in kinds["edited"]]
+    columns = [c for c in COLUMNS if c in kinds["edited"]]
     counts = ", ".join(f"{a} {t['edits']:,}" for a, t in edited.items())
     return [
         Text(
@@ -60,11 +63,11 @@ def _edit_means(report: Mapping[str, Any]) -> list[Block]:
         ),
         Table(
             ["mean over attributes", *kinds],
-            [[SHOWN[c], *(with_interval(k.get(c)) for k in kinds.values())] for c in shown],
+            [[COLUMN_NAMES[c], *(with_interval(k.get(c)) for k in kinds.values())] for c in columns],
         ),
         Table(
             ["edited", *edited],
-            [[SHOWN[c], *(with_interval(t["macro"].get(c)) for t in edited.values())] for c in shown],
+            [[COLUMN_NAMES[c], *(with_interval(t["macro"].get(c)) for t in edited.values())] for c in columns],
             "By attribute",
         ),
     ]
@@ -75,7 +78,7 @@ def _edit_means_of_photos(report: Mapping[str, Any]) -> list[Block]:
     edited, plain = report["edits"]["edited"], report["edits"]["no edit"]
     headers = ["measure", *(f"{a}: {kind}" for a in edited for kind in ("edited", "no edit"))]
     rows = [
-        [SHOWN[c], *(with_interval(t[a]["macro"].get(c)) for a in edited for t in (edited, plain))]
+        [COLUMN_NAMES[c], *(with_interval(t[a]["macro"].get(c)) for a in edited for t in (edited, plain))]
         for c in COLUMNS
         if any(c in t["macro"] for t in edited.values())
     ]
@@ -84,9 +87,12 @@ def _edit_means_of_photos(report: Mapping[str, Any]) -> list[Block]:
         f"because their {a} is unknown"
         for a, t in edited.items()
     )
+    schema = AttributeSchema.from_dict(report["data"]["schema"])
+    never = dict.fromkeys(f" and “{v}”" for a in schema.attributes for v in a.values if v in NEVER_ASKED)
     return [
         Text(
-            f"Every value but the current one and “multi” ({counts}). Means are macro-averaged over the wanted values."
+            f"Every value but the current one{''.join(never)} ({counts}). Means are macro-averaged over the wanted "
+            "values."
         ),
         Table(headers, rows),
     ]
@@ -100,7 +106,13 @@ def realism_tables(report: Mapping[str, Any]) -> list[Block]:
     ]
     names = [row for row in realism.ROWS if any(row in e for _, e in entries)]
     rows = [
-        [name, str(e["edits"]), str(e["real"]), str(e.get("subset", "–")), *(_with_spread(e.get(row)) for row in names)]
+        [
+            name,
+            str(e["edits"]),
+            str(e["real"]),
+            str(e.get("subset", "–")),
+            *(_with_deviation(e.get(row)) for row in names),
+        ]
         for name, e in entries
     ]
     return [
@@ -118,7 +130,7 @@ def realism_tables(report: Mapping[str, Any]) -> list[Block]:
     ]
 
 
-def _with_spread(entry: Mapping[str, float] | None) -> str:
+def _with_deviation(entry: Mapping[str, float] | None) -> str:
     return "–" if entry is None else f"{number(entry['mean'], 4)} ± {number(entry['spread'], 4)}"
 
 
@@ -205,7 +217,7 @@ def stick_tables(report: Mapping[str, Any], pictures: set[str]) -> list[Block]:
     if "confusion.png" in pictures:
         blocks.append(
             Picture(
-                "confusion.png", "Given labels (rows) against what was seen (columns), counts; accuracy in brackets"
+                "confusion.png", "Given labels (rows) against predicted ones (columns), counts; accuracy in brackets"
             )
         )
     return blocks

@@ -13,225 +13,117 @@ in the gallery: it is a wrong answer that looks right.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from rich.console import Console
+from rich.progress import track
 
 from amgan.evaluation import metrics
-from amgan.evaluation.edits import EditPlan, predicted_labels
+from amgan.evaluation.edits import EditPlan
 from amgan.evaluation.exact import Gallery
 from amgan.evaluation.summary import interval
-from amgan.schema import UNKNOWN, AttributeSchema
 from retrieval.evaluation import ranking
-from retrieval.query import QueryWeights, target_probabilities
-from retrieval.representation import attribute_block
+from retrieval.evaluation.rows import ROWS, TRUE_ROWS, QueryFeatures, row_scores
+from retrieval.query import QueryWeights
 
 KS = (1, 5, 10, 20, 30)
-
-# Row -> what the query is.
-ROWS = {
-    "edited": "the edited picture alone",
-    "edited + wanted": "the edited picture fused with the wanted attributes",
-    "unedited": "the photo as it is",
-    "unedited + wanted": "the photo as it is, fused with the wanted attributes",
-    "wanted alone": "the wanted attributes alone, against the predicted ones",
-    "prototype": "the mean feature of the reference photos labelled as wanted (kept attributes as predicted); no edit",
-    "filter": "items predicted to be as wanted first, then the rest, both by likeness to the unedited photo",
-    "chance": "a random order (exact)",
-    "given labels": "as 'edited + wanted', with the given labels in place of predictions on both sides",
-}
-TRUE_ROWS = {
-    "truth": "the true picture of the edit, in the source's frame: what a perfect editor would ask with, the ceiling",
-    "truth + wanted": "the true picture fused with the wanted attributes: the ceiling of 'edited + wanted'",
-}
 KINDS = ("source", "truth", "sibling", "another garment")
-
-
-def row_name(row: str) -> str:
-    """As a reader sees it: what is no fair query says so."""
-    if row in TRUE_ROWS:
-        return f"{row} (ceiling)"
-    return f"{row} (upper bound)" if row == "given labels" else row
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What one embedder, and the classifier beside it, make of the pictures. Features are unit float32.
-
-    Attributes:
-        edited: features of the edited pictures (Q, D), in the plan's order.
-        photos: features of the photos (n, D): the gallery, and the unedited queries.
-        predictions: attribute probabilities of the photos (n, N).
-        reference, reference_labels: features (R, D) and given labels (R, M) of photos outside the split, for
-        prototypes.
-        truth: features of the true pictures (Q, D), in the plan's order, where they are known.
-    """
-
-    edited: np.ndarray
-    photos: np.ndarray
-    predictions: np.ndarray
-    reference: np.ndarray
-    reference_labels: np.ndarray
-    truth: np.ndarray | None = None
-
-
-def unit(rows: np.ndarray) -> np.ndarray:
-    """Rows of unit length; a row of zeros stays zero."""
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-
-
-def wanted_attributes(plan: EditPlan, predictions: np.ndarray) -> np.ndarray:
-    """What each query wants, float32 (Q, N): as predicted from the photo, the edited attribute one-hot."""
-    rows = [target_probabilities(predictions[plan.photo[q]], plan.edit(q), plan.schema) for q in range(len(plan))]
-    return np.array(rows, dtype=np.float32).reshape(-1, plan.schema.n_values)
-
-
-def one_hot(schema: AttributeSchema, labels: np.ndarray) -> np.ndarray:
-    """Labels int64 (n, M) to float32 (n, N); an unknown label's slice is zero."""
-    out = np.zeros((len(labels), schema.n_values), dtype=np.float32)
-    for m, part in enumerate(schema.slices):
-        known = np.flatnonzero(labels[:, m] != UNKNOWN)
-        out[known, part.start + labels[known, m]] = 1
-    return out
-
-
-def prototypes(wanted: np.ndarray, attribute: np.ndarray, features: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The mean unit feature of the reference photos labelled as wanted, (Q, D).
-
-    wanted int64 (Q, M) for all attributes; where no reference photo has them all, those that have the edited
-    attribute's value serve, and where there is none either, all.
-    """
-    means: dict[tuple[int, ...], np.ndarray] = {}
-    out = np.zeros((len(wanted), features.shape[1]), dtype=np.float32)
-    for q, row in enumerate(wanted):
-        key = (int(attribute[q]), *row.tolist())
-        if key not in means:
-            edited_only = np.full_like(row, UNKNOWN)
-            edited_only[attribute[q]] = row[attribute[q]]
-            nothing = np.full_like(row, UNKNOWN)
-            right = ranking.relevance(np.stack([row, edited_only, nothing]), labels)
-            means[key] = features[next(r for r in right if r.any())].mean(axis=0)
-        out[q] = means[key]
-    return unit(out)
-
-
-def score_rows(
-    plan: EditPlan, seen: Seen, labels: np.ndarray, weights: QueryWeights, gallery: Gallery | None = None
-) -> dict[str, np.ndarray]:
-    """The scores (Q, G) of every gallery item for every query, per row; higher is better.
-
-    labels (n, M) are the photos'; the photos are the gallery where no other is given.
-    """
-    gallery = gallery or Gallery(seen.photos, seen.predictions, labels)
-    schema, pictures = plan.schema, gallery.features.T
-    wanted = wanted_attributes(plan, seen.predictions)
-    attributes = attribute_block(wanted, schema) @ attribute_block(gallery.predictions, schema).T
-    edited, unedited = seen.edited @ pictures, seen.photos[plan.photo] @ pictures
-    likeliest = predicted_labels(schema, wanted)
-    passes = ranking.relevance(likeliest, predicted_labels(schema, gallery.predictions))
-
-    def fused(picture: np.ndarray, attribute: np.ndarray) -> np.ndarray:  # the inner product with `compose`d queries
-        return (weights.image * picture + weights.wanted * attribute) / (weights.image + weights.wanted)
-
-    known = one_hot(schema, ranking.required_labels(labels[plan.photo], plan.attribute, plan.value))
-    rows = {
-        "edited": edited,
-        "edited + wanted": fused(edited, attributes),
-        "unedited": unedited,
-        "unedited + wanted": fused(unedited, attributes),
-        "wanted alone": attributes,
-        "filter": unedited + 4.0 * passes,  # inner products of unit vectors differ by 2 at most
-        "given labels": fused(
-            edited, attribute_block(known, schema) @ attribute_block(one_hot(schema, gallery.labels), schema).T
-        ),
-    }
-    if len(seen.reference):
-        rows["prototype"] = prototypes(likeliest, plan.attribute, seen.reference, seen.reference_labels) @ pictures
-    if seen.truth is not None:
-        rows["truth"] = seen.truth @ pictures
-        rows["truth + wanted"] = fused(rows["truth"], attributes)
-    return {name: rows[name] for name in (*ROWS, *TRUE_ROWS) if name in rows}
+CHUNK_BYTES = 256 << 20  # what the scores of one chunk of queries may take
+PER_SCORE = 48  # bytes for each pair of query and gallery item: a few rows of scores, their ranking, what is right
+CHANCE_TOO_HIGH = 0.95
 
 
 def evaluate(
-    plan: EditPlan, seen: Seen, labels: np.ndarray, weights: QueryWeights, rounds: int = 1000
+    plan: EditPlan,
+    features: QueryFeatures,
+    labels: np.ndarray,
+    weights: QueryWeights,
+    rounds: int = 1000,
+    chunk_bytes: int = CHUNK_BYTES,
 ) -> dict[str, Any]:
-    """The retrieval table of one embedder.
+    """The retrieval table of one embedder. The photos are the gallery, and labels int64 (n, M) their given ones.
 
-    Returns ``{"queries", "left_out", "gallery", "rows": {row: {"hit": {k: {"mean", "low", "high"}}, "precision": {k:
-    …}, "attributes": {attribute: {"hit": {k: {"mean"}}, "values": {value: {"queries", k: mean}}}}}},
-    "left_out_by_value"}``; means are macro-averaged over wanted values, then over attributes.
+    Returns:
+        ``{"queries", "left_out", "gallery", "rows": {row: {"hit": {k: {"mean", "low", "high"}}, "precision": {k: …},
+        "attributes": {attribute: {"hit": {k: {"mean"}}, "values": {value: {"queries", k: mean}}}}}},
+        "left_out_by_value"}``; means are macro-averaged over wanted values, then over attributes.
     """
-    source = plan.photo
-    right = ranking.relevance(ranking.required_labels(labels[source], plan.attribute, plan.value), labels, source)
-    n_right = right.sum(axis=1)
+    n_right, hits = _hits(plan, features, labels, weights, chunk_bytes)
     answerable = n_right > 0
     if not answerable.any():
         return {"queries": 0, "left_out": len(plan), "gallery": len(labels) - 1, "rows": {}}
     rows = {}
-    scores = score_rows(plan, seen, labels, weights)
     for name in ROWS:
         if name == "chance":
             size = np.full(len(plan), len(labels) - 1)
             hit = {k: ranking.chance_hit_at(n_right, size, k) for k in KS}
             precision = dict.fromkeys(KS, n_right / size)
-        elif name in scores:
-            hits = ranking.hits_in_ranking(ranking.rank(scores[name], source, max(KS)), right)
-            hit = {k: ranking.hit_at(hits, k) for k in KS}
-            precision = {k: ranking.precision_at(hits, k) for k in KS}
+        elif name in hits:
+            hit = {k: ranking.hit_at(hits[name], k) for k in KS}
+            precision = {k: ranking.precision_at(hits[name], k) for k in KS}
         else:
             continue
         rows[name] = _row(plan, answerable, hit, rounds)
+        attribute, value = plan.attribute[answerable], plan.value[answerable]
         rows[name]["precision"] = {
-            str(k): interval(p[answerable], plan.attribute[answerable], plan.value[answerable], source[answerable], 0)
-            for k, p in precision.items()
+            str(k): {"mean": metrics.macro_mean(p[answerable], attribute, value)} for k, p in precision.items()
         }
-    left = {
-        a.name: {
-            v: int((~answerable & (plan.attribute == m) & (plan.value == i)).sum()) for i, v in enumerate(a.values)
-        }
-        for m, a in enumerate(plan.schema.attributes)
-    }
     return {
         "queries": int(answerable.sum()),
         "left_out": int((~answerable).sum()),
-        "left_out_by_value": {a: {v: n for v, n in vs.items() if n} for a, vs in left.items()},
+        "left_out_by_value": _count_by_value(plan, ~answerable),
         "gallery": len(labels) - 1,
         "right_items_mean": float(n_right[answerable].mean()),
         "rows": rows,
     }
 
 
+def _hits(
+    plan: EditPlan, features: QueryFeatures, labels: np.ndarray, weights: QueryWeights, chunk_bytes: int
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """How many items are right for each query, int64 (Q,), and per row which of the first are, bool (Q, max(KS))."""
+    gallery = Gallery(features.photos, features.predictions, labels)
+    n_right = np.zeros(len(plan), dtype=np.int64)
+    hits: dict[str, np.ndarray] = {}
+    for q in _chunks(len(plan), len(gallery), chunk_bytes):
+        part = plan.part(q)
+        required = ranking.required_labels(labels[part.photo], part.attribute, part.value)
+        right = ranking.relevance(required, labels, part.photo)
+        n_right[q] = right.sum(axis=1)
+        for name, scores in row_scores(part, features.part(q), labels, weights, gallery):
+            found = ranking.hits_in_ranking(ranking.rank(scores, part.photo, max(KS)), right)
+            hits.setdefault(name, np.zeros((len(plan), max(KS)), dtype=bool))[q] = found
+    return n_right, hits
+
+
 def evaluate_one(
     plan: EditPlan,
-    seen: Seen,
+    features: QueryFeatures,
     labels: np.ndarray,
     gallery: Gallery,
     places: np.ndarray,
     weights: QueryWeights,
     rounds: int = 1000,
-    chunk: int = 256,
+    chunk_bytes: int = CHUNK_BYTES,
 ) -> dict[str, Any]:
     """The retrieval table of one embedder where one gallery item is right.
 
     Args:
         places: int64 (Q, 2 + siblings), where in the gallery each query's source, its truth and its siblings are.
-        chunk: queries whose scores of the whole gallery are in memory at once.
 
     Returns:
         As ``evaluate``, without ``left_out_by_value`` and precision; each row also has ``"median_rank"`` of the truth
         and ``"first"``, the share of queries whose first hit is of each kind of ``KINDS``. Ties count against the
         truth.
     """
-    ranks: dict[str, list[np.ndarray]] = {}
-    kinds: dict[str, list[np.ndarray]] = {}
-    for start in range(0, len(plan), chunk):
-        q = np.arange(start, min(start + chunk, len(plan)))
-        part = replace(seen, edited=seen.edited[q], truth=None if seen.truth is None else seen.truth[q])
-        for name, scores in score_rows(plan.part(q), part, labels, weights, gallery).items():
-            ranks.setdefault(name, []).append(ranking.rank_of_one(scores, places[q, 1]))
-            kinds.setdefault(name, []).append(_kind(scores.argmax(axis=1), places[q]))
+    ranks: dict[str, np.ndarray] = {}
+    kinds: dict[str, np.ndarray] = {}
+    for q in _chunks(len(plan), len(gallery), chunk_bytes):
+        for name, scores in row_scores(plan.part(q), features.part(q), labels, weights, gallery):
+            ranks.setdefault(name, np.zeros(len(plan), dtype=np.int64))[q] = ranking.rank_of_one(scores, places[q, 1])
+            kinds.setdefault(name, np.zeros(len(plan), dtype=np.int64))[q] = _kind(scores.argmax(axis=1), places[q])
     everything, rows = np.ones(len(plan), dtype=bool), {}
     for name in (*ROWS, *TRUE_ROWS):
         if name == "chance":
@@ -239,11 +131,44 @@ def evaluate_one(
             rows[name] = _row(plan, everything, {k: ranking.chance_hit_at(one, size, k) for k in KS}, rounds=0)
             rows[name]["median_rank"] = (len(gallery) + 1) / 2
         elif name in ranks:
-            rank, kind = np.concatenate(ranks[name]), np.concatenate(kinds[name])
+            rank, kind = ranks[name], kinds[name]
             rows[name] = _row(plan, everything, {k: (rank <= k).astype(float) for k in KS}, rounds)
             rows[name]["median_rank"] = float(np.median(rank))
             rows[name]["first"] = {n: float((kind == i).mean()) for i, n in enumerate(KINDS)}
     return {"queries": len(plan), "left_out": 0, "gallery": len(gallery), "right_items_mean": 1.0, "rows": rows}
+
+
+def chance_warning(table: dict[str, Any]) -> str | None:
+    """A sentence where a table's figures say nothing, since chance reaches them too; None where they do."""
+    gallery = f"the gallery of {table['gallery']:,} pictures"
+    if not table["queries"]:
+        return f"No edit has a right garment in {gallery}, so there are no retrieval figures; measure more photos."
+    chance = table["rows"]["chance"]["hit"]
+    high = [str(k) for k in KS if chance[str(k)]["mean"] >= CHANCE_TOO_HIGH]
+    if not high:
+        return None
+    return (
+        f"In {gallery} a random order has a right garment in the top {', '.join(high)} of nearly every query (chance "
+        f"{CHANCE_TOO_HIGH} or more), so retrieval figures there say nothing; measure more photos."
+    )
+
+
+def _chunks(queries: int, gallery: int, chunk_bytes: int) -> Iterator[np.ndarray]:
+    """Queries int64 (k,) in order, so many at a time that their scores stay within so many bytes; one at least."""
+    step = max(1, chunk_bytes // (PER_SCORE * max(1, gallery)))
+    starts = range(0, queries, step)
+    title = f"Searching {gallery:,} pictures {queries:,} times"
+    for start in track(starts, title, console=Console(stderr=True), disable=len(starts) < 2):
+        yield np.arange(start, min(start + step, queries))
+
+
+def _count_by_value(plan: EditPlan, chosen: np.ndarray) -> dict[str, dict[str, int]]:
+    """``{attribute: {value: chosen edits}}``, values without any left out."""
+    counts: dict[str, dict[str, int]] = {}
+    for m, a in enumerate(plan.schema.attributes):
+        n = np.bincount(plan.value[chosen & (plan.attribute == m)], minlength=len(a.values))
+        counts[a.name] = {v: int(n[i]) for i, v in enumerate(a.values) if n[i]}
+    return counts
 
 
 def _kind(first: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -1,0 +1,148 @@
+"""The rows of a retrieval table: what each asks with, and how it scores the gallery.
+
+Scores are inner products of unit features, so higher is better, and they are made for a few queries at a time: the
+whole of a query x gallery matrix may not fit into memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from amgan.evaluation.edits import EditPlan, predicted_labels
+from amgan.evaluation.exact import Gallery
+from amgan.schema import UNKNOWN, AttributeSchema
+from retrieval.attributes import attribute_block
+from retrieval.evaluation import ranking
+from retrieval.query import QueryWeights, target_probabilities
+
+# Row -> what the query is.
+ROWS = {
+    "edited": "the edited picture alone",
+    "edited + wanted": "the edited picture fused with the wanted attributes",
+    "unedited": "the photo as it is",
+    "unedited + wanted": "the photo as it is, fused with the wanted attributes",
+    "wanted alone": "the wanted attributes alone, against the predicted ones",
+    "prototype": "the mean feature of the reference photos labelled as wanted (kept attributes as predicted); no edit",
+    "filter": "items predicted to be as wanted first, then the rest, both by likeness to the unedited photo",
+    "chance": "a random order (exact)",
+    "given labels": "as 'edited + wanted', with the given labels in place of predictions on both sides",
+}
+TRUE_ROWS = {
+    "truth": "the true picture of the edit, in the source's frame: what a perfect editor would ask with, the ceiling",
+    "truth + wanted": "the true picture fused with the wanted attributes: the ceiling of 'edited + wanted'",
+}
+
+
+def row_name(row: str) -> str:
+    """A row's name in tables and plots: what is no fair query says so."""
+    if row in TRUE_ROWS:
+        return f"{row} (ceiling)"
+    return f"{row} (upper bound)" if row == "given labels" else row
+
+
+@dataclass(frozen=True)
+class QueryFeatures:
+    """What queries are made of: one embedder's unit features, float32, and a classifier's predictions.
+
+    Attributes:
+        edited: features of the edited pictures (Q, D), in the plan's order.
+        photos: features of the photos (n, D), for the unedited queries.
+        predictions: attribute probabilities of the photos (n, N).
+        reference, reference_labels: features (R, D) and given labels (R, M) of photos outside the split, for
+            prototypes.
+        truth: features of the true pictures (Q, D), in the plan's order, where they are known.
+    """
+
+    edited: np.ndarray
+    photos: np.ndarray
+    predictions: np.ndarray
+    reference: np.ndarray
+    reference_labels: np.ndarray
+    truth: np.ndarray | None = None
+
+    def part(self, q: np.ndarray) -> QueryFeatures:
+        """Those of some queries of the plan, int64 (k,)."""
+        return replace(self, edited=self.edited[q], truth=None if self.truth is None else self.truth[q])
+
+
+def row_scores(
+    plan: EditPlan, features: QueryFeatures, labels: np.ndarray, weights: QueryWeights, gallery: Gallery
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Each row and its scores of every gallery item, (Q, G). Only few of these are in memory at a time.
+
+    labels (n, M) are the given ones of the photos. Rows that cannot be had (no reference photos, no truths), and
+    chance, which has no scores, are left out.
+    """
+    schema, pictures = plan.schema, gallery.features.T
+    wanted = wanted_attributes(plan, features.predictions)
+    attributes = attribute_block(wanted, schema) @ attribute_block(gallery.predictions, schema).T
+
+    def fused(picture: np.ndarray, attribute: np.ndarray) -> np.ndarray:  # the inner product with `compose`d queries
+        return (weights.image * picture + weights.wanted * attribute) / (weights.image + weights.wanted)
+
+    yield "wanted alone", attributes
+    unedited = features.photos[plan.photo] @ pictures
+    yield "unedited", unedited
+    yield "unedited + wanted", fused(unedited, attributes)
+    likeliest = predicted_labels(schema, wanted)
+    as_wanted = ranking.relevance(likeliest, predicted_labels(schema, gallery.predictions))
+    yield "filter", unedited + 4.0 * as_wanted  # inner products of unit vectors differ by 2 at most
+    del unedited, as_wanted
+    if len(features.reference):
+        mean = prototypes(likeliest, plan.attribute, features.reference, features.reference_labels)
+        yield "prototype", mean @ pictures
+    if features.truth is not None:
+        truth = features.truth @ pictures
+        yield "truth", truth
+        yield "truth + wanted", fused(truth, attributes)
+        del truth
+    edited = features.edited @ pictures
+    yield "edited", edited
+    yield "edited + wanted", fused(edited, attributes)
+    del attributes
+    required = one_hot(schema, ranking.required_labels(labels[plan.photo], plan.attribute, plan.value))
+    given = attribute_block(required, schema) @ attribute_block(one_hot(schema, gallery.labels), schema).T
+    yield "given labels", fused(edited, given)
+
+
+def wanted_attributes(plan: EditPlan, predictions: np.ndarray) -> np.ndarray:
+    """What each query wants, float32 (Q, N): as predicted from the photo, the edited attribute one-hot."""
+    rows = [target_probabilities(predictions[plan.photo[q]], plan.edit(q), plan.schema) for q in range(len(plan))]
+    return np.array(rows, dtype=np.float32).reshape(-1, plan.schema.n_values)
+
+
+def one_hot(schema: AttributeSchema, labels: np.ndarray) -> np.ndarray:
+    """Labels int64 (n, M) to float32 (n, N); an unknown label's slice is zero."""
+    out = np.zeros((len(labels), schema.n_values), dtype=np.float32)
+    for m, part in enumerate(schema.slices):
+        known = np.flatnonzero(labels[:, m] != UNKNOWN)
+        out[known, part.start + labels[known, m]] = 1
+    return out
+
+
+def prototypes(wanted: np.ndarray, attribute: np.ndarray, features: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The mean unit feature of the reference photos labelled as wanted, (Q, D).
+
+    wanted int64 (Q, M) for all attributes; where no reference photo has them all, those that have the edited
+    attribute's value serve, and where there is none either, all.
+    """
+    means: dict[tuple[int, ...], np.ndarray] = {}
+    out = np.zeros((len(wanted), features.shape[1]), dtype=np.float32)
+    for q, row in enumerate(wanted):
+        key = (int(attribute[q]), *row.tolist())
+        if key not in means:
+            edited_only = np.full_like(row, UNKNOWN)
+            edited_only[attribute[q]] = row[attribute[q]]
+            nothing = np.full_like(row, UNKNOWN)
+            right = ranking.relevance(np.stack([row, edited_only, nothing]), labels)
+            means[key] = features[next(r for r in right if r.any())].mean(axis=0)
+        out[q] = means[key]
+    return unit(out)
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    """Rows of unit length; a row of zeros stays zero."""
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)

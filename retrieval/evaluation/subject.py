@@ -1,0 +1,139 @@
+"""What is measured: an editor, the networks that measure it, and the garments of one split of a folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from amgan.data.garments import Garments, load_garments
+from amgan.data.imagefolder import ImageFolder, Record, read_imagefolder
+from amgan.editing.editor import Editor, load_editor
+from amgan.errors import UserError
+from amgan.evaluation import exact
+from amgan.evaluation.edits import EditPlan, Network, plan_edits
+from amgan.models.classifier import AttributeClassifier
+from amgan.synth.folder import read_synth
+from amgan.weights import load_classifier, weights_card
+from retrieval.embedders import load_embedder
+from retrieval.evaluation.records import chosen_records, dataset_hash, measured_split
+from retrieval.query import QueryWeights
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is measured and how.
+
+    Attributes:
+        split: the split whose photos are edited and searched; ``all``, and a folder without splits, mean every record.
+        limit: only the first so many photos by the SHA-256 of their id.
+        measure_with: weights whose teacher and judge measure, so that several editors meet the same ones; None means
+            the edited weights' own.
+        embedders: further embedders by name, besides the teacher and the judge.
+        weights: of the fused query.
+        batch: edits per pass.
+        rounds: bootstrap draws for the intervals.
+    """
+
+    split: str = "test"
+    limit: int | None = None
+    measure_with: str | None = None
+    embedders: tuple[str, ...] = ()
+    weights: QueryWeights = field(default_factory=QueryWeights)
+    batch: int = 32
+    rounds: int = 1000
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured, and with which networks.
+
+    Attributes:
+        records: those of the split; ``items`` are the ones that could be loaded.
+        cases: of a synthetic folder, one for each item; empty otherwise.
+        networks: teacher, judge and further embedders by name.
+    """
+
+    editor: Editor
+    teacher: AttributeClassifier
+    judge: AttributeClassifier
+    networks: dict[str, Network]
+    data: ImageFolder
+    split: str
+    records: list[Record]
+    items: Garments
+    cases: list[exact.Case]
+    plan: EditPlan
+
+
+def load_subject(folder: Path, weights: str, settings: Settings) -> Subject:
+    """Everything that is measured, loaded. Raises UserError where anything cannot be used or does not fit."""
+    classifiers = settings.measure_with or weights
+    editor = load_editor(weights)
+    teacher, judge = load_classifier(classifiers, "teacher"), load_classifier(classifiers, "judge")
+    for network in (teacher, judge):
+        editor.schema.require_same(network.schema, f"the editor {weights}", f"the classifiers of {classifiers}")
+    networks: dict[str, Network] = {"teacher": teacher.predict_and_embed, "judge": judge.predict_and_embed}
+    for name in settings.embedders:
+        networks[name] = _with_predictions(name, teacher.predict_and_embed)
+    made = read_synth(folder)
+    data = read_imagefolder(folder, None if (folder / "attributes.json").is_file() else editor.schema)
+    editor.schema.require_same(data.schema, f"the weights {weights}", f"the folder {folder}")
+    split = measured_split(data, settings.split)
+    records = chosen_records(data, split, settings.limit)
+    items = load_garments(data, records, editor.image_size)
+    cases = exact.kept_cases(items, records, made.size) if made else []
+    plan = exact.plan_cases(items, cases) if cases else plan_edits(items.schema, items.labels.cpu().numpy())
+    if not len(plan):
+        raise UserError(f"No photo of split {split!r} in {folder} has a known label, so there is nothing to edit.")
+    return Subject(editor, teacher, judge, networks, data, split, records, items, cases, plan)
+
+
+def _with_predictions(name: str, teacher: Network) -> Network:
+    """An embedder that names no attributes, with the teacher's predictions, as an index would hold them."""
+    embedder = load_embedder(name)
+
+    def network(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return teacher(images)[0], torch.from_numpy(embedder.embed(images))
+
+    return network
+
+
+def describe(subject: Subject, weights: str, settings: Settings) -> dict[str, Any]:
+    """The report's ``weights``, ``data`` and ``settings``."""
+    return {
+        "weights": {
+            "name": weights,
+            "measured_with": settings.measure_with or weights,
+            "editor": subject.editor.identity,
+            "teacher": subject.teacher.identity,
+            "judge": subject.judge.identity,
+            "card": _card(weights),
+        },
+        "data": {
+            "folder": subject.data.root.resolve().name,
+            "split": subject.split,
+            "protocol": "exact" if subject.cases else "labels",
+            "photos": len(subject.items),
+            "left_out": len(subject.records) - len(subject.items),
+            "sha256": dataset_hash(subject.data.root, subject.records),
+            "schema": subject.data.schema.to_dict(),
+        },
+        "settings": {
+            "limit": settings.limit,
+            "embedders": ["teacher", "judge", *settings.embedders],
+            "query_weights": {"image": settings.weights.image, "wanted": settings.weights.wanted},
+            "batch": settings.batch,
+            "bootstrap_rounds": settings.rounds,
+            "image_size": subject.editor.image_size,
+        },
+    }
+
+
+def _card(weights: str) -> dict[str, Any]:
+    try:
+        return weights_card(weights)
+    except UserError:  # an editor from outside has no weights folder, so no card
+        return {}
