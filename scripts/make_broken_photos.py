@@ -30,6 +30,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 SIZE = (240, 300)
 RED, BADGE = (190, 40, 50), (30, 60, 160)
+CLOSED = "no-permission"
 INDEXED: dict[str, str] = {"expect": "indexed"}
 
 _OUTLINE = [(-0.1, -0.42), (0.1, -0.42), (0.22, -0.4), (0.45, -0.15), (0.34, -0.03), (0.23, -0.12)]
@@ -216,6 +217,8 @@ def make(out: Path) -> dict[str, dict[str, str]]:
     if out.exists():
         if not (out / "expected.json").is_file():
             raise UserError(f"{out} exists and was not made by this script; name a new folder.")
+        if (out / CLOSED).is_dir():
+            (out / CLOSED).chmod(0o700)
         shutil.rmtree(out)
     out.mkdir(parents=True)
     shirt = draw_shirt()
@@ -230,12 +233,16 @@ def make(out: Path) -> dict[str, dict[str, str]]:
         (out / name).write_bytes(data)
         expected[name] = {"expect": "refused", "reason": reason}
     (out / "link-to-itself").symlink_to(".")  # a folder that never ends; nothing in it is to be found twice
-    unreadable = out / "no-permission.jpg"
-    unreadable.write_bytes(encode(shirt, "JPEG", quality=92))
-    unreadable.chmod(0)
-    # The superuser reads it all the same.
-    readable = os.access(unreadable, os.R_OK)
-    expected[unreadable.name] = INDEXED if readable else {"expect": "refused", "reason": "unreadable"}
+    (out / "link-to-nowhere").symlink_to("unmounted")  # what was indexed of such a folder stays
+    (out / CLOSED).mkdir()
+    for name in ("no-permission.jpg", f"{CLOSED}/inside.jpg"):
+        (out / name).write_bytes(encode(shirt, "JPEG", quality=92))
+    (out / "no-permission.jpg").chmod(0)
+    (out / CLOSED).chmod(0)
+    # The superuser reads both all the same.
+    refused = {"expect": "refused", "reason": "unreadable"}
+    expected["no-permission.jpg"] = INDEXED if os.access(out / "no-permission.jpg", os.R_OK) else refused
+    expected |= {f"{CLOSED}/inside.jpg": INDEXED} if os.access(out / CLOSED, os.R_OK) else {CLOSED: refused}
     (out / "expected.json").write_text(json.dumps(expected, indent=1, ensure_ascii=False, sort_keys=True), "utf-8")
     return expected
 

@@ -58,6 +58,64 @@ def test_schema_file_there_and_back_and_damaged(tmp_path):
         AttributeSchema.load(tmp_path / "none.json")
 
 
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"[" * 200_000, "nested too deeply"),
+        (b'{"sleeve": ["caf\xe9", "b"]}', "not UTF-8"),
+        (b'{"sleeve": ["a", "\\ud800"]}', "half a character"),
+        (b'{"sleeve": ["a", "b"], "sleeve": ["c", "d"]}', "'sleeve' is given twice"),
+        (b'{"sleeve": ["a", "b"], "Sleeve ": ["c", "d"]}', "each once"),
+        (b'{"color": ["Red", "red"]}', "at least two values, each once"),
+        (b'{"color": ["red", " "]}', "at least two values, each once"),
+        (b'{"color": [' + b"1" * 5000 + b"]}", "not valid JSON"),
+        (b"[]", "is an object like"),
+    ],
+)
+def test_an_odd_schema_file_is_a_sentence(tmp_path, content, sentence):
+    path = tmp_path / "attributes.json"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=f"attributes.json.*{sentence}"):
+        AttributeSchema.load(path)
+
+
+def test_a_schema_file_that_cannot_be_read_is_a_sentence(tmp_path, monkeypatch):
+    with pytest.raises(UserError, match="cannot be read: Is a directory"):
+        AttributeSchema.load(tmp_path)
+
+    def refuse(self, *args, **kwargs):  # the superuser, who may run the tests, is refused nothing
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr("pathlib.Path.open", refuse)
+    with pytest.raises(UserError, match=r"a\.json cannot be read: Permission denied\."):
+        AttributeSchema.load(tmp_path / "a.json")
+
+
+def test_a_schema_file_may_begin_with_a_byte_order_mark(tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps(SCHEMA.to_dict()), encoding="utf-8-sig")
+    assert AttributeSchema.load(tmp_path / "a.json") == SCHEMA
+
+
+def test_the_words_of_a_schema_come_before_aliases():
+    own = AttributeSchema.from_dict({"colour": ["grey", "gray", "red"], "print": ["yes", "no"]})
+    assert own.encode({"colour": "grey", "print": "no"}).tolist() == [0, 1]
+    assert own.encode({"color": "gray", "pattern": "yes"}).tolist() == [1, 0]
+    assert AttributeSchema.from_dict({"colour": ["gray", "red"]}).encode({"color": "Grey"}).tolist() == [0]
+
+
+def test_columns_and_those_near_to_an_attribute():
+    assert SCHEMA.columns(["file_name", "Colour", "sleeves"]) == {"Colour": "color", "sleeves": "sleeve"}
+    assert SCHEMA.encode({"Colour": "grey", "Sleeve-Length": "long", "price": "3"}).tolist() == [2, 1]
+    assert SCHEMA.near_columns(["colr", "sleeve lenght", "collar", "price"]) == {
+        "colr": "color",
+        "sleeve lenght": "sleeve",
+    }
+    assert SCHEMA.near_columns(["colr", "color", "sleev", "sleeves"]) == {}
+    for twice in (["color", "colour"], ["sleeve", "Sleeve "]):
+        with pytest.raises(UserError, match="both give the"):
+            SCHEMA.encode(dict.fromkeys(twice, ""))
+
+
 def test_a_difference_is_named():
     other = AttributeSchema.from_dict({"sleeve": ["short", "long"], "color": ["black", "gray", "multi"]})
     with pytest.raises(UserError, match="sleeve"):

@@ -120,8 +120,6 @@ def _csv_rows(path: Path) -> Iterator[Row]:
         lines = _Lines(path, file)
         records = _csv_records(lines)
         _, header = next(records, (0, []))
-        if not header:
-            raise UserError(f"{path} is empty; its first line has to name the columns, file_name among them.")
         columns = [name.strip() for name in header]
         _check_header(columns, lines)
         for number, cells in records:
@@ -160,7 +158,11 @@ def _csv_records(lines: _Lines) -> Iterator[tuple[int, list[str]]]:
 
 
 def _check_header(columns: list[str], lines: _Lines) -> None:
-    where = f"{lines.path}, line {lines.number}"
+    where = f"{lines.path}, line {lines.number - len(lines.row) + 1}"
+    if not columns:
+        raise UserError(f"{lines.path} is empty; its first line has to name the columns, file_name among them.")
+    if len(lines.row) > 1:
+        raise UserError(f"{where}: a quotation mark that opens in the header is not closed there; close it.")
     if "file_name" not in columns:
         _check_separator(lines)
     _require_file_name(columns, where)
@@ -249,6 +251,12 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
                     cells = {n: _text(v, n, where) for n, v in zip(columns, row, strict=True)}
                     yield Row(path, f"row {number}", cells)
                 first += batch.num_rows
+            groups = sum(file.metadata.row_group(i).num_rows for i in range(file.num_row_groups))
+            counts = {first - 1, groups, file.metadata.num_rows}
+            if len(counts) > 1:  # pyarrow says nothing, and reads fewer
+                raise UserError(
+                    f"{path} is damaged: its counts of rows differ ({', '.join(map(str, sorted(counts)))})."
+                )
     except (pyarrow.ArrowException, ValueError, NotImplementedError) as error:
         raise UserError(f"{path} cannot be read as Parquet: {error}.") from None
 
