@@ -1,28 +1,39 @@
-"""The ``amgan`` command: train, edit, export, synth."""
+"""The ``amgan`` command: train, edit, export, synth, weights."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from amgan.commandline import run
+from amgan.commandline import HELP, Version, print_json, run
+from amgan.shipped import ValuesInHelp, settings, shipped_values
 
 app = typer.Typer(
     name="amgan",
-    help="Change a garment's attributes in its photo.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
+    context_settings=HELP,
 )
 
 
-@app.command(
-    epilog="Examples:  amgan train --data garments --preset small --out runs/photos    "
-    "amgan train --data garments --model classifier --role judge --out runs/photos"
-)
+@app.callback()
+def amgan(version: Version = False) -> None:
+    """Change a garment's attributes in its photo."""
+
+
+TRAIN = """
+Examples:
+
+amgan train --data garments --preset small --out runs/photos
+
+amgan train --data garments --model classifier --role judge --out runs/photos
+"""
+
+
+@app.command(epilog=TRAIN)
 def train(
     data: Annotated[Path, typer.Option(help="Labelled folder: metadata.csv, pictures, attributes.json.")],
     out: Annotated[Path, typer.Option(help="Run folder. The same command again resumes it.")],
@@ -67,7 +78,19 @@ def train(
     )
 
 
-@app.command(epilog="Example:  amgan edit shirt.jpg --set sleeve=long --set color=red --out edited")
+EDIT = """
+Examples:
+
+amgan edit shirt.jpg --set sleeve=long --set color=red --out edited
+
+amgan edit photos/*.jpg --set color=navy --only-on torso --size source --json --out edited
+
+Exit status: 0 all photos edited; 1 some photos refused, each with the reason, and the others edited; 2 a mistake, such
+as a photo that does not exist or an edit that the weights do not know, and nothing edited; 130 interrupted.
+"""
+
+
+@app.command(epilog=EDIT, cls=ValuesInHelp)
 def edit(
     photos: Annotated[list[Path], typer.Argument(help="Photos of one garment each.")],
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")],
@@ -83,30 +106,35 @@ def edit(
     ] = "model",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Edit photos. Writes, per photo, STEM.input.png (cut out, as the model sees it, or the
-    same at the photo's own size), STEM.png (edited), STEM.mask.png
-    (the model's attention) and STEM.garment.png (the cut-out's mask)."""
+    """Edit photos. Writes, per photo, STEM.input.png (cut out, as the model sees it, or the same at the photo's own
+    size), STEM.png (edited), STEM.mask.png (the model's attention) and STEM.garment.png (the cut-out's mask)."""
     from amgan.editing.edit_command import edit_command
 
     result = edit_command(photos, out, set_, weights, only_on, mask, accept_cutout, as_json, size)
     if as_json:
-        print(json.dumps(result))
+        print_json(result, indent=None)
     if result["refused"]:
         raise typer.Exit(1)
 
 
-@app.command(
-    epilog="Examples:  amgan export photos --out photos-openvino    "
-    "amgan export runs/mine --format onnx --out mine-onnx    amgan edit shirt.jpg --weights photos-openvino ..."
-)
+EXPORT = """
+Examples:
+
+amgan export photos --out photos-openvino
+
+amgan export runs/mine --format onnx --out mine-onnx
+
+amgan edit shirt.jpg --weights photos-openvino --set color=red --out edited
+"""
+
+
+@app.command(epilog=EXPORT)
 def export(
     weights: Annotated[str, typer.Argument(help="A shipped name, a folder, or hf-hub:org/name.")],
     out: Annotated[
         Path, typer.Option(help="Folder for the network and export.json; --weights and load_editor take it.")
     ],
-    format_: Annotated[
-        str, typer.Option("--format", help="openvino, openvino-bf16, openvino-int8, or onnx.")
-    ] = "openvino",
+    format_: Annotated[str, typer.Option("--format", help="openvino, or onnx.")] = "openvino",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Save weights' editor for OpenVINO (needs the extra fast) or ONNX Runtime (onnx), and say how far its edits are
@@ -115,16 +143,22 @@ def export(
 
     result = export_command(weights, out, format_)
     if as_json:
-        print(json.dumps(result))
+        print_json(result, indent=None)
     else:
         d = result["difference_in_grey_levels"]
         print(f"Saved {out}; edits differ by {d['mean']:.2f} of 256 grey levels, 1 ‰ by {d['nearly_all']:.0f}.")
 
 
-@app.command(
-    epilog="Examples:  amgan synth --count 2000 --out catalogue    "
-    "amgan synth --count 14000 --seed 1000000 --counterfactuals 1 --usual --size 160 --out training"
-)
+SYNTH = """
+Examples:
+
+amgan synth --count 2000 --out catalogue
+
+amgan synth --count 14000 --seed 1000000 --counterfactuals 1 --usual --size 160 --out training
+"""
+
+
+@app.command(epilog=SYNTH)
 def synth(
     count: Annotated[int, typer.Option(help="How many garments.")],
     out: Annotated[Path, typer.Option(help="Folder. The same command again completes it.")],
@@ -144,7 +178,42 @@ def synth(
     synth_command(count, out, seed, size, counterfactuals, usual, split, workers)
 
 
+WEIGHTS = """
+Examples:
+
+amgan weights
+
+amgan weights runs/mine --json
+"""
+
+
+@app.command(epilog=WEIGHTS)
+def weights(
+    name: Annotated[
+        str | None, typer.Argument(help="A shipped name, a folder, or hf-hub:org/name. None: all shipped ones.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """List the attributes of weights, and their values: what --set and --filter take."""
+    known = shipped_values()
+    if name in known:
+        known = {name: known[name]}
+    elif name is not None:
+        from amgan.editing.editor import load_editor
+
+        known = {name: load_editor(name).schema.to_dict()}
+    if as_json:
+        print_json(known, indent=None)
+    else:
+        print(
+            "\n\n".join(
+                "\n".join([name, *(f"  {line}" for line in settings(values))]) for name, values in known.items()
+            )
+        )
+
+
 def main() -> None:
+    """The console script."""
     run(app)
 
 

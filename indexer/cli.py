@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -13,7 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from amgan.commandline import run
+from amgan.commandline import HELP, Version, print_json, run
+from amgan.files import writable_file, writable_folder
 
 if TYPE_CHECKING:
     from indexer.build import Summary
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 EPILOG = """
 Examples:
 
-    index-catalog photos/ --store out/index --collection shop
+index-catalog photos/ --store out/index --collection shop
 
-    index-catalog photos/ --store http://localhost:6333 --collection shop --embedder ViT-B-32
+index-catalog photos/ --store http://localhost:6333 --collection shop --embedder ViT-B-32
 
 FOLDER holds photos at any depth, or metadata.csv (.jsonl, .parquet) with file_name, and where there are any
 mask_file_name and one column per attribute. Run the same command again to go on after an interruption, or to bring the
@@ -38,7 +38,7 @@ nothing usable, or the store failed; 130 interrupted.
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
 
 
-@app.command(epilog=EPILOG.replace("\n\n    ", "\n\n"), context_settings={"help_option_names": ["-h", "--help"]})
+@app.command(epilog=EPILOG, context_settings=HELP)
 def index_catalog(
     folder: Annotated[Path, typer.Argument(help="The catalogue: photos, or metadata and photos.", show_default=False)],
     store: Annotated[
@@ -58,7 +58,7 @@ def index_catalog(
     ] = None,
     batch: Annotated[int, typer.Option(help="Photos embedded at once.", min=1, max=1024)] = 64,
     threads: Annotated[int | None, typer.Option(help="Threads that read photos; default: one per core.", min=1)] = None,
-    device: Annotated[str, typer.Option(help="Where the networks run: cpu, cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Where the networks run: cpu, cuda, auto.")] = "cpu",
     keep_uncertain: Annotated[
         bool, typer.Option("--keep-uncertain", help="Index photos too whose cut-out looks wrong.")
     ] = False,
@@ -71,9 +71,15 @@ def index_catalog(
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="End with status 1 when any photo was refused.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    version: Version = False,
 ) -> None:
     """Index a catalogue of garments, so that search-catalog and the page find them."""
+    listed = failures or _failures_path(store, collection)
+    if not _is_service(store):
+        writable_folder(Path(store).expanduser(), "--store")
+    writable_file(listed, "--failures" if failures else "--store")
     # Networks take seconds to import; --help and typing errors need not wait.
+    from amgan.devices import pick_device
     from indexer.build import index
     from indexer.catalogue import Catalogue
     from indexer.interrupt import stop_on_signal
@@ -82,13 +88,14 @@ def index_catalog(
     from indexer.refusals import RefusalsFile
     from retrieval.representation import Representation
     from retrieval.stores import connect
+    from retrieval.stores.base import check_name
 
     console = Console(stderr=True)
-    location = connect(store)
+    check_name(collection)
+    location, device = connect(store), str(pick_device(device))
     with console.status("Loading the networks …"):
         encoder = Representation(weights, embedder, device)
     catalogue = Catalogue(folder, encoder.schema, attributes)
-    listed = failures or _failures_path(store, collection)
     with stop_on_signal() as stop, _progress(console) as progress:
         task = progress.add_task("Indexing", total=catalogue.count())
         with RefusalsFile(listed) as refusals:
@@ -102,7 +109,7 @@ def index_catalog(
         print(sentence, file=sys.stderr)
     if json_:
         where = {"store": store, "failures": str(listed), "identity": encoder.identity.to_dict()}
-        print(json.dumps(summary.to_dict() | where, ensure_ascii=False, indent=1))
+        print_json(summary.to_dict() | where)
     else:
         _print(summary, store, listed)
     if summary.interrupted:
@@ -112,8 +119,13 @@ def index_catalog(
 
 
 def _failures_path(store: str, collection: str) -> Path:
-    folder = Path.cwd() if "://" in store or store == ":memory:" else Path(store).expanduser()
+    folder = Path.cwd() if _is_service(store) else Path(store).expanduser()
     return folder / f"{collection}.failures.jsonl"
+
+
+def _is_service(store: str) -> bool:
+    """Whether the store is no folder."""
+    return "://" in store or store == ":memory:"
 
 
 class _Rate(ProgressColumn):

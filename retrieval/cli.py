@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -13,32 +14,44 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from amgan.commandline import run
+from amgan.commandline import HELP, Version, print_json, run
 from amgan.errors import UserError
+from amgan.files import writable_picture
+from amgan.shipped import ValuesInHelp
 from retrieval.query import DEFAULT_WEIGHTS, QueryWeights
 
 if TYPE_CHECKING:  # --help must not wait for torch
     from amgan.editing.editor import Region
     from retrieval.search import SearchResult
 
-EXAMPLES = """
+EPILOG = r"""
 Examples:
 
-    search-catalog shirt.jpg --set sleeve=long --store out/index --collection garments
+search-catalog shirt.jpg --set sleeve=long --store out/index --collection garments
 
-    search-catalog shirt.jpg --set color=red --only-on torso --filter sleeve=short -k 20 --out sheet.png ...
+search-catalog shirt.jpg --set color=red --only-on torso --filter sleeve=short -k 20 --out sheet.png ...
 
-    search-catalog shirt.jpg --set sleeve=long --set color=navy --json --store http://localhost:6333 --collection shop
+search-catalog shirt.jpg --set sleeve=long --set color=navy --json --store http://localhost:6333 --collection shop
+
+search-catalog shirt.jpg --set color=red --store out/index --collection garments | cut -f 3
+
+On a terminal the hits are a table. Written into a file or a pipe they are one line each, with tabs between rank, score,
+file name, and attribute=value of each predicted attribute; a tab or a line break in a name is written as \t or \n.
+
+The index's folder has to be writable, for its engine opens it so even to search. Exit status: 0 done, even if nothing
+was found; 2 a mistake; 130 interrupted.
 """
+
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
 
 
-@app.command(epilog=EXAMPLES.replace("\n\n    ", "\n\n"), context_settings={"help_option_names": ["-h", "--help"]})
+@app.command(epilog=EPILOG, context_settings=HELP, cls=ValuesInHelp)
 def search(
     photo: Annotated[Path, typer.Argument(help="The garment's photo: JPEG, PNG, WebP, …", show_default=False)],
     store: Annotated[str, typer.Option(help="The index: a folder, or a Qdrant server's URL.", envvar="AMGAN_STORE")],
-    collection: Annotated[str, typer.Option(help="Its name, as index-catalog was told.", envvar="AMGAN_COLLECTION")],
+    collection: Annotated[str, typer.Option(help="Its name, as given to index-catalog.", envvar="AMGAN_COLLECTION")],
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -71,18 +84,24 @@ def search(
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     out: Annotated[Path | None, typer.Option(help="Save a picture: query, edit, mask and hits.")] = None,
+    version: Version = False,
 ) -> None:
     """Edit a garment in its photo, then find the catalogue's garments that look like the result."""
-    quiet = Console(stderr=True)
-    with quiet.status("Loading the index and its networks …"):
+    only_such = parse_filter(filter_ or [])
+    if out is not None:
+        writable_picture(out)
+        if photo.exists() and out.exists() and out.samefile(photo):
+            raise UserError(f"--out would overwrite the photo {photo}; give another name.")
+    remarks = Console(stderr=True)
+    with remarks.status("Loading the index and its networks …"):
         from amgan.photos import read_image, read_mask
         from retrieval.catalogue import open_catalogue
 
-        image = read_image(photo)
+        image, garment = read_image(photo), read_mask(mask) if mask else None
         searcher = open_catalogue(store, collection, weights=weights, catalogue=catalogue)
     try:
         edit = searcher.schema.parse_edit(set_) if set_ else {}
-        cutout = searcher.cut_out(image, read_mask(mask) if mask else None, keep_source=out is not None)
+        cutout = searcher.cut_out(image, garment, keep_source=out is not None)
         if not cutout.trusted and not accept_cutout:
             raise UserError(
                 f"It is not certain that the garment was cut out of {photo} correctly. {' '.join(cutout.problems)} "
@@ -92,7 +111,7 @@ def search(
             cutout,
             edit,
             k,
-            filter=parse_filter(filter_ or []),
+            filter=only_such,
             weights=QueryWeights(weight_image, weight_wanted),
             only_on=cast("Region | None", only_on),  # the editor refuses what is no region
             exclude=[hashlib.sha256(photo.read_bytes()).hexdigest()],
@@ -104,12 +123,17 @@ def search(
 
         save_picture(search_sheet(result), out)
     if json_:
-        print(json.dumps(_as_dict(photo, result, out), ensure_ascii=False, indent=1))
+        print_json(_as_dict(photo, result, out))
         return
-    console = Console()
-    console.print(_table(result))
+    if sys.stdout.isatty():
+        Console().print(_table(result))
+    else:
+        for line in _lines(result):
+            print(line)
+    if not result.hits:
+        remarks.print("Nothing found; a filter may leave nothing over.", style="yellow")
     if out:
-        console.print(f"Saved {out}", highlight=False, soft_wrap=True)
+        remarks.print(f"Saved {out}", highlight=False, soft_wrap=True, markup=False)
 
 
 def parse_filter(settings: list[str]) -> dict[str, list[str]]:
@@ -158,9 +182,15 @@ def _table(result: SearchResult) -> Table:
             for name in result.predicted
         ]
         table.add_row(str(found.rank), Text(found.file_name), *values, f"{found.score:.3f}")
-    if not result.hits:
-        table.caption = "Nothing found; a filter may leave nothing over."
     return table
+
+
+def _lines(result: SearchResult) -> Iterator[str]:
+    """A hit a line, for other programs: whole names, whatever the width."""
+    for found in result.hits:
+        values = (f"{name}={value}" for name, value in found.predicted.items())
+        cells = (str(found.rank), f"{found.score:.3f}", found.file_name, *values)
+        yield "\t".join(cell.translate(_ESCAPES) for cell in cells)
 
 
 def main() -> None:

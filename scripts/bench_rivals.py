@@ -43,7 +43,7 @@ def bench(
 ) -> None:
 
     from amgan.config import preset
-    from amgan.training.loop import pick_device
+    from amgan.devices import pick_device
 
     where = pick_device(device)
     turns: dict[str, Callable[[], object]] = {}

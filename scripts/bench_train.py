@@ -51,7 +51,8 @@ def bench(
 ) -> None:
     from amgan.config import override
     from amgan.config import preset as named
-    from amgan.training.loop import bf16_pays, pick_device
+    from amgan.devices import pick_device
+    from amgan.models.precision import bf16_pays
 
     where = pick_device(device)
     config = override(named(preset).amgan, set_ or [])

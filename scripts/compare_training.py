@@ -52,9 +52,10 @@ def compare(
 
     from amgan.config import override
     from amgan.config import preset as named
+    from amgan.devices import pick_device
     from amgan.training import loop
 
-    where = loop.pick_device(device)
+    where = pick_device(device)
     config = override(named(preset).amgan, ["pairs=0.8", *(set_ or [])])
     train = drawn_garments(config.image_size, garments)
     test = drawn_garments(config.image_size, 100, seed=0)

@@ -92,7 +92,7 @@ def test_a_second_run_does_not_disturb_the_first(command, tmp_path):
     (photos / "broken.jpg").unlink()
     assert command(*options).exit_code == 0
     assert listed.read_text() == ""
-    assert "Cannot write the list" in str(command(*options, "--failures", "/proc/no/f.jsonl").exception)
+    assert "f.jsonl cannot be written" in str(command(*options, "--failures", "/proc/no/f.jsonl").exception)
 
 
 def test_where_the_store_is_no_folder_the_list_of_failures_lies_here_and_the_run_says_so(

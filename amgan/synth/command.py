@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from amgan.files import naming, writable_folder
 from amgan.synth.folder import SynthFolder, write_synth
 
 
@@ -15,6 +16,7 @@ def synth_command(
 ) -> None:
     """See ``amgan synth --help``. Raises UserError."""
     wanted = SynthFolder(count, seed, size, counterfactuals, usual, split)
+    writable_folder(out)
     console = Console(stderr=True)
     columns = (
         TextColumn("Drawing garments"),
@@ -23,7 +25,7 @@ def synth_command(
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console) as bar:
+    with naming(out), Progress(*columns, console=console) as bar:
         task = bar.add_task("", total=count)
         for done in write_synth(out, wanted, workers):
             bar.update(task, completed=done)

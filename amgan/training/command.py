@@ -17,12 +17,13 @@ from amgan.config import changed, override, to_dict
 from amgan.data.garments import Garments, contents_hash, load_garments
 from amgan.data.imagefolder import ImageFolder, read_imagefolder
 from amgan.data.metadata import find_metadata
+from amgan.devices import pick_device
 from amgan.errors import UserError
+from amgan.files import writable_folder
 from amgan.models.methods import METHODS, find_method
 from amgan.schema import AttributeSchema
 from amgan.training import parallel
 from amgan.training.classifier import train_classifier
-from amgan.training.loop import pick_device
 from amgan.training.presets import Preset, override_stages, preset
 from amgan.training.run import console, finished
 from amgan.training.trainer import train
@@ -130,6 +131,7 @@ class _Data:
 
     def __init__(self, options: TrainOptions, size: int) -> None:
         self.options, self.device, self.size = options, pick_device(options.device), size
+        writable_folder(options.out)
         schema = AttributeSchema.load(options.attributes) if options.attributes else None
         self.folder = read_imagefolder(options.data, schema)
         # What can be wrong is looked for before the photos are cut out.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import signal
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -121,21 +120,6 @@ def seed_step(seed: int, step: int) -> torch.Generator:
 
 
 # --- Surroundings -----------------------------------------------------------------------------------------------------
-
-
-def pick_device(name: str = "auto") -> torch.device:
-    """``auto`` takes CUDA where there is one, and of several the one that a launcher meant. Raises UserError."""
-    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if name == "auto":
-        if not there:
-            return torch.device("cpu")
-        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-        torch.cuda.set_device(device)
-        return device
-    valid = ["auto", "cpu", *(["cuda"] if there else []), *(f"cuda:{i}" for i in range(there))]
-    if name not in valid:
-        raise UserError(f"Device {name!r} is not available here; valid: {', '.join(valid)}.")
-    return torch.device(name)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -9,25 +10,28 @@ from typing import Annotated
 
 import typer
 
-from amgan.commandline import run
+from amgan.commandline import HELP, Version, print_json, run
+from amgan.files import writable_folder
 from retrieval.query import QueryWeights
 
-EXAMPLES = """
+EPILOG = """
 Examples:
 
-    evaluate-retrieval ../shared/data/garments --weights photos --out out/report
+evaluate-retrieval garments --weights photos --out out/report
 
-    evaluate-retrieval FOLDER --weights RUN --split val --limit 100 --out out/quick --json
+evaluate-retrieval garments --weights runs/mine --split val --limit 100 --out out/quick --json
 
-    amgan synth --count 2000 --split test --out SYNTH && evaluate-retrieval SYNTH --weights RUN --out out/exact
+amgan synth --count 2000 --split test --out drawn && evaluate-retrieval drawn --weights runs/mine --out out/exact
 
-    evaluate-retrieval FOLDER --weights photos --embedder ViT-B-32:laion2b_s34b_b79k --out out/report
+evaluate-retrieval garments --weights photos --embedder ViT-B-32:laion2b_s34b_b79k --out out/report
+
+Exit status: 0 done; 2 a mistake, such as weights of other attributes than the folder's; 130 interrupted.
 """
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
 
 
-@app.command(epilog=EXAMPLES.replace("\n\n    ", "\n\n"), context_settings={"help_option_names": ["-h", "--help"]})
+@app.command(epilog=EPILOG, context_settings=HELP)
 def evaluate(
     folder: Annotated[
         Path, typer.Argument(help="Labelled photos: metadata file, pictures, masks.", show_default=False)
@@ -61,6 +65,7 @@ def evaluate(
     json_: Annotated[
         bool, typer.Option("--json", help="Print the report as one JSON object and nothing else.")
     ] = False,
+    version: Version = False,
 ) -> None:
     """Edit every photo of a split to every other value, score the edits, search with them, and write a report.
 
@@ -70,13 +75,14 @@ def evaluate(
     from retrieval.evaluation.protocol import Settings, example_sheet, measure
     from retrieval.evaluation.report import compose_summary, to_json, write_report
 
+    writable_folder(out)
     fused = QueryWeights(weight_image, weight_wanted)
     settings = Settings(split, limit, measure_with, tuple(embedder or ()), fused, batch, rounds)
     with redirect_stdout(sys.stderr):  # progress and remarks; standard output is for the result
         measured = measure(folder, weights, settings)
         written = write_report(out, measured.report, example_sheet(measured, sheet))
     if json_:
-        print(to_json(measured.report), end="")
+        print_json(json.loads(to_json(measured.report)))  # by way of JSON, which turns NaN into null
     else:
         print(compose_summary(measured.report))
         print("Written: " + ", ".join(str(p) for p in written if p.suffix in (".json", ".md", ".html")))

@@ -215,6 +215,11 @@ def _engine(action: Callable[[], T], name: str, folder: Path) -> T:
             ) from None
         if "not initialized" in text:
             raise UserError(f"The collection {name!r} in {folder} was closed; open it again.") from None
+        if "os error 13)" in text or "os error 30)" in text:  # permission denied, read-only file system
+            raise UserError(
+                f"The collection {name!r} in {folder} is read-only, and its engine writes in it even to search; "
+                "make the folder writable, copy the store to where it is, or use a Qdrant server."
+            ) from None
         if "No space left" in text:
             raise UserError(f"The disk of {folder} is full; free some space and run the same command again.") from None
         raise UserError(f"The collection {name!r} in {folder} failed: {text}.") from None

@@ -1,0 +1,24 @@
+"""Where networks run: what ``--device`` may name on this machine."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from amgan.errors import UserError
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """``auto`` takes CUDA where there is one, and of several the one that a launcher meant. Raises UserError."""
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        if not there:
+            return torch.device("cpu")
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
+        return device
+    valid = ["auto", "cpu", *(["cuda"] if there else []), *(f"cuda:{i}" for i in range(there))]
+    if name not in valid:
+        raise UserError(f"Device {name!r} is not available here; valid: {', '.join(valid)}.")
+    return torch.device(name)

@@ -1,0 +1,45 @@
+"""Attributes and values of the shipped weights, for help texts: read without torch, which takes seconds to import."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from typer.core import TyperCommand
+
+from amgan.attributes import NEVER_ASKED
+
+WEIGHTS = Path(__file__).parent / "weights"
+Values = Mapping[str, Sequence[str]]
+"""Attribute to its values, in order."""
+
+
+def shipped_values() -> dict[str, Values]:
+    """Of each of the shipped weights, by name."""
+    cards = sorted(WEIGHTS.glob("*/editor/config.json"))
+    return {path.parent.parent.name: json.loads(path.read_text(encoding="utf-8"))["schema"] for path in cards}
+
+
+def settings(values: Values) -> list[str]:
+    """One line an attribute: ``sleeve = sleeveless, short, long``, and last what only a filter can ask for."""
+    lines = []
+    for attribute, names in values.items():
+        asked = [name for name in names if name not in NEVER_ASKED]
+        others = "".join(f"; only in filters: {name}" for name in names if name in NEVER_ASKED)
+        lines.append(f"{attribute} = {', '.join(asked)}{others}")
+    return lines
+
+
+class ValuesInHelp(TyperCommand):
+    """A command whose help ends with what can be set, and is read when it is asked for."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Called for ``--help``."""
+        parts = [self.epilog or ""]
+        for name, values in shipped_values().items():
+            parts += [f"Attributes and values of the weights {name}:", *settings(values)]
+        parts.append("Those of other weights: amgan weights FOLDER")
+        self.epilog = "\n\n".join(parts)
+        super().format_help(ctx, formatter)
