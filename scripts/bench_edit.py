@@ -6,9 +6,9 @@ python scripts/bench_edit.py --size photos --batch 1 --photos garments --searche
 
 Rows take turns, round by round; the median round counts, and the ratio is the median of the rounds' own ratios, so that
 other programs on the machine hit all rows. The paper's sizes have random weights, whose speed is that of trained ones.
-Beside them stands the share of the machine's own rate of matrix products (measured here, in the row's number format)
-that the plain generator's convolutions and products come to: a runtime that finds cheaper ways to the same picture may
-have more than its share. "Differs" is what choosing a runtime goes by: grey levels of 256, the mean and what 999 of
+Beside them stands the share of the machine's own rate of matrix products (measured here) that the plain generator's
+convolutions and products come to: a runtime that finds cheaper ways to the same picture may have more than its share.
+"Differs" is what choosing a runtime goes by: grey levels of 256, the mean and what 999 of
 1,000 pixels stay under. "Same hits" is how many searches find the same ten garments as with plain edits.
 """
 
@@ -28,8 +28,8 @@ from amgan.commandline import run
 from scripts.benching import counted_operations, device_name, product_rate
 
 if TYPE_CHECKING:  # --help must not wait for torch
-    from amgan.config import AmganConfig
     from amgan.editing.runtimes import Network
+    from amgan.models.amgan.config import AmganConfig
     from amgan.models.amgan.generator import Generator
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -54,17 +54,17 @@ def bench(
 ) -> None:
     import torch
 
-    rates = {name: product_rate(torch.device("cpu"), name) for name in ("float32", "bfloat16", "int8")}
-    report: dict[str, Any] = {"device": device_name(torch.device("cpu")), "products_per_second": rates, "sizes": {}}
-    print(f"{report['device']}; matrix products: " + ", ".join(f"{k} {v / 1e12:.2f} T/s" for k, v in rates.items()))
+    rate = product_rate(torch.device("cpu"), "float32")
+    report: dict[str, Any] = {"device": device_name(torch.device("cpu")), "products_per_second": rate, "sizes": {}}
+    print(f"{report['device']}; matrix products: {rate / 1e12:.2f} T/s")
     for name in size or list(SIZES):
         with tempfile.TemporaryDirectory() as folder:
             weights, generator, config = network_of(name, Path(folder))
             rows, differences = runtimes(generator, config.image_size, Path(folder), compile_)
             found: dict[str, Any] = {"differs": differences, "batches": {}}
             for pictures in batch or [1, 8, 32]:
-                found["batches"][pictures] = table = measure(rows, generator, config, pictures, rounds, rates)
-                print(f"\n{name}: batch {pictures}, {config.image_size} px, {config.channels} channels")
+                found["batches"][pictures] = table = measure(rows, generator, config.image_size, pictures, rounds, rate)
+                print(f"\n{name}: batch {pictures}, {config.image_size} px, {config.generator.channels} channels")
                 print("| runtime | ms | against plain | share of products | differs |")
                 print("| --- | ---: | ---: | ---: | ---: |")
                 for row, f in table.items():
@@ -90,10 +90,11 @@ def network_of(name: str, folder: Path) -> tuple[str, Generator, AmganConfig]:
     """Weights by name or folder, their generator and its configuration; the paper's sizes are made up."""
     import torch
 
-    from amgan.config import PRESETS, override
+    from amgan.config import override
     from amgan.errors import UserError
     from amgan.models.amgan.generator import Generator
     from amgan.models.classifier import AttributeClassifier
+    from amgan.training.presets import PRESETS
     from amgan.weights import load_classifier, load_generator, save_classifier, save_generator
 
     if name not in SIZES:
@@ -103,7 +104,7 @@ def network_of(name: str, folder: Path) -> tuple[str, Generator, AmganConfig]:
         schema, preset = load_classifier("photos").schema, PRESETS["paper"]
         config = override(preset.amgan, SIZES[name])
         folder = folder / "weights"
-        save_generator(folder, Generator.from_config(schema, config), config, {})
+        save_generator(folder, Generator.from_config(schema, config.generator), config, {})
         teacher = AttributeClassifier(schema, preset.teacher.backbone, preset.teacher.image_size)
         save_classifier(folder, "teacher", teacher, {})
         name = str(folder)
@@ -118,18 +119,16 @@ def runtimes(
     import torch
 
     from amgan.editing.runtimes import ENGINES, eager
-    from amgan.editing.runtimes.agreement import difference
-    from amgan.editing.runtimes.samples import sample_edits
+    from amgan.editing.runtimes.agreement import difference, sample_edits
 
-    rows: dict[str, Network] = {"eager": eager(generator), "eager-bf16": eager(generator, bf16=True)}
+    rows: dict[str, Network] = {"eager": eager(generator)}
     if with_compile:
         rows["compiled"] = eager(torch.compile(generator))  # type: ignore[arg-type]
     for name, engine in ENGINES.items():
         if not engine.missing:
-            target = folder / engine.format
-            if not target.exists():
-                target.mkdir()
-                engine.save(generator, image_size, target)
+            target = folder / name
+            target.mkdir()
+            engine.save(generator, image_size, target)
             rows[name] = engine.load(target)
     x, m = sample_edits(generator.schema, image_size, 8, 700_000)
     with torch.inference_mode():
@@ -140,17 +139,17 @@ def runtimes(
 def measure(
     rows: dict[str, Network],
     generator: Generator,
-    config: AmganConfig,
+    image_size: int,
     pictures: int,
     rounds: int,
-    rates: dict[str, float],
+    rate: float,
 ) -> dict[str, dict[str, float]]:
     """Time the rows by turns on the same pictures, which lie in memory as the editor lays them out."""
     import torch
 
-    from amgan.editing.runtimes.samples import sample_edits
+    from amgan.editing.runtimes.agreement import sample_edits
 
-    x, m = sample_edits(generator.schema, config.image_size, min(8, pictures), 800_000)
+    x, m = sample_edits(generator.schema, image_size, min(8, pictures), 800_000)
     x, m = (t.repeat(-(-pictures // len(t)), *[1] * (t.ndim - 1))[:pictures] for t in (x, m))
     x = x.contiguous(memory_format=torch.channels_last)
     with torch.no_grad():  # in inference mode nothing could be counted
@@ -161,14 +160,10 @@ def measure(
         name: {
             "ms": 1000 * statistics.median(times[name]),
             "ratio": statistics.median(p / s for p, s in zip(times["eager"], times[name], strict=True)),
-            "share": operations / statistics.median(times[name]) / rates[number_format(name)],
+            "share": operations / statistics.median(times[name]) / rate,
         }
         for name in rows
     }
-
-
-def number_format(row: str) -> str:
-    return {"bf16": "bfloat16", "int8": "int8"}.get(row.rpartition("-")[2], "float32")
 
 
 def by_turns(rows: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:

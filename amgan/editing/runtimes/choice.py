@@ -54,7 +54,7 @@ def find_fastest(weights: str | Path) -> None:
     if ENGINES[CANDIDATE].missing or cache_folder() is None:
         return
     nice = ["nice", "-n", str(NICENESS)] if shutil.which("nice") else []
-    command = [*nice, sys.executable, "-m", __package__, str(weights), str(torch.get_num_threads())]
+    command = [*nice, sys.executable, "-m", "amgan.editing.runtimes", str(weights), str(torch.get_num_threads())]
     paths = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}  # it imports what this process would
     try:
         subprocess.run(
