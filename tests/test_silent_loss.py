@@ -85,12 +85,8 @@ def test_a_folder_that_cannot_be_listed_keeps_its_garments_and_is_said(command, 
     with monkeypatch.context() as patch:
         close(patch, plain / "1")
         summary, said = command()
-    assert (summary["unchanged"], summary["removed"], summary["kept"], summary["refused"]) == (
-        7,
-        1,
-        4,
-        {"unreadable": 1},
-    )
+    assert (summary["unchanged"], summary["removed"], summary["kept"]) == (7, 1, 4)
+    assert summary["refused"] == {"unreadable": 1}
     assert said == summary["warnings"] == ["Garments that cannot be read now and stay in the index as they were: 4."]
     (refusal,) = map(json.loads, Path(summary["failures"]).read_text().splitlines())
     assert refusal["file_name"] == "1"
