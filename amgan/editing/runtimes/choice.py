@@ -30,7 +30,7 @@ from amgan.models.amgan.generator import Generator
 CANDIDATE = "openvino"  # against "eager"; ONNX Runtime was always slower than OpenVINO
 FOUND, SAVED = "choice.json", "network"
 VERSION = 2  # count up when what was found earlier no longer holds
-LIMIT = 300.0  # seconds for the process, which takes 20 on two quiet cores
+LIMIT = 300.0  # seconds for the process, which took 23 on two cores beside other programs
 NICENESS = 10  # 19 would never come to an end on a server whose processors are all busy
 
 log = logging.getLogger(__name__)
