@@ -7,12 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from amgan.config import PRESETS
+from amgan.config import changed
 from amgan.data.garments import load_garments
 from amgan.data.imagefolder import read_imagefolder
 from amgan.lessons.batches import BatchMaker
 from amgan.models.amgan.attention import cam_target, mask_target, true_target
-from amgan.models.amgan.critics import real_pictures
 from amgan.models.amgan.generator import Generator, cloth_colour
 from amgan.models.amgan.losses import detail_loss
 from amgan.models.amgan.method import Amgan
@@ -21,6 +20,7 @@ from amgan.models.classifier import AttributeClassifier
 from amgan.pixels import dilate
 from amgan.synth.folder import SynthFolder, write_synth
 from amgan.testing import SCHEMA
+from amgan.training.presets import PRESETS
 
 
 def planes(numbers, size):
@@ -45,7 +45,7 @@ def test_constant_planes_are_convolved_without_planes(k, height, width):
 @pytest.mark.parametrize("last", [True, False])
 def test_the_generator_is_that_of_concatenated_planes(preset, last):
     torch.manual_seed(0)
-    config = replace(PRESETS[preset].amgan, channels=8, blocks=1, image_size=32)
+    config = changed(PRESETS[preset].amgan.generator, channels=8, blocks=1)
     generator = Generator.from_config(SCHEMA, config)
     for parameter in generator.parameters():
         nn.init.normal_(parameter, std=0.2)
@@ -90,27 +90,30 @@ def test_the_teacher_looks_at_every_picture_once(garments, pairs, attention):
     torch.manual_seed(0)
     some = replace(garments, truths=None) if pairs == 1.0 else garments  # constructed pairs alone
     teacher = AttributeClassifier(some.schema, "small-4", 32)
-    config = replace(
+    config = changed(
         PRESETS["tiny"].amgan, batch=64, pairs=pairs, attention=attention, critics="features", channels_last=True
     )
-    model = Amgan(some.schema, config, teacher, torch.device("cpu"))
+    method = Amgan(some.schema, config, teacher, torch.device("cpu"))
     weights = torch.full((len(some),), 1 / len(some), dtype=torch.float64)
-    maker = BatchMaker(some, F.normalize(torch.randn(len(some), 4), dim=1), weights, config)
+    features = F.normalize(torch.randn(len(some), 4), dim=1)
+    maker = BatchMaker(some, features, weights, config.lessons, 64, channels_last=True)
     backward = maker.plan(torch.Generator().manual_seed(0)).backward
     batch = maker.draw(torch.Generator().manual_seed(0))
-    assert len(batch.untrue) == (batch.true == 0).sum() and len(batch.untrue)
-    assert (batch.true > 0).any() == (pairs > 0)
-    # What is drawn backward is aligned, which look_around relies on; so small a sleeve cannot be sewn on.
-    assert not backward[batch.untrue].any() and backward.any() == (pairs == 0.6)
+    rows = batch.guessed_rows
+    assert len(rows) == (batch.difference == 0).sum() and len(rows)
+    assert (batch.difference > 0).any() == (pairs > 0)
+    # What is drawn backward is aligned, which ``real_features`` relies on; so small a sleeve cannot be sewn on.
+    assert not backward[rows].any() and backward.any() == (pairs == 0.6)
 
-    around = model.look_around(batch)
+    outputs = method.forward(batch)
+    real = torch.where(batch.difference[:, None, None, None] > 0, batch.reference, batch.photos)
     with torch.no_grad():
         features = {k: teacher.features(p) for k, p in (("reference", batch.reference), ("source", batch.source))}
-        features["real"] = teacher.features(real_pictures(batch))
-    for kind in ("reference", "real"):
+        features["real"] = teacher.features(real)
+    for kind, found in (("reference", outputs.reference_features), ("real", outputs.real_features)):
         for name, of in features[kind].items():
-            torch.testing.assert_close(getattr(around, kind)[name], of, atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(around.source_last, features["source"]["last"][batch.untrue], atol=1e-4, rtol=1e-4)
+            torch.testing.assert_close(found[name], of, atol=1e-4, rtol=1e-4)
+    assert outputs.batch_features is outputs.batch_features  # computed once
 
     cams = [
         teacher.cam(features[k]["last"], labels)
@@ -119,9 +122,9 @@ def test_the_teacher_looks_at_every_picture_once(garments, pairs, attention):
     target = cam_target(*cams, batch.edited, 32, union=True)
     if attention == "masks":
         target = mask_target(some.schema, batch.source_mask, batch.reference_mask, batch.edited, target)
-    true = batch.true[:, None, None, None] > 0
-    target = torch.where(true, true_target(batch.source, batch.reference), target)
-    torch.testing.assert_close(model.attention_target(batch, around), target, atol=1e-3, rtol=1e-3)
+    differs = batch.difference[:, None, None, None] > 0
+    target = torch.where(differs, true_target(batch.source, batch.reference), target)
+    torch.testing.assert_close(method.attention_target(batch, outputs), target, atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize("radius", [0, 1, 2, 4, 40])
@@ -145,4 +148,4 @@ def test_the_lost_detail_is_that_of_square_windows():
     floor = 1e-4 * inside.sum((1, 2, 3)) + 1e-6
     products = [(p * q).sum((1, 2, 3)) for p, q in ((a, b), (a, a), (b, b))]
     plain = (1 - products[0] / ((products[1] + floor) * (products[2] + floor)).sqrt()).mean()
-    torch.testing.assert_close(detail_loss(image, source, mask, torch.ones(2)), plain)
+    torch.testing.assert_close(detail_loss(image, source, mask, torch.ones(2), 2), plain)

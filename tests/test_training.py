@@ -1,27 +1,32 @@
 """Training end to end at tiny size: what it writes, resume, refusals, and that it learns."""
 
-import dataclasses
 import json
 import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
-from amgan.config import PRESETS, AmganConfig, from_dict, override
+from amgan.config import changed, from_dict, idle_settings, override, to_dict
 from amgan.data.garments import load_garments
 from amgan.data.imagefolder import read_imagefolder
 from amgan.errors import UserError
-from amgan.models.amgan.method import Amgan, make_batches, one_step, train_amgan
+from amgan.models.amgan.config import AmganConfig
+from amgan.models.amgan.method import Amgan
 from amgan.testing import draw_catalogue
 from amgan.training.classifier import accuracy, train_classifier
-from amgan.training.command import train_command
-from amgan.training.state import load_state, save_state
-from amgan.weights import load_classifier, load_critics, load_generator
+from amgan.training.command import TrainOptions, train_command
+from amgan.training.presets import PRESETS, override_stages
+from amgan.training.run import load_state
+from amgan.training.trainer import Trainer, make_batches, train
+from amgan.weights import load_classifier, load_critics, load_generator, shipped, weights_folder
 
 CPU = torch.device("cpu")
+TINY = PRESETS["tiny"].amgan
 ABOUT = {"data": "drawn", "preset": "tiny"}
 
 
@@ -45,6 +50,13 @@ def copy_of(classifiers, out):
     return out
 
 
+def state_of(run):
+    """Tensors and meta of the newest state."""
+    found = {}
+    load_state(run, lambda tensors, meta: found.update(tensors=tensors, meta=meta))
+    return found
+
+
 def losses_of(run):
     lines = [json.loads(line) for line in (run / "stats.jsonl").read_text().splitlines()]
     return [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
@@ -53,9 +65,7 @@ def losses_of(run):
 def test_a_classifier_learns_drawn_garments(tmp_path):
     folder = read_imagefolder(draw_catalogue(tmp_path / "data", 80, split=("train", "val")))
     train, val = (load_garments(folder, folder.split(s), 32, progress=False) for s in ("train", "val"))
-    config = dataclasses.replace(
-        PRESETS["tiny"].teacher, backbone="small-8", kimg=1.6, batch=16, snapshot_kimg=0.8, lr=5e-3
-    )
+    config = changed(PRESETS["tiny"].teacher, backbone="small-8", kimg=1.6, batch=16, snapshot_kimg=0.8, lr=5e-3)
     best = train_classifier(train, val, config, "teacher", tmp_path, CPU, ABOUT)
     assert best["sleeve"] > 0.6 and best["color"] > 0.9  # chance: 0.33 and 0.2
     expected = {k: v for k, v in best.items() if k not in ("score", "kimg")}
@@ -68,14 +78,15 @@ def test_a_classifier_learns_drawn_garments(tmp_path):
         {"objective": "ns-r1"},
         {"objective": "wgan-gp"},
         {"objective": "r3gan"},
-        {"critics": "features", "code": 3, "skips": True, "context": True},
+        {"critics": "features", "code": 3, "skips": True, "context": True, "ema_kimg": 0.0},
     ],
+    ids=["ns-r1", "wgan-gp", "r3gan", "features"],
 )
 def test_a_resumed_run_has_the_losses_of_an_unbroken_one(data, classifiers, tmp_path, monkeypatch, settings):
-    monkeypatch.setattr("amgan.models.amgan.method.LOG_EVERY", 1)
-    config = dataclasses.replace(PRESETS["tiny"].amgan, **settings, kimg=0.032, critic_steps=2)
+    monkeypatch.setattr("amgan.training.loop.LOG_EVERY", 1)
+    config = changed(TINY, **settings, kimg=0.032, critic_steps=2)
     whole, broken = copy_of(classifiers, tmp_path / "whole"), copy_of(classifiers, tmp_path / "broken")
-    train_amgan(*data, config, whole, CPU, ABOUT)
+    train(Amgan, *data, config, whole, CPU, ABOUT)
 
     real, calls = torch.optim.Adam.step, []
 
@@ -87,71 +98,72 @@ def test_a_resumed_run_has_the_losses_of_an_unbroken_one(data, classifiers, tmp_
 
     monkeypatch.setattr(torch.optim.Adam, "step", dies)
     with pytest.raises(MemoryError):
-        train_amgan(*data, config, broken, CPU, ABOUT)
+        train(Amgan, *data, config, broken, CPU, ABOUT)
     monkeypatch.setattr(torch.optim.Adam, "step", real)
-    train_amgan(*data, config, broken, CPU, ABOUT)
+    train(Amgan, *data, config, broken, CPU, ABOUT)
 
     by_step = {(line["step"], "val_score" in line): line for line in losses_of(broken / "editor-run")}
     unbroken = losses_of(whole / "editor-run")
     assert len(unbroken) == 8 + 4
     for line in unbroken:
         assert by_step[line["step"], "val_score" in line] == line
-    a, b = load_state(whole / "editor-run")[0], load_state(broken / "editor-run")[0]
+    a, b = state_of(whole / "editor-run")["tensors"], state_of(broken / "editor-run")["tensors"]
     assert a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
 
 
 def test_a_run_writes_weights_sheets_and_tensorboard(data, classifiers, tmp_path):
     out = copy_of(classifiers, tmp_path)
-    train_amgan(*data, PRESETS["tiny"].amgan, out, CPU, {**ABOUT, "command": "amgan train"})
+    train(Amgan, *data, TINY, out, CPU, {**ABOUT, "command": "amgan train"})
     generator, config, _ = load_generator(out)
-    assert config == PRESETS["tiny"].amgan and not generator.training
+    assert config == TINY and not generator.training
     run = out / "editor-run"
     assert list((run / "sheets").glob("*.png")) and list((run / "tensorboard").iterdir())
     assert len(list(run.glob("state-*"))) <= 2 and not list(run.glob("*.tmp"))
     assert not [p for p in out.rglob("*") if p.suffix in (".pt", ".pth", ".pkl", ".ckpt")]
     # A second call has nothing left to do; a longer run goes on; other settings are refused.
     before = losses_of(run)
-    train_amgan(*data, PRESETS["tiny"].amgan, out, CPU, ABOUT)
+    train(Amgan, *data, TINY, out, CPU, ABOUT)
     assert losses_of(run) == before
-    train_amgan(*data, dataclasses.replace(PRESETS["tiny"].amgan, kimg=0.024), out, CPU, ABOUT)
+    train(Amgan, *data, changed(TINY, kimg=0.024), out, CPU, ABOUT)
     assert losses_of(run)[-1]["step"] == 6
     with pytest.raises(UserError, match=r"lr: 0\.0001 there, 0\.1 now"):
-        train_amgan(*data, dataclasses.replace(PRESETS["tiny"].amgan, lr=0.1), out, CPU, ABOUT)
+        train(Amgan, *data, changed(TINY, lr=0.1), out, CPU, ABOUT)
 
 
 def test_warm_start_takes_what_fits(data, classifiers, tmp_path):
     first = copy_of(classifiers, tmp_path / "first")
-    train_amgan(*data, PRESETS["tiny"].amgan, first, CPU, ABOUT)
+    train(Amgan, *data, TINY, first, CPU, ABOUT)
     again = copy_of(classifiers, tmp_path / "again")
-    still = dataclasses.replace(PRESETS["tiny"].amgan, lr=0.0)
-    train_amgan(*data, still, again, CPU, ABOUT, warm_start=str(first))
+    still = changed(TINY, lr=0.0)
+    train(Amgan, *data, still, again, CPU, ABOUT, warm_start=str(first))
     a, b = load_generator(first)[0].state_dict(), load_generator(again)[0].state_dict()
     assert all(torch.equal(a[k], b[k]) for k in a)
     with pytest.raises(UserError, match="Only 2 of 34 tensors"):
-        wide = dataclasses.replace(PRESETS["tiny"].amgan, channels=12, skips=True, inner_stride=2)
-        train_amgan(*data, wide, copy_of(classifiers, tmp_path / "wide"), CPU, ABOUT, warm_start=str(first))
+        wide = changed(TINY, channels=12, skips=True, inner_stride=2)
+        train(Amgan, *data, wide, copy_of(classifiers, tmp_path / "wide"), CPU, ABOUT, warm_start=str(first))
 
 
 def test_long_gradients_are_shortened(data, classifiers):
-    config = dataclasses.replace(PRESETS["tiny"].amgan, skips=True, code=2)
+    config = changed(TINY, skips=True, code=2)
     lengths = {}
     for clip in (0.0, 0.1, 1e6):
-        model = Amgan(data[0].schema, dataclasses.replace(config, clip=clip), load_classifier(classifiers), CPU)
-        batches = make_batches(data[0], None, model.teacher, model.config, CPU)
-        one_step(model, batches, 0, 10)
-        lengths[clip] = float(torch.nn.utils.get_total_norm([p.grad for p in model.generator.parameters()]))
+        clipped = changed(config, clip=clip)
+        torch.manual_seed(0)
+        method = Amgan(data[0].schema, clipped, load_classifier(classifiers), CPU)
+        Trainer(method).step(make_batches(data[0], None, method.teacher, clipped, CPU), 0, 10)
+        lengths[clip] = float(torch.nn.utils.get_total_norm([p.grad for p in method.generator.parameters()]))
     assert lengths[0.0] == lengths[1e6] > 0.1 and lengths[0.1] <= 0.1 * (1 + 1e-4)
 
 
 def test_warm_start_takes_critics_and_encoder_too(data, classifiers, tmp_path, capsys):
-    config = dataclasses.replace(PRESETS["tiny"].amgan, kimg=0.004, snapshot_kimg=0.004, code=2, skips=True)
+    config = changed(TINY, kimg=0.004, snapshot_kimg=0.004, code=2, skips=True)
     first = copy_of(classifiers, tmp_path / "first")
-    train_amgan(*data, config, first, CPU, ABOUT)
-    trained = load_state(first / "editor-run")[0]
+    train(Amgan, *data, config, first, CPU, ABOUT)
+    trained = state_of(first / "editor-run")["tensors"]
     again = copy_of(classifiers, tmp_path / "again")
-    train_amgan(*data, dataclasses.replace(config, lr=0.0, critic_lr=0.0), again, CPU, ABOUT, warm_start=str(first))
+    train(Amgan, *data, changed(config, lr=0.0, critic_lr=0.0), again, CPU, ABOUT, warm_start=str(first))
     assert "encoder, critic_i, critic_c from" in " ".join(capsys.readouterr().err.split())
-    warm = load_state(again / "editor-run")[0]
+    warm = state_of(again / "editor-run")["tensors"]
     names = [k for k in trained if k.startswith(("encoder/", "critic_"))]
     assert len(names) > 10
     for name in names:  # bfloat16 on disk
@@ -163,51 +175,75 @@ def test_warm_start_takes_critics_and_encoder_too(data, classifiers, tmp_path, c
     assert load_critics(first, {}, load_generator("photos")[0].schema) == []
 
 
-def test_a_damaged_state_is_passed_over(tmp_path, capsys):
-    for step in (1, 2):
-        save_state(tmp_path, step, {"x": torch.full((3,), step)}, {"best": 0})
-    newest = tmp_path / "state-00000002" / "tensors.safetensors"
-    newest.write_bytes(newest.read_bytes()[:-5])
-    assert load_state(tmp_path)[1]["step"] == 1
-    assert "damaged" in capsys.readouterr().out
-    shutil.rmtree(tmp_path / "state-00000001")
-    with pytest.raises(UserError, match="Remove the folder"):
-        load_state(tmp_path)
-
-
 def test_classifiers_that_are_missing_are_trained_first(tmp_path):
     data = draw_catalogue(tmp_path / "data", 30)
-    train_command(data, tmp_path / "run", "amgan", "teacher", "tiny", [], None, None, None, "cpu", False)
-    assert {p.name for p in (tmp_path / "run").iterdir()} == {
-        "teacher",
-        "teacher-run",
-        "judge",
-        "judge-run",
-        "editor",
-        "editor-run",
-        "critics",
+    train_command(TrainOptions(data, tmp_path / "run", preset="tiny", device="cpu"))
+    parts = {"teacher", "teacher-run", "judge", "judge-run", "editor", "editor-run", "critics"}
+    assert {p.name for p in (tmp_path / "run").iterdir()} == parts
+
+
+def test_stages_start_from_the_one_before(tmp_path, classifiers, monkeypatch, capsys):
+    data, out = draw_catalogue(tmp_path / "data", 30), copy_of(classifiers, tmp_path / "run")
+    stages = {
+        "pairs": changed(TINY, pairs=1.0, adv=0.0, cls=0.0, cyc=0.0, percep=0.0, kimg=0.008, lr=1e-3),
+        "all": changed(TINY, kimg=0.008, lr=0.0, ema_kimg=0.0),
     }
+    monkeypatch.setitem(PRESETS, "staged", replace(PRESETS["tiny"], stages=stages))
+    options = TrainOptions(data, out, preset="staged", device="cpu")
+    train_command(options)
+    first, last = (load_generator(folder)[0].state_dict() for folder in (out / "stages" / "pairs", out))
+    assert all(torch.equal(first[k], last[k]) for k in first)  # the last stage had a learning rate of 0
+    assert json.loads((out / "editor" / "config.json").read_text())["stage"] == "all"
+    capsys.readouterr()
+    train_command(options)  # again: both are finished
+    assert capsys.readouterr().err.count("is trained") == 2
+    # One stage alone, from given weights.
+    alone = copy_of(classifiers, tmp_path / "alone")
+    train_command(replace(options, out=alone, stage="all", warm_start=str(out / "stages" / "pairs")))
+    assert all(torch.equal(v, last[k]) for k, v in load_generator(alone)[0].state_dict().items())
+    with pytest.raises(UserError, match="Unknown stage 'both' of preset staged"):
+        train_command(replace(options, stage="both"))
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("options", "sentence"),
     [
-        (["--data", "none"], "not a folder"),
-        (["--preset", "huge"], "Valid: paper, small, tiny"),
-        (["--model", "vae"], "Valid: amgan, classifier"),
-        (["-c", "lrr=1"], "Unknown setting 'lrr'"),
-        (["-c", "batch=many"], "needs a whole number"),
-        (["-c", "attention=none"], "one of source, union, masks"),
-        (["--device", "cuda"], "not available here"),
+        ({"data": "none"}, "not a folder"),
+        ({"preset": "huge"}, "Valid: paper, ours, small, tiny"),
+        ({"model": "vae"}, "Valid: amgan, classifier"),
+        ({"settings": ("lrr=1",)}, "Unknown setting 'lrr'. Did you mean 'lr'"),
+        ({"settings": ("batch=many",)}, "needs a whole number"),
+        ({"settings": ("attention=none",)}, "one of source, union, masks"),
+        ({"settings": ("lr=nan",)}, "lr cannot be nan"),
+        ({"settings": ("lr=inf",)}, "lr cannot be inf"),
+        ({"settings": ("lr=1e30",)}, "lr cannot be 1e+30; it needs a number, at least 0 and at most 1"),
+        ({"settings": ("kimg=nan",)}, "kimg cannot be nan"),
+        ({"settings": ("kimg=0",)}, "above 0"),
+        ({"settings": ("batch=0",)}, "at least 1"),
+        ({"settings": ("image_size=7",)}, "at least 16"),
+        ({"settings": ("image_size=42",)}, "a multiple of 4"),
+        ({"settings": ("image_size=16", "critic_layers=6")}, "image_size=64 at least"),
+        ({"settings": ("code=2",)}, "code needs skips=true"),
+        ({"settings": ("critics=features", "gp=1")}, "gp does nothing here: critics=features has a hinge loss"),
+        ({"settings": ("objective=wgan-gp", "r1_every=4")}, "r1_every does nothing here"),
+        ({"settings": ("adv=0", "cls=0", "critic_lr=1e-3")}, "there are no critics"),
+        ({"settings": ("extra=0.5",)}, "it is the share of --extra garments, and there are none"),
+        ({"settings": ("first:lr=1e-3",)}, "Unknown stage 'first'"),
+        ({"device": "mps"}, "Device 'mps' is not available here; valid: auto, cpu"),
+        ({"device": "meta"}, "Device 'meta' is not available here"),
+        ({"warm_start": "nowhere"}, "Unknown weights 'nowhere'"),
+        ({"model": "classifier", "settings": ("batch=1",)}, "at least 2"),
+        ({"model": "classifier", "role": "critic"}, "Valid: teacher, judge"),
+        ({"model": "classifier", "stage": "all"}, "a classifier has neither"),
     ],
 )
-def test_wrong_arguments_are_sentences(tmp_path, arguments, sentence):
-    if arguments == ["--device", "cuda"] and torch.cuda.is_available():
-        pytest.skip("there is a GPU here")
+def test_wrong_arguments_are_sentences(tmp_path, options, sentence):
     data = draw_catalogue(tmp_path / "data", 6)
-    command = ["-c", "from amgan.cli import main; main()", "train", "--data", str(data), "--out", str(tmp_path / "run")]
-    done = subprocess.run([sys.executable, *command, *arguments], capture_output=True, text=True)
-    assert done.returncode == 2 and sentence in " ".join(done.stderr.split()) and "Traceback" not in done.stderr
+    chosen = {"data": data, "out": tmp_path / "run", "preset": "tiny", "device": "cpu", **options}
+    with pytest.raises(UserError) as error:
+        train_command(TrainOptions(**{**chosen, "data": Path(chosen["data"])}))
+    assert sentence in str(error.value)
+    assert not (tmp_path / "run").exists()  # nothing was begun
 
 
 def test_an_interrupted_run_is_saved_and_says_so(tmp_path):
@@ -226,13 +262,45 @@ def test_an_interrupted_run_is_saved_and_says_so(tmp_path):
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and "goes on from there" in errors
-    state = load_state(run)
-    assert state is not None and state[1]["step"] >= 2
+    assert state_of(run)["meta"]["step"] >= 2
+
+
+# --- Configuration ----------------------------------------------------------------------------------------------------
 
 
 def test_configuration_is_strict():
-    assert override(AmganConfig(), ["lr=2e-4", "bf16=false", "attention=source"]).lr == 2e-4
-    with pytest.raises(UserError, match="Unknown setting"):
-        from_dict(AmganConfig, {"learning_rate": 1})
+    assert override(AmganConfig(), ["lr=2e-4", "bf16=false", "losses.attention=union"]).optimisation.lr == 2e-4
+    with pytest.raises(UserError, match="Unknown setting 'learning_rate'"):
+        from_dict(AmganConfig, {"optimisation": {"learning_rate": 1}})
     with pytest.raises(UserError, match="whole number"):
-        from_dict(AmganConfig, {"batch": True})
+        from_dict(AmganConfig, {"optimisation": {"batch": True}})
+    with pytest.raises(UserError, match=r"Unknown setting 'losses\.lr'"):
+        override(AmganConfig(), ["losses.lr=1"])
+    with pytest.raises(UserError, match="not of the form name=value"):
+        override(AmganConfig(), ["lr"])
+
+
+@pytest.mark.parametrize("name", list(PRESETS))
+def test_a_written_configuration_holds_what_had_an_effect_and_comes_back(name):
+    for config in PRESETS[name].stages.values():
+        written = json.loads(json.dumps(to_dict(config)))
+        assert from_dict(AmganConfig, written) == config  # so no preset sets what does nothing
+        flat = {k for group in written.values() if isinstance(group, dict) for k in group}
+        assert flat and not flat & idle_settings(config).keys()
+
+
+def test_shipped_cards_list_no_setting_that_did_nothing():
+    for weights in shipped():
+        config = json.loads((weights_folder(weights) / "editor" / "config.json").read_text())["config"]
+        assert to_dict(from_dict(AmganConfig, config)) == config
+
+
+def test_a_setting_for_all_stages_need_only_matter_in_one():
+    stages = PRESETS["small"].stages
+    changed_stages = override_stages(stages, ["critic_lr=1e-3", "pairs:kimg=1", "all:kimg=2"])
+    assert changed_stages["all"].optimisation.critic_lr == 1e-3
+    assert [c.optimisation.kimg for c in changed_stages.values()] == [1, 2]
+    with pytest.raises(UserError, match="critic_lr does nothing here"):
+        override_stages(stages, ["pairs:critic_lr=1e-3"])
+    with pytest.raises(UserError, match="objective does nothing here"):
+        override_stages(stages, ["objective=ns-r1"])

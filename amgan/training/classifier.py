@@ -20,7 +20,7 @@ from amgan.models.interface import Terms
 from amgan.models.precision import autocast
 from amgan.pixels import to_float
 from amgan.training.loop import fit, seed_step
-from amgan.training.run import Run, console, load_state, pack, pack_optimizer, unpack, unpack_optimizer
+from amgan.training.run import Run, load_state, pack, pack_optimizer, say, unpack, unpack_optimizer
 from amgan.weights import load_classifier, save_classifier
 from amgan.weights.transfer import transfer_classifier
 
@@ -111,7 +111,7 @@ def train_classifier(
         keeper = _Keeper(run, network, optimizer, val, config, role, out, about)
         run.saved = load_state(run.folder, keeper.load)
         if run.saved is not None:
-            console.print(f"Resuming {role} at {keeper.kimg(run.saved):.1f} of {config.kimg:g} kimg")
+            say(f"Resuming {role} at {keeper.kimg(run.saved):.1f} of {config.kimg:g} kimg")
         elif warm_start is not None:
             _start_from(network, role, warm_start)
         train = train.to(device)
@@ -182,7 +182,7 @@ def _start_from(network: AttributeClassifier, role: str, weights: str) -> None:
             f"Only {copied} of {count} tensors of the {role} of {weights} fit; use the same backbone "
             f"({other.backbone_name})."
         )
-    console.print(f"Warm start of the {role}: {copied} of {count} tensors from {weights}")
+    say(f"Warm start of the {role}: {copied} of {count} tensors from {weights}")
 
 
 def classifier_step(

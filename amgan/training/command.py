@@ -25,7 +25,7 @@ from amgan.schema import AttributeSchema
 from amgan.training import parallel
 from amgan.training.classifier import train_classifier
 from amgan.training.presets import Preset, override_stages, preset
-from amgan.training.run import console, finished
+from amgan.training.run import finished, say
 from amgan.training.trainer import train
 from amgan.weights import weights_folder
 
@@ -109,7 +109,7 @@ def _train_stages(options: TrainOptions, chosen: Preset, stages: dict[str, Any])
             continue
         if parallel.launched_count() > 1:
             raise UserError(f"No finished {role} in {options.out}: train the classifiers first, without torchrun.")
-        console.print(f"No finished {role} in {options.out}: it is trained first.")
+        say(f"No finished {role} in {options.out}: it is trained first.")
         data.train_classifier(role, getattr(chosen, role))
     start = options.warm_start
     with parallel.joined(device):
@@ -119,7 +119,7 @@ def _train_stages(options: TrainOptions, chosen: Preset, stages: dict[str, Any])
             if len(chosen.stages) > 1:
                 about["stage"] = name
                 if parallel.rank() == 0:
-                    console.print(f"Stage {name}, in {out}")
+                    say(f"Stage {name}, in {out}")
             train(
                 find_method(options.model), data.train, data.val, config, out, device, about, options.out, start, extra
             )
@@ -145,13 +145,13 @@ class _Data:
         assert self._extra is not None
         self.about["extra"] = _identity(self._extra)
         added = load_garments(self._extra, self._extra.split("train"), self.size).with_schema(self.folder.schema)
-        console.print(f"{len(added.truths or ()):,} true edits from {path}")
+        say(f"{len(added.truths or ()):,} true edits from {path}")
         return added
 
     def train_classifier(self, role: str, config: Any, start: str | None = None) -> None:
         out, garments = self.options.out, self.train.with_truths()
         best = train_classifier(garments, self.val, config, role, out, self.device, self.about, start)
-        console.print(f"{role}: {json.dumps({k: round(v, 4) for k, v in best.items()})}, in {out / role}")
+        say(f"{role}: {json.dumps({k: round(v, 4) for k, v in best.items()})}, in {out / role}")
 
 
 def _identity(folder: ImageFolder) -> str:

@@ -20,7 +20,7 @@ from torch import Tensor
 from amgan.errors import Interrupted, UserError
 from amgan.models.interface import Terms
 from amgan.training import parallel
-from amgan.training.run import Run, console
+from amgan.training.run import Run, console, say
 
 LOG_EVERY = 50  # steps
 
@@ -79,7 +79,7 @@ def fit(
                     journal.losses(done, values)
             if saves and journal is not None:
                 bar.update(task, description="Validating")
-                bar.console.print(journal.snapshot(done))
+                say(journal.snapshot(done))
                 bar.update(task, description=title)
     parallel.wait_for_all()
     if stop and done < end:

@@ -37,6 +37,11 @@ console = Console(stderr=True)
 Meta = dict[str, Any]
 
 
+def say(text: str) -> None:
+    """A line for the user, on standard error, as it is: paths are never broken, brackets never markup."""
+    console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+
 class Run:
     """A run's folder, held by this process alone.
 
@@ -197,7 +202,7 @@ def load_state(folder: Path, accept: Callable[[dict[str, Tensor], Meta], None]) 
             return meta["step"]
         except (OSError, ValueError, TypeError, LookupError, RuntimeError, AttributeError, SafetensorError) as error:
             reason = str(error).strip().splitlines()
-            console.print(f"{state} is damaged and passed over: {reason[0] if reason else type(error).__name__}")
+            say(f"{state} is damaged and passed over: {reason[0] if reason else type(error).__name__}")
     if states:
         raise UserError(f"No saved state in {folder} can be read. Remove the folder to start again.")
     return None
@@ -243,11 +248,9 @@ def pack_optimizer(prefix: str, optimizer: torch.optim.Optimizer | None) -> dict
     step, so they are not saved."""
     if optimizer is None:
         return {}
-    return {
-        f"{prefix}/{i}/{k}": torch.as_tensor(v)
-        for i, values in optimizer.state_dict()["state"].items()
-        for k, v in values.items()
-    }
+    state = optimizer.state_dict()["state"]
+    tensors = {f"{prefix}/{i}/{k}": torch.as_tensor(v) for i, values in state.items() for k, v in values.items()}
+    return tensors | {f"{prefix}/count": torch.tensor(len(tensors))}
 
 
 def unpack_optimizer(prefix: str, optimizer: torch.optim.Optimizer | None, tensors: dict[str, Tensor]) -> None:
@@ -260,7 +263,10 @@ def unpack_optimizer(prefix: str, optimizer: torch.optim.Optimizer | None, tenso
         return
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
-    for key, value in unpack(prefix, tensors).items():
+    saved = unpack(prefix, tensors)
+    if int(saved.pop("count")) != len(saved):
+        raise ValueError(f"tensors of {prefix} are missing")
+    for key, value in saved.items():
         index, _, name = key.partition("/")
         parameter = parameters[int(index)]
         if value.shape == parameter.shape:
@@ -268,6 +274,4 @@ def unpack_optimizer(prefix: str, optimizer: torch.optim.Optimizer | None, tenso
         elif value.ndim:
             raise ValueError(f"{key} of {prefix} has the shape {tuple(value.shape)}, not {tuple(parameter.shape)}")
         state.setdefault(int(index), {})[name] = value
-    if state and {len(names) for names in state.values()} != {max(len(names) for names in state.values())}:
-        raise ValueError(f"tensors of {prefix} are missing")
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

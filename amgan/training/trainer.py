@@ -19,7 +19,7 @@ from amgan.training import parallel
 from amgan.training.classifier import require_labels
 from amgan.training.journal import Journal, Progress
 from amgan.training.loop import fit, seed_step
-from amgan.training.run import Run, console, load_state, pack, pack_optimizer, unpack, unpack_optimizer
+from amgan.training.run import Run, load_state, pack, pack_optimizer, say, unpack, unpack_optimizer
 from amgan.weights import load_classifier, load_critics, load_generator
 from amgan.weights.transfer import transfer_generator
 
@@ -108,7 +108,7 @@ class Trainer:
             )
         self.average.load_state_dict(generator.state_dict())
         helpers = "".join(f", {name}" for name in load_critics(weights, self.helpers(), self.method.schema))
-        console.print(f"Warm start: {copied} of {count} tensors{helpers} from {weights}")
+        say(f"Warm start: {copied} of {count} tensors{helpers} from {weights}")
 
 
 def _adam(networks: list[nn.Module], lr: float) -> torch.optim.Adam | None:
@@ -192,10 +192,10 @@ def train(
         if run is not None:
             run.saved = done
         if done is not None and done >= steps:
-            console.print(f"{out / 'editor'} is trained; a larger kimg goes on.")
+            say(f"{out / 'editor'} is trained; a larger kimg goes on.")
             return
         if done is not None:
-            console.print(f"Resuming at {done * o.batch / 1000:.1f} of {o.kimg:g} kimg")
+            say(f"Resuming at {done * o.batch / 1000:.1f} of {o.kimg:g} kimg")
         elif warm_start is not None:
             trainer.start_from(warm_start)
         batches = make_batches(garments, extra, teacher, config, device)
@@ -210,7 +210,7 @@ def train(
         )
         if journal is not None:
             best = f"best validation score {progress.best:.3f}"
-            console.print(f"Done: {out / 'editor'}, {best}. Sheets in {out / 'editor-run' / 'sheets'}.")
+            say(f"Done: {out / 'editor'}, {best}. Sheets in {out / 'editor-run' / 'sheets'}.")
     finally:
         if journal is not None:
             journal.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -192,7 +193,11 @@ def load_generator(weights: str | Path) -> tuple[Any, Any, str]:
 
 
 def save_critics(folder: Path, networks: Mapping[str, nn.Module], schema: AttributeSchema) -> None:
-    """Write ``folder/critics/``: what only training needs, in bfloat16, by the names of ``networks``."""
+    """Write ``folder/critics/``: what only training needs, in bfloat16, by the names of ``networks``. Without networks
+    there is no such folder."""
+    if not networks:
+        shutil.rmtree(folder / "critics", ignore_errors=True)
+        return
     tensors = {f"{name}.{k}": v for name, network in networks.items() for k, v in network.state_dict().items()}
     _write_part(folder, "critics", tensors, {"schema": schema.to_dict()}, torch.bfloat16)
 
