@@ -78,9 +78,8 @@ class BatchMaker:
         """Which garments, which edits, which lessons, and by what chance."""
         schema, b = self.data.garments.schema, self.batch
         edits = self.assign(self._draw_edits(generator), generator)
-        way_back = self._each(edits, [lesson.way_back for lesson in self.lessons]) & can_be_asked_back(
-            schema, edits.labels, edits.edited
-        )
+        way_back = self._each(edits, [lesson.way_back for lesson in self.lessons])
+        way_back &= can_be_asked_back(schema, edits.labels, edits.edited)
         aligned = edits.lesson != UNPAIRED
         return BatchPlan(
             edits=edits,

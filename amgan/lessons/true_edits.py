@@ -22,7 +22,11 @@ class TrueEdit(Lesson):
     def __init__(self, data: LessonData) -> None:
         super().__init__(data)
         self.truths = data.garments.truths
-        of = torch.zeros(0, dtype=torch.int64) if self.truths is None else self.truths.of.cpu()
+        of = torch.zeros(0, dtype=torch.int64)
+        if self.truths is not None:  # on the host, lest drawing wait for the device
+            of, self.labels, self.attribute = (
+                t.cpu() for t in (self.truths.of, self.truths.labels, self.truths.attribute)
+            )
         # The true edits are in the order of their garments.
         self.count = torch.bincount(of, minlength=len(data.garments))
         self.first = self.count.cumsum(0) - self.count
@@ -36,11 +40,11 @@ class TrueEdit(Lesson):
         if self.truths is None or not rows.any():
             return edits
         truth = edits.chosen["truth"]
-        attribute = F.one_hot(self.truths.attribute.cpu()[truth], edits.edited.shape[1]).bool()
+        edited = F.one_hot(self.attribute[truth], edits.edited.shape[1]).bool()
         return replace(
             edits,
-            wanted=torch.where(rows[:, None], self.truths.labels.cpu()[truth], edits.wanted),
-            edited=torch.where(rows[:, None], attribute, edits.edited),
+            wanted=torch.where(rows[:, None], self.labels[truth], edits.wanted),
+            edited=torch.where(rows[:, None], edited, edits.edited),
         )
 
     def way_back(self, edits: Edits) -> Tensor:
@@ -65,7 +69,7 @@ class DyedTrueEdit(TrueEdit):
             return
         names = data.labels[:, data.color]
         askable = torch.isin(names, drawable(data.garments.schema)[data.color])
-        count = torch.bincount(names[names >= 0], minlength=len(data.shades))
+        count = torch.bincount(names[names >= 0], minlength=1)
         # A colour first, then a garment that has it: rare colours are asked for as often.
         self.weights = askable / count.clamp(min=1)[names.clamp(min=0)]
         self.names = names
