@@ -87,7 +87,7 @@ def search(
     version: Version = False,
 ) -> None:
     """Edit a garment in its photo, then find the catalogue's garments that look like the result."""
-    only_such = parse_filter(filter_ or [])
+    only_such, fused = parse_filter(filter_ or []), QueryWeights(weight_image, weight_wanted)
     if out is not None:
         writable_picture(out)
         if photo.exists() and out.exists() and out.samefile(photo):
@@ -112,7 +112,7 @@ def search(
             edit,
             k,
             filter=only_such,
-            weights=QueryWeights(weight_image, weight_wanted),
+            weights=fused,
             only_on=cast("Region | None", only_on),  # the editor refuses what is no region
             exclude=[hashlib.sha256(photo.read_bytes()).hexdigest()],
         )

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from amgan.editing.source_size import at_source_size
 from amgan.errors import PhotoError, UserError
+from amgan.files import refusal
 from amgan.photos import read_image
 from retrieval.search import Found, SearchResult
 
@@ -142,7 +143,7 @@ def save_picture(picture: Image.Image, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         picture.save(path)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"The picture cannot be saved as {path}: {error}. A valid name is sheet.png, in a writable folder."
-        ) from None
+    except OSError as error:
+        raise refusal(error, path) from None
+    except ValueError as error:
+        raise UserError(f"The picture cannot be saved as {path}: {error}. A valid name is sheet.png.") from None

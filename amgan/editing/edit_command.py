@@ -6,9 +6,10 @@ one photo, which is damaged or cannot be cut out, refuses that one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -16,15 +17,13 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
-from amgan.editing.editor import Region, load_editor
+from amgan.editing.editor import EditResult, Region, load_editor
 from amgan.editing.source_size import check_size, edit_cut_out
 from amgan.errors import UserError
 from amgan.files import naming, writable_folder
-from amgan.photos import cut_out, read_image, read_mask
+from amgan.photos import CutOut, cut_out, read_image, read_mask
 
 console = Console(stderr=True)
-
-PICTURES = ("input", "edited", "mask", "garment")
 
 
 def edit_command(
@@ -52,71 +51,74 @@ def edit_command(
     garment = read_mask(mask) if mask else None
     editor = load_editor(weights, "remembered")
     edit = editor.schema.parse_edit(settings)
+    region = cast("Region | None", only_on)  # the editor refuses what is no region
     # A wrong region or setting is the user's mistake once, not one per photo.
     blank = torch.full((1, 3, editor.image_size, editor.image_size), 255, dtype=torch.uint8)
-    editor.edit(blank, edit, _region(only_on))
+    editor.edit(blank, edit, region)
     out.mkdir(parents=True, exist_ok=True)
     edited: dict[str, dict[str, str]] = {}
     refused: dict[str, str] = {}
     for photo in track(photos, "Editing", console=console, disable=quiet or len(photos) < 2):
         try:
-            cut = cut_out(read_image(photo), garment, editor.image_size, side == "source")
+            cut = _cut_out(photo, garment, editor.image_size, side == "source", accept_cutout)
         except UserError as error:
             refused[str(photo)] = str(error)
-            continue
-        if not cut.trusted and not accept_cutout:
-            refused[str(photo)] = (
-                f"{photo.name}: the garment could not be cut out with confidence. {' '.join(cut.problems)} "
-                "Give its mask with --mask, or go on with --accept-cutout."
-            )
-            continue
-        result = edit_cut_out(editor, cut, edit, _region(only_on), side)
-        framed = cut.source or cut
-        pictures = {
-            "input": framed.image,
-            "edited": result.image[0].permute(1, 2, 0).numpy(),
-            "mask": (result.mask[0, 0].numpy() * 255 + 0.5).astype(np.uint8),
-            "garment": framed.mask,
-        }
-        names = _names(photo, out)
-        for k, pixels in pictures.items():
-            with naming(names[k]):
-                Image.fromarray(pixels).save(names[k])
-        edited[str(photo)] = {k: str(v) for k, v in names.items()}
+        else:
+            result = edit_cut_out(editor, cut, edit, region, side)
+            edited[str(photo)] = _save(cut, result, _names(photo, out))
     if not quiet:
         for photo_name, sentence in refused.items():
             console.print(f"Refused {photo_name}: {sentence}", style="red", highlight=False, markup=False)
-        console.print(f"Edited {len(edited)} of {len(photos)} photos, in {out}.", highlight=False)
+        console.print(f"Edited {len(edited)} of {len(photos)} photos, in {out}.", highlight=False, markup=False)
     return {"edit": edit, "weights": weights, "edited": edited, "refused": refused}
+
+
+def _cut_out(photo: Path, mask: np.ndarray | None, size: int, keep_source: bool, accept: bool) -> CutOut:
+    """The garment of a photo. Raises UserError, also where it is uncertain and uncertain ones are not accepted."""
+    cut = cut_out(read_image(photo), mask, size, keep_source)
+    if not cut.trusted and not accept:
+        raise UserError(
+            f"{photo.name}: the garment could not be cut out with confidence. {' '.join(cut.problems)} "
+            "Give its mask with --mask, or go on with --accept-cutout."
+        )
+    return cut
+
+
+def _save(cut: CutOut, result: EditResult, names: Mapping[str, Path]) -> dict[str, str]:
+    """Save the four pictures of a photo; returns where each lies."""
+    framed = cut.source or cut
+    pictures = {
+        "input": framed.image,
+        "edited": result.image[0].permute(1, 2, 0).numpy(),
+        "mask": (result.mask[0, 0].numpy() * 255 + 0.5).astype(np.uint8),
+        "garment": framed.mask,
+    }
+    for kind, pixels in pictures.items():
+        with naming(names[kind]):
+            Image.fromarray(pixels).save(names[kind])
+    return {kind: str(path) for kind, path in names.items()}
 
 
 def _names(photo: Path, out: Path) -> dict[str, Path]:
     """Where the pictures of a photo go."""
-    return {k: out / f"{photo.stem}{'' if k == 'edited' else '.' + k}.png" for k in PICTURES}
+    kinds = {"input": ".input", "edited": "", "mask": ".mask", "garment": ".garment"}
+    return {kind: out / f"{photo.stem}{ending}.png" for kind, ending in kinds.items()}
 
 
 def _check_files(photos: Sequence[Path], mask: Path | None, out: Path) -> None:
     """What the file system alone can say. Raises UserError."""
     if mask is not None and len(photos) != 1:
         raise UserError(f"--mask belongs to one photo; {len(photos)} were given.")
-    for file in (*photos, *((mask,) if mask else ())):
+    written = [path for photo in photos for path in _names(photo, out).values()]
+    if repeated := [path for path, count in Counter(written).items() if count > 1]:
+        raise UserError(f"Several photos would overwrite each other in {repeated[0]}; edit them one by one.")
+    given = (*photos, *((mask,) if mask else ()))
+    for file in given:
         if not file.exists():
             raise UserError(f"There is no file {file}; nothing was edited.")
         if file.is_dir():
             raise UserError(f"{file} is a folder; name the photos in it, for example {file / '*.jpg'}.")
-    stems = [p.stem for p in photos]
-    if repeated := sorted({s for s in stems if stems.count(s) > 1}):
-        raise UserError(
-            f"Several photos are called {repeated[0]!r} and would overwrite each other in {out}; edit them one by one."
-        )
     writable_folder(out)
-    written = [path for photo in photos for path in _names(photo, out).values() if path.exists()]
-    for file in (*photos, *((mask,) if mask else ())):
-        if any(path.samefile(file) for path in written):
+    for file in given:
+        if any(path.samefile(file) for path in written if path.exists()):
             raise UserError(f"The edit would overwrite {file}; give another --out than the folder it lies in.")
-
-
-def _region(text: str | None) -> Region | None:
-    if text is None or text == "sleeve" or text == "torso":
-        return text
-    raise UserError(f"Unknown region {text!r}. Valid: sleeve, torso.")
