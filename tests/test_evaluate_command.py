@@ -120,6 +120,21 @@ def test_another_embedder_and_another_judge(
     assert "Top-10 with teacher" in capsys.readouterr().out
 
 
+def test_figures_that_chance_reaches_too_are_said(
+    weights: Path, catalogue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = (catalogue, "--weights", weights, "--rounds", 0, "--split", "all", "--sheet", 1, "--json")
+    assert run(monkeypatch, *arguments, "--limit", 12, "--out", tmp_path / "small") == 0
+    printed = capsys.readouterr()
+    report = json.loads(printed.out)
+    (warning,) = report["warnings"]
+    assert "a random order has a right garment" in warning
+    chance = report["retrieval"]["judge"]["rows"]["chance"]["hit"]
+    assert chance["20"]["mean"] > 0.999
+    assert f"Warning: {warning}" in printed.err
+    assert warning in (tmp_path / "small" / "report.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [

@@ -210,5 +210,16 @@ def test_blocks_say_the_same_in_markdown_and_html() -> None:
     assert "x &lt; y" in page
     assert "data:image/png;base64,cG5n" in page
     assert "p.png" not in page
+    assert "<table>" in page
+    assert '<th style="text-align:right">a|b</th>' in page
+    assert "<li>one</li>" in page
     assert with_interval({"mean": 0.5, "low": 0.25, "high": 0.75}) == "0.500 [0.250, 0.750]"
     assert with_interval({"mean": float("nan")}) == with_interval(None) == "–"
+
+
+def test_names_are_never_taken_for_markup() -> None:
+    name = "my_*run*_[1](x) <b>&amp;"
+    page = to_html(name, [Text(name), Table(["row", "*n*"], [[name, "1"]], name), Points((name,))], {})
+    assert page.count("my_*run*_[1](x) &lt;b&gt;&amp;amp;") == 5
+    assert "<em>" not in page
+    assert "<a " not in page

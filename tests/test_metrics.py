@@ -65,6 +65,19 @@ def test_ranking_hits_and_precision_are_loops(rng: np.random.Generator) -> None:
             assert rank_metrics.precision_at(hits, k)[q] == pytest.approx(sum(found) / k)
 
 
+@pytest.mark.parametrize("values", [2, 5, 10_000])
+def test_the_first_of_a_long_ranking_are_those_of_a_sort(rng: np.random.Generator, values: int) -> None:
+    scores = rng.integers(0, values, (40, 300)).astype(np.float32)  # many ties at the last place, few, none
+    source = rng.integers(-1, 300, 40)
+    scores[3] = -np.inf  # nothing to be found
+    scores[4, 5:] = np.nan
+    found = rank_metrics.rank(scores, source, 7)
+    for q in range(40):
+        kept = [g for g in range(300) if g != source[q] and scores[q, g] > -np.inf]
+        order = sorted(kept, key=lambda g: (-scores[q, g], g))[:7]
+        assert found[q].tolist() == order + [-1] * (7 - len(order))
+
+
 def test_chance_counts_every_draw() -> None:
     for size, right, k in [(6, 2, 3), (5, 0, 2), (5, 5, 1), (4, 1, 4), (3, 1, 10)]:
         draws = list(combinations(range(size), min(k, size)))
@@ -114,6 +127,20 @@ def test_bootstrap_draws_whole_photos(rng: np.random.Generator) -> None:
     one = metrics.bootstrap_interval(alike[::4], outer[::4], outer[::4], photos[::4], rounds=300)
     four = metrics.bootstrap_interval(alike, outer, outer, photos, rounds=300)
     assert one == pytest.approx(four)
+
+
+def test_intervals_do_not_depend_on_how_many_draws_are_in_memory(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores, photos = rng.random(200), rng.integers(0, 50, 200)
+    arguments = (scores, rng.integers(0, 2, 200), rng.integers(0, 4, 200), photos, 90)
+    whole = metrics.bootstrap_interval(*arguments)
+    monkeypatch.setattr(metrics, "DRAWN_BYTES", 7 * 50 * 8)
+    metrics.drawn_photos.cache_clear()
+    assert metrics.bootstrap_interval(*arguments) == pytest.approx(whole, abs=1e-12)
+    drawn = metrics.drawn_photos(50, 90, 0)
+    expected = np.random.default_rng(0).multinomial(50, np.full(50, 1 / 50), size=90)
+    np.testing.assert_array_equal(drawn, expected)
 
 
 def test_confusion_and_accuracies_are_loops(rng: np.random.Generator) -> None:

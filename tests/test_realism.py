@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import cv2
 import numpy as np
 import pytest
@@ -56,6 +58,23 @@ def test_distance_of_one_distribution_is_nothing_and_of_a_shifted_one_is_not(rng
     assert realism.kernel_distance(one, other, 60) == near
     floor = realism.floor_distance(one, 60)
     assert abs(floor["mean"]) < floor["spread"] < 2 * near["spread"]
+
+
+def test_large_sets_give_the_same_without_a_whole_kernel(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, y = features(rng, 900), features(rng, 700, 0.2)
+    whole = realism.kernel_distance(x, y, 40, subsets=5), realism.floor_distance(x, 40, subsets=5)
+    monkeypatch.setattr(realism, "WHOLE_KERNEL", 1000)
+    tracemalloc.start()
+    try:
+        parts = realism.kernel_distance(x, y, 40, subsets=5), realism.floor_distance(x, 40, subsets=5)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    for one, other in zip(whole, parts, strict=True):
+        assert one == pytest.approx(other, abs=1e-12)
+    assert peak < 1 << 20  # the whole kernel of x takes 6 MB
 
 
 def test_entries_say_how_many_and_leave_out_what_is_too_few(rng: np.random.Generator) -> None:

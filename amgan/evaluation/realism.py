@@ -6,7 +6,7 @@ themselves (``edits.COLUMNS``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from amgan.evaluation.edits import EditPlan
 
 SUBSETS = 100  # of the kernel distance, as Binkowski et al. draw them
 LARGEST, SMALLEST = 100, 5  # pictures in a subset; with fewer than the smallest no figure is given
+WHOLE_KERNEL = 4_000_000  # entries of a kernel that is kept whole: 32 MB
 FLOOR = "real items"
 ROWS = {
     "edited": "the edits, against real items of the wanted values",
@@ -52,22 +53,35 @@ def kernel_distance(x: np.ndarray, y: np.ndarray, size: int, seed: int = 0, subs
     of each, at most n and m.
     """
     rng = np.random.default_rng(seed)
+    xx, xy, yy = entries(x, x), entries(x, y), entries(y, y)
     drawn = []
     for _ in range(subsets):
-        a, b = (rows[rng.permutation(len(rows))[:size]] for rows in (x, y))
-        drawn.append(squared_mmd(kernel(a, a), kernel(a, b), kernel(b, b)))
+        i, j = (rng.permutation(len(rows))[:size] for rows in (x, y))
+        drawn.append(squared_mmd(xx(i, i), xy(i, j), yy(j, j)))
     return _mean_and_deviation(drawn)
 
 
 def floor_distance(x: np.ndarray, size: int, seed: int = 0, subsets: int = SUBSETS) -> dict[str, float]:
     """The same between two random disjoint subsets of one set (n, D); 2 ``size`` is at most n."""
     rng = np.random.default_rng(seed)
-    drawn = []
+    xx, drawn = entries(x, x), []
     for _ in range(subsets):
         order = rng.permutation(len(x))
-        a, b = x[order[:size]], x[order[size : 2 * size]]
-        drawn.append(squared_mmd(kernel(a, a), kernel(a, b), kernel(b, b)))
+        i, j = order[:size], order[size : 2 * size]
+        drawn.append(squared_mmd(xx(i, i), xx(i, j), xx(j, j)))
     return _mean_and_deviation(drawn)
+
+
+def entries(x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """From rows of x and of y to the kernel of these, (rows of x, rows of y).
+
+    Subsets of small sets share most entries, so these are computed once; of large sets the whole kernel would not fit
+    into memory.
+    """
+    if len(x) * len(y) > WHOLE_KERNEL:
+        return lambda i, j: kernel(x[i], y[j])
+    whole = kernel(x, y)
+    return lambda i, j: whole[np.ix_(i, j)]
 
 
 def _mean_and_deviation(drawn: list[float]) -> dict[str, float]:
