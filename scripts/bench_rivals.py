@@ -42,8 +42,8 @@ def bench(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
 ) -> None:
 
-    from amgan.config import preset
     from amgan.devices import pick_device
+    from amgan.training.presets import preset
 
     where = pick_device(device)
     turns: dict[str, Callable[[], object]] = {}
@@ -130,15 +130,13 @@ def theirs(
 
 
 def ours(config: Any, garments: Any, batch: int, device: Any) -> tuple[Callable[[], None], Callable[[], object]]:
-    import dataclasses
-
     import torch
 
-    from amgan.models.amgan.method import one_step
+    from amgan.config import changed
     from amgan.models.interface import make_condition
     from amgan.pixels import to_float
 
-    model, batches = prepared(dataclasses.replace(config, batch=batch), True, garments, device)
+    trainer, batches = prepared(changed(config, batch=batch), True, garments, device)
     steps = iter(range(10**6))
     picture = to_float(garments.images[:1].to(device)).contiguous(memory_format=torch.channels_last)
     labels = garments.labels[:1].to(device)
@@ -146,9 +144,9 @@ def ours(config: Any, garments: Any, batch: int, device: Any) -> tuple[Callable[
 
     def edit() -> object:
         with torch.inference_mode():
-            return model.average(picture, condition)
+            return trainer.average(picture, condition)
 
-    return lambda: one_step(model, batches, next(steps), 10**9), edit  # type: ignore[return-value]
+    return lambda: trainer.step(batches, next(steps), 10**9), edit  # type: ignore[return-value]
 
 
 def taken(rows: dict[str, Callable[[], object]], rounds: int, device: torch.device) -> dict[str, list[float]]:

@@ -14,7 +14,6 @@ products (measured here, in the row's number format) that the step's convolution
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import statistics
 import time
@@ -29,7 +28,7 @@ from scripts.benching import counted_operations, device_name, drawn_garments, pr
 if TYPE_CHECKING:  # --help must not wait for torch
     import torch
 
-    from amgan.models.amgan.method import Amgan
+    from amgan.training.trainer import Trainer
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 GARMENTS = 96
@@ -37,7 +36,7 @@ GARMENTS = 96
 
 @app.command(help=__doc__)
 def bench(
-    preset: Annotated[str, typer.Option(help="paper, small, tiny.")] = "small",
+    preset: Annotated[str, typer.Option(help="paper, ours, small, tiny.")] = "small",
     batch: Annotated[list[int] | None, typer.Option(help="Images per step; repeat for several. [default: 16]")] = None,
     set_: Annotated[
         list[str] | None,
@@ -49,10 +48,10 @@ def bench(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
     out: Annotated[Path | None, typer.Option(help="Also write the figures as JSON.")] = None,
 ) -> None:
-    from amgan.config import override
-    from amgan.config import preset as named
+    from amgan.config import changed, override
     from amgan.devices import pick_device
     from amgan.models.precision import bf16_pays
+    from amgan.training.presets import preset as named
 
     where = pick_device(device)
     config = override(named(preset).amgan, set_ or [])
@@ -62,10 +61,11 @@ def bench(
     report["products_per_second"] = rates
     print(f"{report['device']}; matrix products: " + ", ".join(f"{k} {v / 1e12:.2f} TFLOP/s" for k, v in rates.items()))
     for size in batch or [16]:
-        rows = variants(dataclasses.replace(config, batch=size), compile_, bf16_pays(where))
+        rows = variants(changed(config, batch=size), compile_, bf16_pays(where))
         report["batches"][size] = table = measure(rows, garments, where, rounds, steps, rates)
         print(
-            f"\nBatch {size}, {config.image_size} px, {config.channels} channels, {config.objective}, {config.critics}"
+            f"\nBatch {size}, {config.image_size} px, {config.generator.channels} channels, "
+            f"critics of {config.critics.critics}"
         )
         print(
             "| step | images/s | against plain | peak memory | share of products |\n| --- | ---: | ---: | ---: | ---: |"
@@ -79,16 +79,18 @@ def bench(
 
 def variants(config: Any, with_compile: bool, bf16: bool) -> dict[str, tuple[Any, bool]]:
     """Per row its configuration, and whether optimisers are fused; each adds one thing to the one before."""
-    plain = dataclasses.replace(config, bf16=False, channels_last=False, compile=False)
+    from amgan.config import changed
+
+    plain = changed(config, bf16=False, channels_last=False, compile=False)
     rows = {
         "plain eager fp32": (plain, False),
         "+ fused Adam": (plain, True),
-        "+ channels last": (dataclasses.replace(plain, channels_last=True), True),
+        "+ channels last": (changed(plain, channels_last=True), True),
     }
     if bf16:  # elsewhere training leaves it alone
-        rows["+ bf16"] = (dataclasses.replace(plain, channels_last=True, bf16=True), True)
+        rows["+ bf16"] = (changed(plain, channels_last=True, bf16=True), True)
     if with_compile:
-        rows["+ torch.compile"] = (dataclasses.replace(plain, channels_last=True, bf16=bf16, compile=True), True)
+        rows["+ torch.compile"] = (changed(plain, channels_last=True, bf16=bf16, compile=True), True)
     return rows
 
 
@@ -103,26 +105,24 @@ def measure(
     """Time the rows by turns."""
     import torch
 
-    from amgan.models.amgan.method import one_step
-
     plain, flops = next(iter(rows)), 0.0
     turns, seconds, peaks = {}, {name: [] for name in rows}, dict.fromkeys(rows, 0)
     total = 10**9  # far from the end: the rate does not decay
     for name, (config, fused) in rows.items():
-        model, batches = prepared(config, fused, garments, device)
+        trainer, batches = prepared(config, fused, garments, device)
         if name == plain:  # the mathematics are the same for all
-            flops = counted_operations(lambda: one_step(model, batches, 1, total))  # noqa: B023
-        for step in range(6 if config.compile else 2):  # warms up; compiled shapes are met
-            one_step(model, batches, step, total)
-        turns[name] = (model, batches)
+            flops = counted_operations(lambda: trainer.step(batches, 1, total))  # noqa: B023
+        for step in range(6 if config.optimisation.compile else 2):  # warms up; compiled shapes are met
+            trainer.step(batches, step, total)
+        turns[name] = (trainer, batches)
     for turn in range(rounds):
-        for name, (model, batches) in turns.items():
+        for name, (trainer, batches) in turns.items():
             if device.type == "cuda":
                 torch.cuda.synchronize()
                 torch.cuda.reset_peak_memory_stats()
             start = time.perf_counter()
             for k in range(steps):
-                one_step(model, batches, 100 + turn * steps + k, total)  # the same batches for all rows
+                trainer.step(batches, 100 + turn * steps + k, total)  # the same batches for all rows
             if device.type == "cuda":
                 torch.cuda.synchronize()
                 peaks[name] = max(peaks[name], torch.cuda.max_memory_allocated())
@@ -130,10 +130,10 @@ def measure(
     table = {}
     for name, (config, _) in rows.items():
         middle = statistics.median(seconds[name])
-        rate = rates["bfloat16" if config.bf16 else "float32"]
+        rate = rates["bfloat16" if config.optimisation.bf16 else "float32"]
         table[name] = {
             "seconds_per_step": middle,
-            "images_per_second": config.batch / middle,
+            "images_per_second": config.optimisation.batch / middle,
             "ratio": statistics.median(p / s for p, s in zip(seconds[plain], seconds[name], strict=True)),
             "peak_bytes": peaks[name],
             "share": flops / middle / rate,
@@ -141,25 +141,24 @@ def measure(
     return table
 
 
-def prepared(config: Any, fused: bool, garments: Any, device: torch.device) -> tuple[Amgan, Any]:
-    """A model with a teacher of random weights (its speed is that of a trained one), and its batches."""
+def prepared(config: Any, fused: bool, garments: Any, device: torch.device) -> tuple[Trainer, Any]:
+    """A trainer with a teacher of random weights (its speed is that of a trained one), and its batches."""
     import torch
 
-    from amgan.config import PRESETS
-    from amgan.models.amgan.method import Amgan, make_batches
+    from amgan.models.amgan.method import Amgan
     from amgan.models.classifier import AttributeClassifier
+    from amgan.training.presets import PRESETS
+    from amgan.training.trainer import Trainer, make_batches
 
     torch.manual_seed(0)
-    like = next(p for p in PRESETS.values() if p.amgan.channels == config.channels and p.amgan.blocks == config.blocks)
+    like = next(p for p in PRESETS.values() if p.amgan.generator.channels == config.generator.channels)
     teacher = AttributeClassifier(garments.schema, like.teacher.backbone, like.teacher.image_size)
-    model = Amgan(garments.schema, config, teacher, device)
+    trainer = Trainer(Amgan(garments.schema, config, teacher, device))
     if not fused:
-        for name in ("g_optimizer", "d_optimizer"):
-            old = getattr(model, name)
-            parameters = [p for group in old.param_groups for p in group["params"]]
-            lr = old.param_groups[0]["lr"]
-            setattr(model, name, torch.optim.Adam(parameters, lr=lr, betas=(0.5, 0.999), foreach=False))
-    return model, make_batches(garments, None, model.teacher, config, device)
+        for optimizer in (trainer.g_optimizer, trainer.d_optimizer):
+            for group in optimizer.param_groups if optimizer is not None else ():
+                group["fused"] = group["foreach"] = False
+    return trainer, make_batches(garments, None, trainer.method.teacher, config, device)
 
 
 if __name__ == "__main__":

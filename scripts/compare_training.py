@@ -13,7 +13,6 @@ true ones (mean absolute difference, grey levels of 256; "no edit" says how far 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,8 +27,8 @@ if TYPE_CHECKING:  # --help must not wait for torch
     import numpy as np
     import torch
 
-    from amgan.config import AmganConfig
     from amgan.data.garments import Garments
+    from amgan.models.amgan.config import AmganConfig
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 PLAIN, AGAIN, FAST, HALF, COMPILED = "plain", "plain again", "fast", "fast, bf16", "fast, compiled"
@@ -37,7 +36,7 @@ PLAIN, AGAIN, FAST, HALF, COMPILED = "plain", "plain again", "fast", "fast, bf16
 
 @app.command(help=__doc__)
 def compare(
-    preset: Annotated[str, typer.Option(help="paper, small, tiny.")] = "small",
+    preset: Annotated[str, typer.Option(help="paper, ours, small, tiny.")] = "small",
     set_: Annotated[list[str] | None, typer.Option("--config", "-c", help="Change a setting: name=value.")] = None,
     steps: Annotated[int, typer.Option(help="Steps of each run.", min=8)] = 160,
     garments: Annotated[int, typer.Option(help="How many drawn garments to train on.", min=8)] = 400,
@@ -50,33 +49,33 @@ def compare(
 ) -> None:
     import torch
 
-    from amgan.config import override
-    from amgan.config import preset as named
+    from amgan.config import changed, override
     from amgan.devices import pick_device
-    from amgan.training import loop
+    from amgan.models import precision
+    from amgan.training.presets import preset as named
 
     where = pick_device(device)
     config = override(named(preset).amgan, ["pairs=0.8", *(set_ or [])])
     train = drawn_garments(config.image_size, garments)
     test = drawn_garments(config.image_size, 100, seed=0)
-    plain = dataclasses.replace(config, bf16=False, channels_last=False, compile=False)
-    fast = dataclasses.replace(config, channels_last=True)
+    plain = changed(config, bf16=False, channels_last=False, compile=False)
+    fast = changed(config, channels_last=True)
     threads = torch.get_num_threads()
     rows = {PLAIN: (plain, threads), AGAIN: (plain, max(1, threads - 1)), FAST: (fast, threads)}
     if bf16:
-        rows[HALF] = (dataclasses.replace(fast, bf16=True), threads)
+        rows[HALF] = (changed(fast, bf16=True), threads)
     if compile_:
-        rows[COMPILED] = (dataclasses.replace(fast, compile=True), threads)
+        rows[COMPILED] = (changed(fast, compile=True), threads)
     runs = {}
     for name, (settings, count) in rows.items():
         torch.set_num_threads(count)
-        with mock.patch.object(loop, "bf16_pays", return_value=True) if name == HALF else contextlib.nullcontext():
+        with mock.patch.object(precision, "bf16_pays", return_value=True) if name == HALF else contextlib.nullcontext():
             runs[name] = one_run(name, settings, train, test, teacher, where, steps)
     torch.set_num_threads(threads)
     assert test.truths is not None
     nothing = (test.images[test.truths.of].float() - test.truths.images.float()).abs().mean()
     report = table(runs)
-    print(f"{preset}, batch {config.batch}, {steps} steps, {where}; no edit: {float(nothing):.2f}")
+    print(f"{preset}, batch {config.optimisation.batch}, {steps} steps, {where}; no edit: {float(nothing):.2f}")
     print("| | " + " | ".join([*runs, *(f"{name} − plain" for name in runs if name != PLAIN)]) + " |")
     print("| --- |" + " ---: |" * (2 * len(runs) - 1))
     for name, row in report.items():
@@ -100,22 +99,25 @@ def one_run(
     import torch
     from rich.progress import track
 
-    from amgan.models.amgan.method import Amgan, make_batches, one_step
+    from amgan.models.amgan.method import Amgan
+    from amgan.training.trainer import Trainer, make_batches
     from amgan.weights import load_classifier
 
-    model = Amgan(train.schema, config, load_classifier(teacher), device)
+    torch.manual_seed(config.optimisation.seed)
+    method = Amgan(train.schema, config, load_classifier(teacher), device)
+    trainer = Trainer(method)
     if name in (PLAIN, AGAIN):
-        for optimizer in (model.g_optimizer, model.d_optimizer):
-            for group in optimizer.param_groups:
+        for optimizer in (trainer.g_optimizer, trainer.d_optimizer):
+            for group in optimizer.param_groups if optimizer is not None else ():
                 group["fused"] = False
-    batches = make_batches(train, None, model.teacher, config, device)
+    batches = make_batches(train, None, method.teacher, config, device)
     losses: dict[str, list[torch.Tensor]] = {}
     for step in track(range(steps), name):
-        for loss, value in one_step(model, batches, step, steps).items():
+        for loss, value in trainer.step(batches, step, steps).items():
             losses.setdefault(loss, []).append(value)
     # What only some steps have, such as a lazy penalty, makes no curve.
     curves = {k: torch.stack(v).float().cpu().numpy() for k, v in losses.items() if len(v) == steps}
-    return curves | {"score": np.array([error(model.generator.eval(), test, device)])}
+    return curves | {"score": np.array([error(method.generator.eval(), test, device)])}
 
 
 def error(network: Any, test: Garments, device: torch.device) -> float:
