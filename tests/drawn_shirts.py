@@ -66,7 +66,7 @@ class Painter:
         out, masks = images.clone(), torch.zeros(len(images), 1, SIZE, SIZE)
         for i, (image, edit) in enumerate(zip(images.numpy(), edits, strict=True)):
             garment = image.min(axis=0) < 245
-            color = seen(image)[1]
+            color = read_shirt(image)[1]
             if "color" in edit and self.spoil != "nothing":
                 new = image.copy().astype(int)
                 plain = color == "multi" or self.spoil == "flat"
@@ -84,12 +84,12 @@ class Painter:
         return Result(out, masks, out)
 
 
-def seen(image: np.ndarray) -> tuple[str, str]:
-    """What a person sees in a drawn shirt uint8 (3, S, S)."""
+def read_shirt(image: np.ndarray) -> tuple[str, str]:
+    """Sleeve and colour of a drawn shirt uint8 (3, S, S)."""
     body = image[:, 18:38, 17:31].reshape(3, -1).mean(axis=1)
-    spread = image[:, 18:38, 17:31].reshape(3, -1).std(axis=1).max()
+    deviation = image[:, 18:38, 17:31].reshape(3, -1).std(axis=1).max()
     nearest = min(RGB, key=lambda c: np.abs(body - np.array(RGB[c])).sum())
-    return "long" if image[:, 11, 9].max() < 245 else "sleeveless", "multi" if spread > 30 else nearest
+    return "long" if image[:, 11, 9].max() < 245 else "sleeveless", "multi" if deviation > 30 else nearest
 
 
 class Judge:
@@ -100,7 +100,7 @@ class Judge:
     def predict_and_embed(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         probabilities = np.zeros((len(images), SCHEMA.n_values), np.float32)
         for i, image in enumerate(images.numpy()):
-            labels = dict(zip(("sleeve", "color"), seen(image), strict=True))
+            labels = dict(zip(("sleeve", "color"), read_shirt(image), strict=True))
             for m, v in enumerate(SCHEMA.encode(labels)):
                 probabilities[i, SCHEMA.slices[m].start + v] = 1
         features = images.float()[:, :, ::4, ::4].flatten(1) - 128

@@ -105,7 +105,7 @@ def test_stray_paint_is_neither_white_nor_cloth() -> None:
     before, mask = cloth(PLAIN["blue"])
     garment, painted = mask > 0, np.zeros((128, 128), dtype=bool)
     assert np.isnan(stray_share(before, before, garment, painted))
-    painted[30:60, 4:44] = True  # half on the cloth, half beside it
+    painted[30:60, 4:44] = True  # half on the cloth, half next to it
     shaded, halo, erased = before.copy(), before.copy(), before.copy()
     shaded[painted] = (34, 86, 165)
     halo[30:60, 4:24] = PLAIN["green"]
@@ -120,9 +120,9 @@ def test_agreement_with_the_given_labels_of_real_photos(garments: Path) -> None:
     """Validation photos, which the palette was not fitted on, cut out at 128 px as they are measured."""
     folder = read_imagefolder(garments)
     column = folder.schema.index("color")
-    seen = []
+    right = []
     for record in folder.split("val")[:60]:
         given = folder.schema.values("color")[record.labels[column]]
         cut = cut_out(read_image(garments / record.file_name), read_mask(garments / record.mask_file_name), 128)
-        seen.append(name_colour(cut.image, cut.mask).name == given)
-    assert np.mean(seen) >= 0.8
+        right.append(name_colour(cut.image, cut.mask).name == given)
+    assert np.mean(right) >= 0.8

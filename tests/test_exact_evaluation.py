@@ -174,14 +174,14 @@ def test_the_gallery_is_framed_as_a_catalogue_is(folder: Path, known: tuple[Garm
 def test_the_truth_is_in_the_frame_of_its_source() -> None:
     item = draw_item(3)
     color = Case(item, {"color": "red" if item.labels["color"] != "red" else "blue"}, (), 64, SIZE)
-    shown = render_case(color)
-    np.testing.assert_array_equal(shown.truth, shown.gallery[1])  # the same silhouette, so the same frame
-    assert shown.region.mean() > 0.1
+    rendered = render_case(color)
+    np.testing.assert_array_equal(rendered.truth, rendered.gallery[1])  # the same silhouette, so the same frame
+    assert rendered.region.mean() > 0.1
     bare = Item(item.seed, {**item.labels, "sleeve": "sleeveless"})
-    shown = render_case(Case(bare, {"sleeve": "long"}, (), 64, SIZE))
-    assert not np.array_equal(shown.truth, shown.gallery[1])
-    differs = np.abs(shown.truth.astype(int) - shown.gallery[0]).max(axis=0) > 40
-    assert (differs & shown.region).sum() > 0.8 * differs.sum()
+    rendered = render_case(Case(bare, {"sleeve": "long"}, (), 64, SIZE))
+    assert not np.array_equal(rendered.truth, rendered.gallery[1])
+    differs = np.abs(rendered.truth.astype(int) - rendered.gallery[0]).max(axis=0) > 40
+    assert (differs & rendered.region).sum() > 0.8 * differs.sum()
 
 
 def test_processes_render_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

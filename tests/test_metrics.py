@@ -144,14 +144,14 @@ def test_intervals_do_not_depend_on_how_many_draws_are_in_memory(
 
 
 def test_confusion_and_accuracies_are_loops(rng: np.random.Generator) -> None:
-    true, seen = rng.integers(-1, 3, 50), rng.integers(0, 3, 50)
-    matrix = metrics.confusion(true, seen, 4)
+    true, predicted = rng.integers(-1, 3, 50), rng.integers(0, 3, 50)
+    matrix = metrics.confusion(true, predicted, 4)
     expected = [[0] * 4 for _ in range(4)]
-    for t, s in zip(true, seen, strict=True):
+    for t, s in zip(true, predicted, strict=True):
         if t >= 0:
             expected[t][s] += 1
     assert matrix.tolist() == expected
-    known = [(t, s) for t, s in zip(true, seen, strict=True) if t >= 0]
+    known = [(t, s) for t, s in zip(true, predicted, strict=True) if t >= 0]
     assert metrics.accuracy(matrix) == pytest.approx(sum(t == s for t, s in known) / len(known))
     recalls = [sum(s == v for t, s in known if t == v) / sum(t == v for t, _ in known) for v in range(3)]
     assert metrics.balanced_accuracy(matrix) == pytest.approx(sum(recalls) / 3)

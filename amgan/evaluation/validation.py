@@ -59,8 +59,9 @@ def validation_scores(
 
     Returns:
         Means over the wanted values, named by attribute: ``sleeve`` (share that the judge accepts), ``sleeve_kept``
-        (share of the other attributes that the judge sees as before), ``color_pixels``, ``color_detail``,
-        ``color_outside``, … as in ``SUFFIXES``, where the measure applies to the attribute; and their sum::
+        (share of the other attributes for which the judge predicts what it did before), ``color_pixels``,
+        ``color_detail``, ``color_outside``, … as in ``SUFFIXES``, where the measure applies to the attribute; and their
+        sum::
 
             score = mean over attributes m of (accepted_m + 0.5 kept_m)
 

@@ -45,9 +45,9 @@ def summary_tables(report: Mapping[str, Any]) -> list[Block]:
         Heading("In short"),
         Text(
             "Means over the attributes of the means over their wanted values. The truth is the true picture in the "
-            "edit's place: the ceiling, and for the judge how far its own word can be trusted. The wanted attributes "
-            "say, for all that is not edited, what the teacher sees in the source: they know the garment by "
-            "themselves, so what the edit adds is seen by the picture alone, and by the distance from “no edit”."
+            "edit's place: the ceiling, and for the judge how far its own word can be trusted. For what is not edited, "
+            "the wanted attributes are the teacher's predictions for the source, and these alone nearly identify the "
+            "garment: what the edit adds, “picture alone” says, and the distance from “no edit”."
         ),
         Table(["", "edited", "no edit", "truth"], rows),
     ]

@@ -3,12 +3,12 @@
 The gallery of a query is the split without the query's own photo. An item is right when its given labels hold the
 wanted value and every other label that the query's photo is known to have; an unknown label never counts as a match,
 and what is unknown of the query is not required. Queries without any right item are counted and left out. The given
-labels only decide what is right: ranking sees pictures and predicted attributes, except in the row that is marked as an
+labels only decide what is right: ranking uses pictures and predicted attributes, except in the row that is marked as an
 upper bound.
 
 Of synthetic garments the one right answer is known (``evaluate_one``): the true picture of the edit, in a gallery that
 holds, for every seed, the source, that truth, and siblings that differ from the source in other ways. The source stays
-in the gallery: it is a wrong answer that looks right.
+in the gallery: it is a wrong answer that resembles the right one.
 """
 
 from __future__ import annotations
