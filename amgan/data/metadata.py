@@ -10,7 +10,7 @@ import csv
 import json
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -18,7 +18,6 @@ from typing import Any, TextIO
 from amgan.errors import UserError
 from amgan.photos.listing import SUFFIXES
 
-FILES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 NAMES = ("file_name", "mask_file_name")  # the columns that name files
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
@@ -37,8 +36,8 @@ class Row:
 
 
 def find_metadata(folder: Path) -> Path | None:
-    """The metadata file of a folder, the first of ``FILES``, or None when it has none. Raises as `regular_file`."""
-    return next((found for name in FILES if (found := regular_file(folder / name))), None)
+    """The metadata file of a folder, the first that ``READERS`` can read, or None. Raises as `regular_file`."""
+    return next((found for end in READERS if (found := regular_file(folder / f"metadata{end}"))), None)
 
 
 def regular_file(path: Path) -> Path | None:
@@ -78,9 +77,8 @@ def metadata_rows(metadata: Path) -> Iterator[Row]:
     Raises:
         UserError: the file cannot be read or is not well-formed, with the line.
     """
-    readers = {".csv": _csv_rows, ".jsonl": _json_rows}
     try:
-        yield from readers.get(metadata.suffix, _parquet_rows)(metadata)
+        yield from READERS[metadata.suffix](metadata)
     except OSError as error:
         raise UserError(f"{metadata} cannot be read: {_reason(error)}.") from None
 
@@ -287,3 +285,11 @@ def _text(value: Any, column: str, where: str) -> str:
         if column in NAMES:
             raise UserError(f"{where}: the {column} is not UTF-8 text.") from None
         return str(value)
+
+
+# How each ending of a metadata file is read; where a folder has several, the first counts.
+READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
+    ".csv": _csv_rows,
+    ".jsonl": _json_rows,
+    ".parquet": _parquet_rows,
+}

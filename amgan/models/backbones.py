@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import torch
@@ -67,12 +68,26 @@ class TorchvisionBackbone(nn.Module):
         return self.body(((x + 1) / 2 - self.mean) / self.std)
 
 
+def _small(name: str, image_size: int, pretrained: bool) -> nn.Module:
+    if pretrained:
+        raise UserError("The small backbone has no pretrained weights; use resnet50 or another of torchvision's.")
+    return SmallBackbone(int(name.partition("-")[2] or 32), image_size)
+
+
+def _torchvision(name: str, image_size: int, pretrained: bool) -> nn.Module:
+    return TorchvisionBackbone(name, pretrained)
+
+
+# By name, or by what stands before a hyphen (small-24): (name, image size, pretrained) to the network.
+BACKBONES: dict[str, Callable[[str, int, bool], nn.Module]] = {
+    "small": _small,
+    **dict.fromkeys(TorchvisionBackbone.DEPTHS, _torchvision),
+}
+
+
 def make_backbone(name: str, image_size: int, pretrained: bool = False) -> nn.Module:
     """A backbone by name: ``small``, ``small-W`` (another width), or one of torchvision's. Raises UserError."""
-    if name == "small" or name.startswith("small-"):
-        if pretrained:
-            raise UserError("The small backbone has no pretrained weights; use resnet50 or another of torchvision's.")
-        return SmallBackbone(int(name.partition("-")[2] or 32), image_size)
-    if name not in TorchvisionBackbone.DEPTHS:
-        raise UserError(f"Unknown backbone {name!r}. Valid: small, {', '.join(TorchvisionBackbone.DEPTHS)}.")
-    return TorchvisionBackbone(name, pretrained)
+    make = BACKBONES.get(name) or BACKBONES.get(name.partition("-")[0])
+    if make is None:
+        raise UserError(f"Unknown backbone {name!r}. Valid: {', '.join(BACKBONES)}.")
+    return make(name, image_size, pretrained)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 from amgan.errors import UserError
 from retrieval.stores.base import StoreLocation, VectorStore
-from retrieval.stores.memory import MemoryLocation
 
-__all__ = ["connect", "open_store"]
+__all__ = ["STORES", "connect", "open_store"]
 
-_MEMORY = MemoryLocation()  # ":memory:" is one place per process, so that what is filled there can be opened there
+# By the scheme of what ``--store`` names; a folder has none. Engines are imported when they are used: each is large, and
+# a folder's store needs no client of a server.
+STORES = {
+    ":memory:": "retrieval.stores.memory:memory_location",
+    "http": "retrieval.stores.server:ServerLocation",
+    "https": "retrieval.stores.server:ServerLocation",
+    "": "retrieval.stores.edge:EdgeLocation",
+}
 
 
 def connect(location: str | Path) -> StoreLocation:
@@ -18,20 +25,13 @@ def connect(location: str | Path) -> StoreLocation:
     text = str(location)
     if not text.strip():
         raise UserError("The store is empty; name a folder, or a Qdrant server by its URL, http://localhost:6333.")
-    if text == ":memory:":
-        return _MEMORY
-    # Engines are imported when they are used: each is large, and a folder's store needs no client of a server.
-    if text.startswith(("http://", "https://")):
-        from retrieval.stores.server import ServerLocation
-
-        return ServerLocation(text)
-    if "://" in text:
+    scheme = text if text in STORES else text.partition("://")[0] if "://" in text else ""
+    if scheme not in STORES:
         raise UserError(
             f"{text!r} is not a store; name a folder, or a Qdrant server by its URL, http://localhost:6333."
         )
-    from retrieval.stores.edge import EdgeLocation
-
-    return EdgeLocation(Path(text).expanduser())
+    module, _, name = STORES[scheme].partition(":")
+    return getattr(import_module(module), name)(text)
 
 
 def open_store(location: str | Path, collection: str) -> VectorStore:

@@ -133,7 +133,8 @@ class EdgeStore:
 class EdgeLocation:
     """A folder of shards. It is created when the first collection is."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: str | Path) -> None:
+        folder = Path(folder).expanduser()
         if folder.exists() and not folder.is_dir():
             raise UserError(f"The store {folder} is a file; name a folder, or a Qdrant server by its URL.")
         self.folder = folder

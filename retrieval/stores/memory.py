@@ -171,3 +171,11 @@ class MemoryLocation:
 
     def close(self) -> None:
         """Nothing to do: memory is all there is."""
+
+
+_SHARED = MemoryLocation()
+
+
+def memory_location(_: str) -> MemoryLocation:
+    """``:memory:`` is one place per process, so that what is filled there can be opened there."""
+    return _SHARED
