@@ -16,7 +16,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from amgan.errors import Interrupted, UserError
-from amgan.files import refusal
+from amgan.files import is_full, refusal
 
 HELP = {"help_option_names": ["-h", "--help"]}  # the context settings of every command
 MISTAKE = 2
@@ -66,9 +66,11 @@ def _status(app: typer.Typer) -> Any:
     except UserError as error:
         return _say(f"Error: {error}", MISTAKE)
     except OSError as error:
-        if not isinstance(error.filename, str | bytes):  # not about a file: a connection, for example
-            raise
-        return _say(f"Error: {refusal(error, os.fsdecode(error.filename))}", MISTAKE)
+        if isinstance(error.filename, str | bytes):
+            return _say(f"Error: {refusal(error, os.fsdecode(error.filename))}", MISTAKE)
+        if is_full(error):
+            return _say("Error: The disk is full; free some space and run the same command again.", MISTAKE)
+        raise  # not about a file: a connection, for example
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

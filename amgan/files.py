@@ -15,7 +15,6 @@ from pathlib import Path
 
 from amgan.errors import UserError
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _REASONS = {
     errno.EACCES: "there is no permission for it",
     errno.EPERM: "there is no permission for it",
@@ -31,9 +30,14 @@ _REASONS = {
 }
 
 
+def is_full(error: OSError) -> bool:
+    """Whether it says that there is no space left."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def refusal(error: OSError, path: str | Path) -> UserError:
     """A sentence for whoever named ``path``, which the system refused to read or to write."""
-    if error.errno in _FULL:
+    if is_full(error):
         return UserError(f"The disk of {path} is full; free some space and run the same command again.")
     return UserError(f"{path} cannot be used: {_reason(error)}.")
 

@@ -64,6 +64,7 @@ def test_installed_code_is_the_wheels(installed: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_answer(command: str, installed: Path, tmp_path: Path) -> None:
     assert "Usage" in run(installed / command, "--help", cwd=tmp_path, COLUMNS="100")
+    assert run(installed / command, "--version", cwd=tmp_path).startswith("amgan ")
 
 
 def test_installed_command_edits_a_photo(installed: Path, tmp_path: Path) -> None:
@@ -91,7 +92,7 @@ Image.fromarray(draw_garment(color="blue")[0]).save("shirt.png")
 
 
 def test_shipped_weights_load_from_the_wheel(installed: Path, tmp_path: Path) -> None:
-    load = "from amgan.editor import load_editor; print(*load_editor('photos').schema.names)"
+    load = "from amgan.editing.editor import load_editor; print(*load_editor('photos').schema.names)"
     assert set(run(installed / "python", "-c", load, cwd=tmp_path).split()) >= {"sleeve", "color"}
 
 

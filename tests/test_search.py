@@ -96,6 +96,8 @@ def test_a_colour_on_a_part_is_looked_for_by_its_looks(made: Path, shop: Searche
         assert hit.score == pytest.approx(float(seen[size:] @ vectors[hit.file_name][size:]), abs=1e-5)
     with pytest.raises(UserError, match="region"):
         shop.find_similar(photo(made), {"color": "blue"}, only_on="collar")
+    with pytest.raises(UserError, match="no edit is asked for"):
+        shop.find_similar(photo(made), only_on="torso")
 
 
 def test_without_an_edit_the_garment_itself_is_searched(made: Path, shop: Searcher) -> None:
@@ -282,6 +284,7 @@ def test_the_command_prints_a_table(
     made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     file = made / "catalogue" / "images" / "short red & 96.png"
     with pytest.raises(SystemExit) as end:
         command(monkeypatch, made, file, "--set", "sleeve=long", "-k", 2)
