@@ -167,7 +167,7 @@ def synth(
     counterfactuals: Annotated[int, typer.Option(help="True edits to render of each garment, for training.")] = 0,
     usual: Annotated[
         bool,
-        typer.Option("--usual", help="True edits whose details, where the picture does not tell them, are usual ones."),
+        typer.Option("--usual", help="True edits whose details, where the picture does not show them, are usual ones."),
     ] = False,
     split: Annotated[str, typer.Option(help="auto (85 : 5 : 10 by the seed), or train, val or test for all.")] = "auto",
     workers: Annotated[int | None, typer.Option(help="Processes; as many as processors when not given.")] = None,

@@ -12,7 +12,7 @@ class UserError(Exception):
 
 
 class Interrupted(Exception):
-    """A run was told to stop and has saved what it did. Its own exception because typer swallows KeyboardInterrupt."""
+    """A run was interrupted and has saved what it did, which a plain KeyboardInterrupt does not say."""
 
 
 class PhotoError(UserError):

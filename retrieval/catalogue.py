@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from amgan.devices import pick_device
 from amgan.editing.editor import load_editor
 from amgan.errors import UserError
 from retrieval.representation import Representation
@@ -28,11 +29,12 @@ def open_catalogue(
         collection: its name.
         weights: where the weights are now, if not where the index says; other weights are refused.
         catalogue: where the photos are now, if not where the index says.
-        device: where the networks run.
+        device: where the networks run: auto, cpu, cuda.
 
     Raises:
         UserError: no such index, or its networks cannot be had or have changed.
     """
+    device = str(pick_device(device))
     opened = open_store(str(store), collection)
     try:
         representation = Representation.of_index(opened.identity, weights, device)
@@ -45,7 +47,7 @@ def open_catalogue(
 
 
 def _root(store: VectorStore, catalogue: str | Path | None) -> Path | None:
-    """The folder of the photos: as told, else as the index says where that still exists."""
+    """The folder of the photos: as given, else as the index says where that still exists."""
     if catalogue is not None:
         if not Path(catalogue).is_dir():
             raise UserError(

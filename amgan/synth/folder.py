@@ -40,7 +40,7 @@ class SynthFolder:
 
     Attributes:
         counterfactuals: true edits per garment.
-        usual: details of them that the garment's own picture does not tell are the usual ones, not the seed's.
+        usual: details of them that the garment's own picture does not show are the usual ones, not the seed's.
         split: ``auto`` (by the seed, 85 : 5 : 10), or the one split that all are in.
     """
 
