@@ -42,8 +42,7 @@ def edit_name(edit: Edit) -> str:
 
 
 def first_sheet(editor: Editor, items: Garments, photos: int, edits: int = 8) -> Image.Image:
-    """``make_sheet`` of the first photos by the SHA-256 of their id and of ``sheet_edits``: a report's sheet, and what
-    a training run draws on its way."""
+    """The sheet of a report: ``make_sheet`` of the first photos by the SHA-256 of their id and of ``sheet_edits``."""
     first = subset(items, first_by_hash(items.item_ids, photos))
     return make_sheet(editor, first, sheet_edits(items.schema, edits))
 
