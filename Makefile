@@ -39,8 +39,8 @@ ui: $(READY)  ## the page, on the demo's index, or STORE=folder-or-URL COLLECTIO
 	@$(BIN)/python -m streamlit run ui/app.py --server.showEmailPrompt false --browser.gatherUsageStats false \
 		-- --store "$(STORE)" --collection "$(COLLECTION)"
 
-test: $(READY) browser  ## the tests, at most ten minutes
-	@$(BIN)/python -m pytest -m "not slow"
+test: $(READY) browser  ## the tests: six minutes on two quiet cores
+	@$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadgroup
 
 test-long: $(READY) browser  ## fault, load and endurance runs
 	@$(BIN)/python -m pytest -m slow

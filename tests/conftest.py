@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 # Set before anything imports the libraries that read them.
+if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a processor
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ["AMGAN_RUNTIME"] = "eager"  # random weights by the dozen: measuring runtimes for each takes too long
 os.environ["AMGAN_CACHE"] = "off"  # nothing of the tests in the user's caches, and nothing of them in the tests

@@ -177,11 +177,11 @@ def test_an_interruption_keeps_what_is_done(tmp_path, number):
 
 @POSIX
 def test_killed_at_random_and_run_again_equals_a_clean_run(tmp_path):
-    photos = draw_catalogue(tmp_path / "photos", 40)
+    photos = draw_catalogue(tmp_path / "photos", 24)
     clean, killed = tmp_path / "clean", tmp_path / "killed"
     assert started(0, photos, "--store", clean, "--collection", "shop").wait(300) == 0
     rng = random.Random(0)
-    for _ in range(3):
+    for _ in range(2):
         process = started(0.15, photos, "--store", killed, "--collection", "shop", "--batch", "4")
         started_at = points_in(killed)
         deadline = time.monotonic() + 300
@@ -193,7 +193,7 @@ def test_killed_at_random_and_run_again_equals_a_clean_run(tmp_path):
     process = started(0, photos, "--store", killed, "--collection", "shop", "--json")
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
-    assert json.loads(out)["total"] == 40
+    assert json.loads(out)["total"] == 24
     expected, found = contents(clean), contents(killed)
     assert found.keys() == expected.keys()
     for id, (payload, vector) in expected.items():

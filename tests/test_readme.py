@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
+import importlib
+import io
 import re
 import shlex
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,14 @@ from amgan.testing import draw_catalogue, tiny_weights
 from amgan.weights import load_classifier, shipped
 from tests.tiny_catalogue import draw_shirt
 
-BIN = Path(sys.executable).parent
+pytestmark = pytest.mark.xdist_group("readme")  # in order, in one folder
+# In this process, as each start of Python takes seconds to load torch; tests/test_packaging.py starts installed ones.
+COMMAND_MODULES = {
+    "amgan": "amgan.cli",
+    "index-catalog": "indexer.cli",
+    "search-catalog": "retrieval.cli",
+    "evaluate-retrieval": "retrieval.evaluation.cli",
+}
 VALUES = {"sleeve": ["sleeveless", "short", "long"], "color": ["black", "white", "navy", "blue", "red", "multi"]}
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 # A run that takes hours is cut to seconds; nothing else of a command is changed.
@@ -42,17 +51,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(folder: Path, *command: str | Path) -> str:
-    done = subprocess.run(
-        [str(part) for part in command],
-        cwd=folder,
-        env={**os.environ, "COLUMNS": "120"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{shlex.join(map(str, command))} exits {done.returncode}:\n{done.stdout}{done.stderr}"
-    return done.stdout
+def printed(monkeypatch: pytest.MonkeyPatch, folder: Path, work: Callable[[], object]) -> str:
+    """What some work in that folder prints; leaving with another status than 0 fails."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("COLUMNS", "120")
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+        status = 0
+        try:
+            work()
+        except SystemExit as left:
+            status = left.code or 0
+    assert status == 0, f"{sys.argv} exits {status}:\n{out.getvalue()}"
+    return out.getvalue()
+
+
+def run(monkeypatch: pytest.MonkeyPatch, folder: Path, *command: str) -> str:
+    monkeypatch.setattr(sys, "argv", list(command))
+    return printed(monkeypatch, folder, importlib.import_module(COMMAND_MODULES[command[0]]).main)
 
 
 def test_readme_has_every_command() -> None:
@@ -68,23 +84,24 @@ def test_make_knows_the_target(line: str, root: Path) -> None:
 
 
 @pytest.mark.parametrize("line", [line for line in COMMANDS if not line.startswith("make ")])
-def test_command_runs(line: str, folder: Path) -> None:
+def test_command_runs(line: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for long, short in SHORTER.items():
         line = line.replace(long, short)
     program, *arguments = shlex.split(line)
-    run(folder, BIN / program, *arguments)
+    run(monkeypatch, folder, program, *arguments)
     for option in ("--out", "--store"):
         if option in arguments:
             assert (folder / arguments[arguments.index(option) + 1]).exists()
 
 
 @pytest.mark.parametrize(("number", "prints"), [(0, 10), (1, 1), (2, 1)])
-def test_python_example_runs(number: int, prints: int, folder: Path) -> None:
+def test_python_example_runs(number: int, prints: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     example = blocks("python")[number]
     assert len([line for line in example.splitlines() if line.strip()]) <= 10
     if "open_catalogue" in example:
-        run(folder, BIN / "index-catalog", "catalogue", "--store", "index", "--collection", "shop")
-    assert len(run(folder, sys.executable, "-c", example).splitlines()) == prints
+        run(monkeypatch, folder, "index-catalog", "catalogue", "--store", "index", "--collection", "shop")
+    out = printed(monkeypatch, folder, lambda: exec(compile(example, "README.md", "exec"), {}))
+    assert len(out.splitlines()) == prints
 
 
 def test_links_lead_somewhere(root: Path) -> None:

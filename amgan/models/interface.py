@@ -124,12 +124,14 @@ class Method(Protocol):
     schema: AttributeSchema
     config: Any
     teacher: AttributeClassifier
-    generator: nn.Module
     critic_steps: int
 
     def __init__(
         self, schema: AttributeSchema, config: Any, teacher: AttributeClassifier, device: torch.device
     ) -> None: ...
+
+    @property
+    def generator(self) -> nn.Module: ...
 
     @staticmethod
     def make_generator(schema: AttributeSchema, config: Any) -> nn.Module:

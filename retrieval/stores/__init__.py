@@ -10,8 +10,8 @@ from retrieval.stores.base import StoreLocation, VectorStore
 
 __all__ = ["STORES", "connect", "open_store"]
 
-# By the scheme of what ``--store`` names; a folder has none. Engines are imported when they are used: each is large, and
-# a folder's store needs no client of a server.
+# By the scheme of what ``--store`` names; a folder has none. Engines are imported when they are used:
+# each is large, and a folder's store needs no client of a server.
 STORES = {
     ":memory:": "retrieval.stores.memory:memory_location",
     "http": "retrieval.stores.server:ServerLocation",

@@ -28,7 +28,7 @@ from amgan.models.amgan.generator import Generator
 Network = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
-def eager(generator: Generator) -> Network:
+def eager(generator: nn.Module) -> Network:
     """PyTorch in float32, on the generator's own device."""
 
     def network(x: Tensor, m: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,7 @@ adds up what the edits lack. Losses and their sums are in losses.py, the target 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -38,8 +38,8 @@ from amgan.schema import AttributeSchema
 class Amgan:
     """See ``amgan.models.interface.Method``."""
 
-    name = "amgan"
-    Config = AmganConfig
+    name: ClassVar[str] = "amgan"
+    Config: ClassVar[type] = AmganConfig
 
     def __init__(
         self, schema: AttributeSchema, config: AmganConfig, teacher: AttributeClassifier, device: torch.device
