@@ -40,7 +40,7 @@ ui: $(READY)  ## the page, on the demo's index, or STORE=folder-or-URL COLLECTIO
 		-- --store "$(STORE)" --collection "$(COLLECTION)"
 
 test: $(READY) browser  ## the tests: six minutes on two quiet cores
-	@$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadgroup
+	@$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
 test-long: $(READY) browser  ## fault, load and endurance runs
 	@$(BIN)/python -m pytest -m slow

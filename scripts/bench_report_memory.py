@@ -12,20 +12,17 @@ import json
 import resource
 import time
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
 
 from amgan.attributes import askable
 from amgan.commandline import run
-from amgan.evaluation import realism
-from amgan.evaluation.edits import EditPlan, EditScores, plan_edits
-from amgan.evaluation.summary import overall, summarise
 from amgan.schema import AttributeSchema
-from retrieval.evaluation import topk
-from retrieval.evaluation.rows import QueryFeatures, one_hot, unit
-from retrieval.query import QueryWeights
+
+if TYPE_CHECKING:  # --help must not wait for torch
+    from amgan.evaluation.edits import EditPlan
 
 COLOURS = "black, white, gray, navy, blue, red, pink, purple, green, yellow, beige, brown, multi"
 SCHEMA = AttributeSchema.from_dict({"sleeve": ["sleeveless", "short", "long"], "color": COLOURS.split(", ")})
@@ -42,6 +39,12 @@ def measure(
     rounds: Annotated[int, typer.Option(help="Bootstrap draws for the intervals.", min=0)] = 1000,
     chunk: Annotated[int, typer.Option(help="Megabytes for the scores of one chunk of queries.", min=1)] = 256,
 ) -> None:
+    from amgan.evaluation import realism
+    from amgan.evaluation.edits import plan_edits
+    from retrieval.evaluation import topk
+    from retrieval.evaluation.rows import QueryFeatures
+    from retrieval.query import QueryWeights
+
     rng = np.random.default_rng(0)
     cloud = Cloud(dimensions, rng)
     labels = cloud.labels(gallery)
@@ -83,11 +86,15 @@ class Cloud:
         return np.stack([self.rng.choice(values, n) for values in askable(SCHEMA)], axis=1).astype(np.int64)
 
     def features(self, labels: np.ndarray) -> np.ndarray:
+        from retrieval.evaluation.rows import one_hot, unit
+
         points = one_hot(SCHEMA, labels) @ self.centres
         points += NOISE * self.rng.standard_normal(points.shape, dtype=np.float32)
         return unit(points @ self.turn)
 
     def predictions(self, labels: np.ndarray) -> np.ndarray:
+        from retrieval.evaluation.rows import one_hot
+
         logits = 4 * one_hot(SCHEMA, labels) + self.rng.standard_normal((len(labels), SCHEMA.n_values), np.float32)
         odds = np.exp(logits)
         for part in SCHEMA.slices:
@@ -97,6 +104,9 @@ class Cloud:
 
 def edit_tables(plan: EditPlan, rng: np.random.Generator, rounds: int) -> None:
     """The tables of two columns; a report has about a dozen."""
+    from amgan.evaluation.edits import EditScores
+    from amgan.evaluation.summary import overall, summarise
+
     scores = EditScores(plan, {"accepted": (rng.random(len(plan)) < 0.9) * 1.0, "detail_kept": rng.random(len(plan))})
     summarise(scores, rounds)
     overall(scores, rounds)

@@ -15,7 +15,7 @@ def test_the_demo_draws_indexes_edits_and_searches(tmp_path, root):
         "--weights",
         str(weights),
         "--count",
-        "24",
+        "50",
         "--out",
         str(tmp_path / "out"),
     ]
@@ -24,7 +24,7 @@ def test_the_demo_draws_indexes_edits_and_searches(tmp_path, root):
         assert done.returncode == 0, done.stderr
         assert "Edited to: " in done.stdout and "search-catalog" in done.stdout
     assert (tmp_path / "out" / "demo.png").stat().st_size > 10_000
-    assert len(list((tmp_path / "out" / "catalogue" / "images").glob("*.png"))) == 24
+    assert len(list((tmp_path / "out" / "catalogue" / "images").glob("*.png"))) == 50
 
 
 def test_a_catalogue_that_is_not_there_is_named(root):

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from amgan.data.metadata import FILES, find_metadata, metadata_rows
+from amgan.data.metadata import READERS, find_metadata, metadata_rows
 from amgan.data.names import item_id, relative_name
 from amgan.errors import PhotoError, UserError
+
+FILES = [f"metadata{end}" for end in READERS]
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="makes pipes and links")
 QUICK = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

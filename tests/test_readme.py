@@ -18,7 +18,6 @@ from amgan.testing import draw_catalogue, tiny_weights
 from amgan.weights import load_classifier, shipped
 from tests.tiny_catalogue import draw_shirt
 
-pytestmark = pytest.mark.xdist_group("readme")  # in order, in one folder
 # In this process, as each start of Python takes seconds to load torch; tests/test_packaging.py starts installed ones.
 COMMAND_MODULES = {
     "amgan": "amgan.cli",
