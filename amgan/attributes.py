@@ -6,11 +6,25 @@ class activation maps say.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from amgan.schema import AttributeSchema
+
+class Named(Protocol):
+    """An attribute with its values, see ``amgan.schema``."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def values(self) -> tuple[str, ...]: ...
+
+
+class Schema(Protocol):
+    """``amgan.schema.AttributeSchema``, which itself asks this table."""
+
+    @property
+    def attributes(self) -> Sequence[Named]: ...
 
 
 @dataclass(frozen=True)
@@ -45,11 +59,11 @@ def kind(attribute: str) -> Kind:
     return KINDS.get(attribute, PART)
 
 
-def askable(schema: AttributeSchema) -> list[list[int]]:
+def askable(schema: Schema) -> list[list[int]]:
     """Per attribute, the indices of the values that an edit may ask for."""
     return [[j for j, v in enumerate(a.values) if v not in NEVER_ASKED] for a in schema.attributes]
 
 
-def where(schema: AttributeSchema, which: str) -> list[int]:
+def where(schema: Schema, which: str) -> list[int]:
     """The indices of a schema's attributes whose kind has that flag: ``outline``, ``whole_cloth``, ``recoloured``."""
-    return [i for i, name in enumerate(schema.names) if getattr(kind(name), which)]
+    return [i for i, a in enumerate(schema.attributes) if getattr(kind(a.name), which)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import graphlib
 from pathlib import Path
 
 import numpy as np
@@ -171,16 +169,3 @@ def test_the_teacher_embeds_and_predicts_in_one_pass(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(TeacherEmbedder(str(weights), bf16=True).embed(images), vectors, atol=0.05)
     assert load_embedder(teacher.identity.model).identity == load_embedder(str(weights)).identity
-
-
-def test_no_file_of_retrieval_imports_itself_by_way_of_others() -> None:
-    """Imports within functions count, too; those for type checkers do not run."""
-    root = Path(embedders.__file__).parents[1]
-    files = {".".join(p.relative_to(root).with_suffix("").parts): p for p in (root / "retrieval").rglob("*.py")}
-    graph: dict[str, set[str]] = {}
-    for name, path in files.items():
-        statements = [n for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.ImportFrom)]
-        imported = {f"{n.module}.{a.name}" for n in statements for a in n.names} | {str(n.module) for n in statements}
-        graph[name] = {m for m in imported if m in files}
-    assert "retrieval.embedding" in graph["retrieval.open_clip_embedder"]
-    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle

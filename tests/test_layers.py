@@ -1,5 +1,7 @@
 """Rules of the code base that tools can check: who may import whom, lint, format, types."""
 
+import ast
+import graphlib
 import subprocess
 import sys
 import tomllib
@@ -61,3 +63,23 @@ def test_commands_explain_themselves_without_torch(root: Path) -> None:
     command = [sys.executable, "-c", IMPORT_COMMANDS, *commands, *scripts]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_no_file_imports_itself_by_way_of_others(root: Path) -> None:
+    """Imports within functions and those for type checkers alone count, too."""
+    packages = ("amgan", "retrieval", "indexer", "ui")
+    files = {
+        ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): path
+        for package in packages
+        for path in (root / package).rglob("*.py")
+    }
+    graph: dict[str, set[str]] = {}
+    for name, path in files.items():
+        statements = [n for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.ImportFrom)]
+        # What is imported from a package may be one of its files, and is then no import of what the package offers.
+        imported = {
+            f"{n.module}.{a.name}" if f"{n.module}.{a.name}" in files else n.module for n in statements for a in n.names
+        }
+        graph[name] = {str(module) for module in imported if module in files and module != name}
+    assert {"amgan.training.loop", "amgan.training.journal"} <= graph["amgan.training.trainer"]
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle

@@ -8,8 +8,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from amgan.data.garments import Garments
@@ -19,13 +20,21 @@ from amgan.evaluation.edits import first_by_hash, subset
 from amgan.evaluation.sheet import make_sheet, sheet_edits
 from amgan.evaluation.validation import validation_scores
 from amgan.models.classifier import AttributeClassifier
+from amgan.models.interface import Method
 from amgan.training.run import Run
 from amgan.weights import save_critics, save_generator
 
-if TYPE_CHECKING:
-    from amgan.training.trainer import Trainer
-
 SHEET_ROWS, SHEET_EDITS = 8, 12
+
+
+class InTraining(Protocol):
+    """The trainer, as far as it is written down."""
+
+    method: Method
+    average: nn.Module
+
+    def tensors(self) -> dict[str, Tensor]: ...
+    def helpers(self) -> dict[str, nn.Module]: ...
 
 
 @dataclass
@@ -48,7 +57,7 @@ class Journal:
         self,
         run: Run,
         out: Path,
-        trainer: Trainer,
+        trainer: InTraining,
         judge: AttributeClassifier,
         val: Garments,
         about: dict[str, Any],
