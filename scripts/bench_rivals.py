@@ -104,18 +104,18 @@ def theirs(
         for _ in range(critic_steps):
             with torch.no_grad():
                 fake = edited(real, wanted)
-            realness, seen = critic(real)
+            realness, logits = critic(real)
             mix = torch.rand(batch, 1, 1, 1, device=device)
             between = (mix * real + (1 - mix) * fake).requires_grad_()
             (gradient,) = torch.autograd.grad(critic(between)[0].sum(), between, create_graph=True)
             penalty = (gradient.flatten(1).norm(dim=1) - 1).square().mean()
-            loss = critic(fake)[0].mean() - realness.mean() + classes(seen, own) + 10 * penalty
+            loss = critic(fake)[0].mean() - realness.mean() + classes(logits, own) + 10 * penalty
             optimizers[1].zero_grad()
             loss.backward()
             optimizers[1].step()
         fake = edited(real, wanted)
-        realness, seen = critic(fake)
-        loss = classes(seen, wanted) - realness.mean() + 10 * (edited(fake, own) - real).abs().mean()
+        realness, logits = critic(fake)
+        loss = classes(logits, wanted) - realness.mean() + 10 * (edited(fake, own) - real).abs().mean()
         if values == 1:  # SaGAN also edits to what is there
             loss = loss + 100 * (edited(real, own) - real).abs().mean()
         optimizers[0].zero_grad()

@@ -98,8 +98,8 @@ def _controls(searcher: Searcher) -> Wishes:
 
 def _pictures(searcher: Searcher, query: Query, result: SearchResult) -> None:
     yours, edited, where = st.columns(3)
-    seen = ", ".join(result.predicted.values())
-    yours.html(cards.query_picture(query.picture, "Your garment", f"looks like: {seen}"))
+    predicted = ", ".join(result.predicted.values())
+    yours.html(cards.query_picture(query.picture, "Your garment", f"looks like: {predicted}"))
     if not query.cutout.trusted:
         yours.caption(":material/content_cut: The cut-out is not certain. " + " ".join(query.cutout.problems))
     if not result.edit:

@@ -165,15 +165,15 @@ class ServerStore:
         self._delete([str(uuid.uuid4())])
 
     def finalize(self) -> None:
-        """Flush, then wait until the server has built its index (seen twice, since it looks done between two steps)."""
+        """Flush, then wait until the server has built its index (green twice, since it looks done between two steps)."""
         self.flush()
-        seen, deadline = 0, time.monotonic() + 3600
-        while seen < 2:
+        green, deadline = 0, time.monotonic() + 3600
+        while green < 2:
             status = self._call(lambda c: c.get_collection(self.name)).status
-            seen = seen + 1 if status == models.CollectionStatus.GREEN else 0
+            green = green + 1 if status == models.CollectionStatus.GREEN else 0
             if status == models.CollectionStatus.RED or time.monotonic() > deadline:
                 raise UserError(f"The server at {self._call.url} does not finish indexing {self.name!r} ({status}).")
-            if seen < 2:
+            if green < 2:
                 time.sleep(0.2)
 
     def info(self) -> StoreInfo:

@@ -28,8 +28,8 @@ Maps = dict[str, Tensor]  # the teacher's, of AttributeClassifier.features
 ByCritic = dict[str, Tensor]
 
 
-class Views(Protocol):
-    """What critics are shown of a batch, besides the batch.
+class EditOutputs(Protocol):
+    """What critics are shown, besides the batch: see ``method.Outputs``.
 
     Attributes:
         edited: the generator's.
@@ -52,11 +52,11 @@ class Critics(Protocol):
         """By the name under which they are saved."""
         ...
 
-    def critic_terms(self, batch: EditBatch, views: Views, step: int) -> dict[str, CriticTerms]:
+    def critic_terms(self, batch: EditBatch, outputs: EditOutputs, step: int) -> dict[str, CriticTerms]:
         """The terms of L_D by critic; the edited pictures are detached here."""
         ...
 
-    def generator_terms(self, batch: EditBatch, views: Views) -> tuple[ByCritic, ByCritic]:
+    def generator_terms(self, batch: EditBatch, outputs: EditOutputs) -> tuple[ByCritic, ByCritic]:
         """L_adv^G and L_cls^G by critic; the latter empty where its weight is 0."""
         ...
 
@@ -72,8 +72,8 @@ class PixelCritics:
     def networks(self) -> dict[str, nn.Module]:
         return {"critic_i": self.i, "critic_c": self.c}
 
-    def critic_terms(self, batch: EditBatch, views: Views, step: int) -> dict[str, CriticTerms]:
-        config, fake, boxes = self.config, views.edited.image.detach(), edit_boxes(views.edited.mask)
+    def critic_terms(self, batch: EditBatch, outputs: EditOutputs, step: int) -> dict[str, CriticTerms]:
+        config, fake, boxes = self.config, outputs.edited.image.detach(), edit_boxes(outputs.edited.mask)
         terms = {}
         for name, critic, x, x_edited in (
             ("I", self.i, batch.photos, fake),
@@ -88,8 +88,8 @@ class PixelCritics:
             terms[name] = CriticTerms(adv, cls, penalty)
         return terms
 
-    def generator_terms(self, batch: EditBatch, views: Views) -> tuple[ByCritic, ByCritic]:
-        objective, edited, boxes = self.config.critics.objective, views.edited.image, edit_boxes(views.edited.mask)
+    def generator_terms(self, batch: EditBatch, outputs: EditOutputs) -> tuple[ByCritic, ByCritic]:
+        objective, edited, boxes = self.config.critics.objective, outputs.edited.image, edit_boxes(outputs.edited.mask)
         adv, cls = {}, {}
         for name, critic, x, x_edited in (
             ("I", self.i, batch.photos, edited),
@@ -117,19 +117,19 @@ class FeatureCritics:
     def networks(self) -> dict[str, nn.Module]:
         return {"critic_f": self.f}
 
-    def critic_terms(self, batch: EditBatch, views: Views, step: int) -> dict[str, CriticTerms]:
+    def critic_terms(self, batch: EditBatch, outputs: EditOutputs, step: int) -> dict[str, CriticTerms]:
         labels = torch.where(batch.difference[:, None] > 0, batch.wanted, batch.labels)
-        real, fake = views.real_features, {k: v.detach() for k, v in views.edited_features.items()}
+        real, fake = outputs.real_features, {k: v.detach() for k, v in outputs.edited_features.items()}
         with autocast(labels.device, self.config.optimisation.bf16):
             real_maps = self.f(real, self._condition(labels))
             fake_maps = self.f(fake, self._condition(batch.wanted))
         pairs = zip(real_maps, fake_maps, strict=True)
         return {"F": CriticTerms(torch.stack([critic_adversarial("hinge", r, f) for r, f in pairs]).mean())}
 
-    def generator_terms(self, batch: EditBatch, views: Views) -> tuple[ByCritic, ByCritic]:
+    def generator_terms(self, batch: EditBatch, outputs: EditOutputs) -> tuple[ByCritic, ByCritic]:
         with autocast(batch.wanted.device, self.config.optimisation.bf16):
-            maps = self.f(views.edited_features, self._condition(batch.wanted))
-            classes = self.teacher.head(views.edited_features["pooled"]).float()
+            maps = self.f(outputs.edited_features, self._condition(batch.wanted))
+            classes = self.teacher.head(outputs.edited_features["pooled"]).float()
         adv = torch.stack([generator_adversarial("hinge", m) for m in maps]).mean()
         cls = wanted_classification(self.schema, classes, batch.wanted, batch.edited, batch.counts.wanted)
         return {"F": adv}, {"F": cls}
