@@ -165,7 +165,7 @@ class ServerStore:
         self._delete([str(uuid.uuid4())])
 
     def finalize(self) -> None:
-        """Flush, then wait until the server has built its index (green twice, since it looks done between two steps)."""
+        """Flush, then wait until the server has built its index (green twice, as between two steps it is green too)."""
         self.flush()
         green, deadline = 0, time.monotonic() + 3600
         while green < 2:

@@ -213,7 +213,7 @@ def discriminator_loss(w: LossConfig, critics: Mapping[str, CriticTerms]) -> tup
     return total, logged
 
 
-@dataclass(frozen=True)
+@dataclass
 class GeneratorTerms:
     """What L_G sums; 0 where a term has no weight and is not computed. ``adv`` and ``cls`` are by critic."""
 

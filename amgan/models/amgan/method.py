@@ -99,41 +99,38 @@ class Amgan:
 
     def generator_loss(self, batch: EditBatch, outputs: Outputs) -> tuple[Tensor, Terms]:
         """L_G. Terms without weight are not computed."""
-        w, edited = self.config.losses, outputs.edited
-        adv, cls = self._critics_terms(batch, outputs)
+        w, edited, counts = self.config.losses, outputs.edited, batch.counts
+        terms = GeneratorTerms(*self._critics_terms(batch, outputs))
         target = self.attention_target(batch, outputs) if w.att or w.balanced else None
         weight = region_weight(target) if target is not None and w.balanced else None
-        terms = GeneratorTerms(
-            adv=adv if w.adv else {},
-            cls=cls if w.cls else {},
-            cyc=self._cycle(batch, edited) if w.cyc else 0.0,
-            att=attention_loss(edited.mask, target, batch.changed, weight, w.mask_loss)
-            if w.att and target is not None
-            else 0.0,
-            percep=perceptual_loss(outputs.edited_features, outputs.reference_features, w.percep_maps, batch.aligned)
-            if w.percep
-            else 0.0,
-            pair=pair_loss(edited.image, batch.reference, batch.aligned, batch.counts.aligned, weight)
-            if w.pair and self.config.lessons.pairs
-            else 0.0,
-            detail=detail_loss(edited.image, batch.source, batch.source_mask, batch.recoloured, batch.counts.recoloured)
-            if w.detail
-            else 0.0,
-            kl=self._divergence(outputs) if outputs.code is not None else 0.0,
-        )
+        if w.cyc:
+            terms.cyc = self._cycle(batch, edited)
+        if w.att and target is not None:
+            terms.att = attention_loss(edited.mask, target, batch.changed, weight, w.mask_loss)
+        if w.percep:
+            features = outputs.edited_features, outputs.reference_features
+            terms.percep = perceptual_loss(*features, w.percep_maps, batch.aligned)
+        if w.pair and self.config.lessons.pairs:
+            terms.pair = pair_loss(edited.image, batch.reference, batch.aligned, counts.aligned, weight)
+        if w.detail:
+            garment = batch.source_mask
+            terms.detail = detail_loss(edited.image, batch.source, garment, batch.recoloured, counts.recoloured)
+        if outputs.code is not None:
+            terms.kl = self._divergence(outputs)
         total, logged = generator_loss(w, terms)
         return total, logged | {"G/alpha": edited.mask.detach().mean()}
 
     def _critics_terms(self, batch: EditBatch, outputs: Outputs) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Critics are only looked through here: their own gradients are not wanted."""
+        """L_adv^G and L_cls^G by critic. The critics' own gradients are not wanted here."""
         if self.critics is None:
             return {}, {}
+        w = self.config.losses
         for network in self._critics():
             network.requires_grad_(False)
-        terms = self.critics.generator_terms(batch, outputs)
+        adv, cls = self.critics.generator_terms(batch, outputs)
         for network in self._critics():
             network.requires_grad_(True)
-        return terms
+        return adv if w.adv else {}, cls if w.cls else {}
 
     def _cycle(self, batch: EditBatch, edited: Generated) -> Tensor | float:
         """L_cyc of the rows from which there is a way back, by their share of the batch."""
