@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from amgan.config import changed, from_dict, idle_settings, override, to_dict
 from amgan.data.garments import load_garments
@@ -263,6 +264,52 @@ def test_an_interrupted_run_is_saved_and_says_so(tmp_path):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and "goes on from there" in errors
     assert state_of(run)["meta"]["step"] >= 2
+
+
+# --- Data -------------------------------------------------------------------------------------------------------------
+
+
+def without_labels(data, split):
+    rows = [line.split(",") for line in (data / "metadata.csv").read_text().splitlines()]
+    kept = [",".join([*r[:2], "", "", r[4]] if r[4] == split else r) for r in rows]
+    (data / "metadata.csv").write_text("\n".join(kept) + "\n")
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_split_without_a_label_is_said(tmp_path, classifiers, split):
+    data, out = draw_catalogue(tmp_path / "data", 12), copy_of(classifiers, tmp_path / "run")
+    without_labels(data, split)
+    for options in ({}, {"model": "classifier"}):
+        with pytest.raises(UserError, match=f"split {split} has a label; fill in the columns sleeve, color"):
+            train_command(TrainOptions(data, out, preset="tiny", device="cpu", **options))
+
+
+def test_a_single_photo_is_said(tmp_path, classifiers):
+    data = draw_catalogue(tmp_path / "data", 6)
+    lines = (data / "metadata.csv").read_text().splitlines()
+    trained = [line for line in lines if line.endswith(",train")]
+    (data / "metadata.csv").write_text("\n".join(line for line in lines if line not in trained[1:]) + "\n")
+    with pytest.raises(UserError, match="a single usable garment"):
+        train_command(TrainOptions(data, copy_of(classifiers, tmp_path / "run"), preset="tiny", device="cpu"))
+
+
+def test_pictures_that_changed_since_the_run_began_are_noticed(tmp_path, classifiers):
+    data, out = draw_catalogue(tmp_path / "data", 12), copy_of(classifiers, tmp_path / "run")
+    options = TrainOptions(data, out, preset="tiny", device="cpu", settings=("kimg=0.008",))
+    train_command(options)
+    shutil.copy(data / "images" / "0003.png", data / "images" / "0001.png")  # the same metadata
+    with pytest.raises(UserError, match=r"holds a run with other settings \(data: "):
+        train_command(replace(options, settings=("kimg=0.016",)))
+
+
+def test_a_learning_rate_too_high_for_a_run_saves_nothing_that_is_not_a_number(tmp_path, classifiers, data):
+    out = copy_of(classifiers, tmp_path)
+    wild = changed(TINY, lr=1.0, critic_lr=1.0, skips=True, code=2, kl=1e30, kimg=0.4, warm_up=0, snapshot_kimg=0.008)
+    with pytest.raises(UserError, match="Training has diverged"):
+        train(Amgan, *data, wild, out, CPU, ABOUT)
+    for file in out.rglob("*.safetensors"):
+        if "critics" in str(file) or "editor" in str(file):
+            assert all(bool(torch.isfinite(v.float()).all()) for v in load_file(file).values()), file
 
 
 # --- Configuration ----------------------------------------------------------------------------------------------------
