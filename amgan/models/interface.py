@@ -111,7 +111,8 @@ class Method(Protocol):
     GPUs are the trainer's.
 
     A method is made from schema, configuration (of the type ``Config``), the frozen teacher, and the device. The
-    configuration has at least ``image_size``, ``lessons`` and ``optimisation``.
+    configuration has at least ``image_size``, ``lessons``, ``optimisation`` and ``code_size``: how many normal numbers
+    each row of a batch brings.
 
     Attributes:
         name: under which it is registered, see methods.py.

@@ -174,7 +174,7 @@ def train(
     first = parallel.rank() == 0
     same = {k: about[k] for k in ("data", "preset", "stage", "extra") if k in about}
     run = Run(out / "editor-run", config, same) if first else None
-    journal = None
+    journal, tell = None, say if first else lambda _: None
     try:
         parallel.wait_for_all()
         teacher, judge = (load_classifier(classifiers or out, role) for role in ("teacher", "judge"))
@@ -192,10 +192,10 @@ def train(
         if run is not None:
             run.saved = done
         if done is not None and done >= steps:
-            say(f"{out / 'editor'} is trained; a larger kimg goes on.")
+            tell(f"{out / 'editor'} is trained; a larger kimg goes on.")
             return
         if done is not None:
-            say(f"Resuming at {done * o.batch / 1000:.1f} of {o.kimg:g} kimg")
+            tell(f"Resuming at {done * o.batch / 1000:.1f} of {o.kimg:g} kimg")
         elif warm_start is not None:
             trainer.start_from(warm_start)
         batches = make_batches(garments, extra, teacher, config, device)
@@ -229,6 +229,5 @@ def make_batches(
         weights = torch.cat([(1 - lessons.extra) * weights, lessons.extra * more])
         garments = garments.joined(extra)
     garments = garments.to(device)
-    code = getattr(getattr(config, "generator", None), "code", 0)
     features = teacher.embed(garments.images).to(device)
-    return BatchMaker(garments, features, weights, lessons, o.batch, own, code, o.channels_last)
+    return BatchMaker(garments, features, weights, lessons, o.batch, own, config.code_size, o.channels_last)

@@ -89,6 +89,11 @@ class AmganConfig:
         return self.losses.adv > 0 or self.losses.cls > 0
 
     @property
+    def code_size(self) -> int:
+        """Normal numbers that each row of a batch brings for the code."""
+        return self.generator.code
+
+    @property
     def critics_of_features(self) -> bool:
         return self.has_critics and self.critics.critics == "features"
 
