@@ -77,6 +77,18 @@ def test_ways_to_cut_out(root, tmp_path):
 
 
 @pytest.mark.slow
+def test_fingerprints_of_the_same_code_are_equal(root, tmp_path):
+    files = [tmp_path / name for name in ("one.json", "two.json")]
+    script(root, "fingerprint", "--count", "4", "--out", files[0])
+    hashes = json.loads(files[0].read_text())
+    assert len(hashes) == 7 and len(set(hashes.values())) == 7
+    files[1].write_text(files[0].read_text())
+    assert "All 7 are equal." in script(root, "fingerprint", "--compare", files[0], "--out", files[1])
+    name = next(name for name in hashes if name.startswith("edits"))
+    files[1].write_text(json.dumps({**hashes, name: "other"}))
+    assert f"1 of 7 differ: {name}." in script(root, "fingerprint", "--compare", files[0], "--out", files[1], code=2)
+
+
 def test_beside_rivals(root, tmp_path):
     (tmp_path / "model.py").write_text(RIVAL)
     output = script(root, "bench_rivals", "--stargan", tmp_path, "--batch", "2", "--rounds", "1")
