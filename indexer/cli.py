@@ -74,6 +74,9 @@ def index_catalog(
     version: Version = False,
 ) -> None:
     """Index a catalogue of garments, so that search-catalog and the page find them."""
+    from amgan.data.metadata import require_folder
+
+    require_folder(folder, "photos, or metadata.csv and photos")
     listed = failures or _failures_path(store, collection)
     if not _is_service(store):
         writable_folder(Path(store).expanduser(), "--store")

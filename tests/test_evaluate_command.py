@@ -6,7 +6,9 @@ import contextlib
 import io
 import json
 import math
+import os
 import runpy
+import shutil
 import sys
 from pathlib import Path
 
@@ -61,6 +63,16 @@ def test_every_file_is_written_whole(report: tuple[Path, str]) -> None:
 def test_json_is_alone_on_standard_output_and_is_the_file(report: tuple[Path, str]) -> None:
     out, printed = report
     assert json.loads(printed) == json.loads((out / "report.json").read_text(encoding="utf-8"))
+
+
+def test_a_folder_whose_name_is_no_text(weights: Path, catalogue: Path, tmp_path: Path, monkeypatch) -> None:
+    odd = tmp_path / os.fsdecode(b"shirts-\xff")
+    shutil.copytree(catalogue, odd)
+    arguments = ("--weights", weights, "--out", tmp_path / "out", "--rounds", 0, "--sheet", 1, "--limit", 6)
+    assert run(monkeypatch, odd, *arguments) == 0
+    data = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert data["data"]["folder"].endswith(odd.name)
+    assert "shirts-" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_report_holds_every_row_and_setting(report: tuple[Path, str], weights: Path) -> None:

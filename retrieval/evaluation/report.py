@@ -45,9 +45,9 @@ def write_report(folder: Path, report: Mapping[str, Any], sheet: Image.Image) ->
     blocks = compose_report(report, set(pictures))
     files = {
         **pictures,
-        "report.json": to_json(report).encode(),
-        "report.md": to_markdown(blocks).encode(),
-        "report.html": to_html(TITLE, blocks, pictures).encode(),
+        "report.json": _utf8(to_json(report)),
+        "report.md": _utf8(to_markdown(blocks)),
+        "report.html": _utf8(to_html(TITLE, blocks, pictures)),
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -58,6 +58,11 @@ def write_report(folder: Path, report: Mapping[str, Any], sheet: Image.Image) ->
     except OSError as error:
         raise UserError(f"The report cannot be written to {folder}: {error.strerror or error}.") from None
     return [folder / name for name in files]
+
+
+def _utf8(text: str) -> bytes:
+    """Half characters, which names of files may hold, as JSON escapes them."""
+    return text.encode(errors="backslashreplace")
 
 
 def to_json(report: Mapping[str, Any]) -> str:
