@@ -137,6 +137,7 @@ class _Data:
         # What can be wrong is looked for before the photos are cut out.
         self._extra = read_imagefolder(options.extra) if options.extra is not None else None
         records = [self.folder.split("train"), self.folder.split("val")]
+        self._extra_records = self._extra.split("train") if self._extra is not None else ()
         self.about: dict[str, Any] = {"data": _identity(self.folder), "preset": options.preset}
         self.train, self.val = (load_garments(self.folder, r, size) for r in records)
 
@@ -144,7 +145,7 @@ class _Data:
         """Garments with true edits, in the schema of the data. Raises UserError."""
         assert self._extra is not None
         self.about["extra"] = _identity(self._extra)
-        added = load_garments(self._extra, self._extra.split("train"), self.size).with_schema(self.folder.schema)
+        added = load_garments(self._extra, self._extra_records, self.size).with_schema(self.folder.schema)
         say(f"{len(added.truths or ()):,} true edits from {path}")
         return added
 
