@@ -148,7 +148,8 @@ def test_l_g_is_the_paper_s_sum() -> None:
         expected[f"G/adv_{d}"] = -float(source.detach().mean())
         expected[f"G/cls_{d}"] = paper_cross_entropy(classes, asked)
     back = method.generator(edited.image[:2], make_condition(SCHEMA, batch.labels[:2], batch.edited[:2])).image
-    expected["G/cyc"] = 10 * float((batch.source[:2] - back).abs().mean().detach()) * 2 / 3  # two of three rows have a way back
+    missed = (batch.source[:2] - back).abs().mean().detach()
+    expected["G/cyc"] = 10 * float(missed) * 2 / 3  # two of three rows have a way back
     miss = (edited.mask - paper_alpha_target(method, batch)).abs().mean((1, 2, 3)).detach()
     expected["G/att"] = 10 * float(miss[0] + miss[1]) / 3  # the third row changes nothing
     of_edit, of_reference = (method.teacher.features(p) for p in (edited.image, batch.reference))
