@@ -102,10 +102,15 @@ def refuse_idle(idle: Mapping[str, str]) -> None:
 
 def from_dict(cls: type[C], values: Mapping[str, Any]) -> C:
     """A configuration from what ``to_dict`` gave. Raises UserError on an unknown name or a value that does not fit."""
-    flat: dict[str, Any] = {}
+    return changed(cls(), **flat(values))
+
+
+def flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``to_dict`` gave, without the groups."""
+    out: dict[str, Any] = {}
     for name, value in values.items():
-        flat |= value if isinstance(value, Mapping) else {name: value}
-    return changed(cls(), **flat)
+        out |= value if isinstance(value, Mapping) else {name: value}
+    return out
 
 
 def to_dict(config: Any) -> dict[str, Any]:

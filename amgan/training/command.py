@@ -100,7 +100,6 @@ def _stages(options: TrainOptions, chosen: Preset) -> dict[str, Any]:
 
 
 def _train_stages(options: TrainOptions, chosen: Preset, stages: dict[str, Any]) -> None:
-    device = pick_device(options.device)
     *earlier, last = stages
     data = _Data(options, stages[last].image_size)
     extra = data.extra(options.extra) if options.extra is not None else None
@@ -112,7 +111,7 @@ def _train_stages(options: TrainOptions, chosen: Preset, stages: dict[str, Any])
         say(f"No finished {role} in {options.out}: it is trained first.")
         data.train_classifier(role, getattr(chosen, role))
     start = options.warm_start
-    with parallel.joined(device):
+    with parallel.joined(data.device):
         for name, config in stages.items():
             out = options.out / STAGES / name if name in earlier else options.out
             about = {**data.about, "command": shlex.join(["amgan", *sys.argv[1:]])}
@@ -121,7 +120,16 @@ def _train_stages(options: TrainOptions, chosen: Preset, stages: dict[str, Any])
                 if parallel.rank() == 0:
                     say(f"Stage {name}, in {out}")
             train(
-                find_method(options.model), data.train, data.val, config, out, device, about, options.out, start, extra
+                find_method(options.model),
+                data.train,
+                data.val,
+                config,
+                out,
+                data.device,
+                about,
+                options.out,
+                start,
+                extra,
             )
             start = str(out)
 

@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from amgan.config import to_dict
+from amgan.config import flat, to_dict
 from amgan.errors import UserError
 from amgan.files import write_atomic
 
@@ -99,13 +99,13 @@ class Run:
         if states_in(self.folder):
             try:
                 old = json.loads(path.read_text(encoding="utf-8"))
-                there = _flat(old["config"]) | _flat(old["about"])
+                there = flat(old["config"]) | flat(old["about"])
             except (OSError, ValueError, KeyError, TypeError, AttributeError):
                 raise UserError(
                     f"{path} is missing or damaged, so it cannot be said which settings the run in {self.folder} has. "
                     "Put it back, or remove the folder to start again."
                 ) from None
-            now = _flat(settings["config"]) | _flat(about)
+            now = flat(settings["config"]) | flat(about)
             differing = [
                 f"{k}: {there.get(k)!r} there, {now.get(k)!r} now"
                 for k in sorted(there.keys() | now.keys())
@@ -217,18 +217,11 @@ def finished(folder: Path, role: str) -> bool:
     if not run.is_dir():
         return True
     try:
-        config = _flat(json.loads((run / "run.json").read_text(encoding="utf-8"))["config"])
+        config = flat(json.loads((run / "run.json").read_text(encoding="utf-8"))["config"])
         total = max(1, round(config["kimg"] * 1000 / config["batch"]))
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return False
     return bool(states := states_in(run)) and int(states[0].name[6:]) >= total
-
-
-def _flat(values: dict[str, Any]) -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for name, value in values.items():
-        out |= value if isinstance(value, dict) else {name: value}
-    return out
 
 
 # --- Tensors ----------------------------------------------------------------------------------------------------------

@@ -36,16 +36,18 @@ def attention_target(
     Returns:
         alpha*, float (B, 1, S, S) in [0, 1].
     """
-    rows, target = batch.guessed_rows, true_target(batch.source, batch.reference)
+    rows = batch.guessed_rows
     if not len(rows):
-        return target
+        return true_target(batch.source, batch.reference)
     edited, maps = batch.edited[rows], None
     if cams is not None:
         maps = cam_target(*cams, edited, batch.source.shape[-1], kind_of_target != "source")
     if kind_of_target == "masks":
         maps = mask_target(schema, batch.source_mask[rows], batch.reference_mask[rows], edited, maps)
     assert maps is not None
-    return target.index_copy(0, rows, maps)
+    if len(rows) == len(batch.source):
+        return maps
+    return true_target(batch.source, batch.reference).index_copy(0, rows, maps)
 
 
 def cam_target(source: Tensor, reference: Tensor, edited: Tensor, size: int, union: bool) -> Tensor:
