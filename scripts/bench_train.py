@@ -7,7 +7,7 @@ python scripts/bench_train.py --compile --out bench.json         # torch.compile
 Every row adds one thing to the row above. Rows take turns, round by round, so that a noisy neighbour hits all of them;
 the median round counts. What is done in one way only (the teacher looks at every picture once, constant planes are not
 convolved, docs/SPEED.md) is in all rows, the plain one too. A row of bf16 is there where the device multiplies it
-faster than float32. The garments are drawn by the renderer, with true edits, and every step is a whole step: drawing
+faster than float32 (which is measured). The garments are drawn by the renderer, with true edits, and every step is a whole step: drawing
 the batch, critics, penalties, generator, averages. Beside it stands the share of the machine's own rate of matrix
 products (measured here, in the row's number format) that the step's convolutions and products come to.
 """

@@ -31,7 +31,7 @@ class OptimisationConfig:
     clip: float = setting(0.0, low=0)  # longest gradient of the generator; 0 leaves all as they are
     ema_kimg: float = setting(0.0, low=0)  # half-life of the averaged generator; 0: no average
     seed: int = setting(0, low=0)
-    bf16: bool = True  # where the device multiplies it faster than float32: GPUs, CPUs with AMX
+    bf16: bool = True  # where it trains faster than float32, which is measured at the start
     channels_last: bool = True
     compile: bool = False  # generator and teacher by torch.compile; on a CPU it needs a C++ compiler
     snapshot_kimg: float = setting(8.0, above=0)  # how often to save, validate and draw a sheet

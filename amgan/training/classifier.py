@@ -20,6 +20,7 @@ from amgan.models.interface import Terms
 from amgan.models.precision import autocast
 from amgan.pixels import to_float
 from amgan.training.loop import fit, seed_step
+from amgan.training.precision import settle_precision
 from amgan.training.run import Run, load_state, pack, pack_optimizer, say, unpack, unpack_optimizer
 from amgan.weights import load_classifier, save_classifier
 from amgan.weights.transfer import transfer_classifier
@@ -39,7 +40,7 @@ class ClassifierConfig:
     smoothing: float = setting(0.05, low=0, high=1)  # label smoothing
     balance: float = setting(0.6, low=0, high=1)  # 0 draws as the data are, 1 every value equally often
     seed: int = setting(0, low=0)
-    bf16: bool = True  # where the device multiplies it faster than float32: GPUs, CPUs with AMX
+    bf16: bool = True  # where it trains faster than float32, which is measured at the start
     snapshot_kimg: float = setting(8.0, above=0)  # how often to validate and save
 
 
@@ -103,6 +104,7 @@ def train_classifier(
     """
     require_labels(train, "train")
     require_labels(val, "val")
+    config = settle_precision(config, out / f"{role}-run", device)
     with Run(out / f"{role}-run", config, {k: about[k] for k in ("data", "preset") if k in about}) as run:
         torch.manual_seed(config.seed)
         network = AttributeClassifier(train.schema, config.backbone, config.image_size, config.pretrained)

@@ -19,6 +19,7 @@ from amgan.training import parallel
 from amgan.training.classifier import require_labels
 from amgan.training.journal import Journal, Progress
 from amgan.training.loop import fit, seed_step
+from amgan.training.precision import settle_precision
 from amgan.training.run import Run, load_state, pack, pack_optimizer, say, unpack, unpack_optimizer
 from amgan.weights import load_classifier, load_critics, load_generator
 from amgan.weights.transfer import transfer_generator
@@ -164,6 +165,7 @@ def train(
         UserError: the data do not do, the run folder is another's, the run diverged.
         Interrupted: told to stop; what was done is saved.
     """
+    config = settle_precision(config, out / "editor-run", device)
     o = config.optimisation
     if o.batch % parallel.world():
         raise UserError(f"A batch of {o.batch} cannot be shared by {parallel.world()} processes evenly.")
