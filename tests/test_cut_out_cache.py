@@ -11,8 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
+from amgan.cache import Cache, Entry, cache_folder, content_key
 from amgan.data import cutouts, digests
-from amgan.data.cache import Cache, Entry, cache_folder, content_key
 from amgan.data.digests import Digests
 from amgan.data.garments import Garments, contents_hash, load_garments
 from amgan.data.imagefolder import read_imagefolder

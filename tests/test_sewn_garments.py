@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import amgan.lessons.sewn_garments as module
-from amgan.data.cache import Cache
+from amgan.cache import Cache
 from amgan.data.garments import Garments
 from amgan.lessons import armholes, cut, sewing
 from amgan.lessons.descriptors import Descriptors

@@ -13,7 +13,7 @@ from threading import Lock
 import numpy as np
 import torch
 
-from amgan.data.cache import Cache, Entry, content_key
+from amgan.cache import Cache, Entry, content_key
 from amgan.data.digests import Digests
 from amgan.data.imagefolder import ImageFolder, Record
 from amgan.data.truths import TruthRecord

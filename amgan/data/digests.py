@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from amgan.data.cache import Cache, Entry, content_key
+from amgan.cache import Cache, Entry, content_key
 from amgan.photos.decode import DecodeLimits, display_name, read_file
 
 SETTLED = 2e9  # nanoseconds; a file may change again within one tick of its times

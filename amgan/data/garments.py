@@ -13,7 +13,7 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-from amgan.data.cache import content_key
+from amgan.cache import content_key
 from amgan.data.cutouts import CutOuts
 from amgan.data.digests import Digests
 from amgan.data.imagefolder import ImageFolder, Record

@@ -14,7 +14,7 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-from amgan.data.cache import Cache, Entry, content_key
+from amgan.cache import Cache, Entry, content_key
 from amgan.data.garments import Garments
 from amgan.lessons.cut import cut_sleeves
 from amgan.lessons.descriptors import Descriptors

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torchvision
@@ -12,6 +12,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 from amgan.errors import UserError
 from amgan.models.blocks import ResBlock
+from amgan.models.eye import PACKAGES, timm_network
 
 
 class SmallBackbone(nn.Module):
@@ -68,6 +69,30 @@ class TorchvisionBackbone(nn.Module):
         return self.body(((x + 1) / 2 - self.mean) / self.std)
 
 
+class TimmBackbone(nn.Module):
+    """A network of timm's, its maps at strides 8 and 16 and its last ones, kept at stride 16 too where it can be
+    dilated: 8 x 8 of pictures of 128 px.
+
+    Pictures are scaled as its ImageNet weights want them; those of EfficientNet-Lite want them as they are, in [-1, 1].
+    """
+
+    def __init__(self, name: str, pretrained: bool) -> None:
+        super().__init__()
+        options = {"features_only": True, "out_indices": (2, 3, 4)}
+        try:
+            self.body: Any = timm_network(name, pretrained, output_stride=16, **options)
+        except (NotImplementedError, TypeError):  # what cannot be dilated
+            self.body = timm_network(name, pretrained, **options)
+        mean, std = (torch.tensor(self.body.default_cfg[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
+        if name in PACKAGES:
+            mean, std = torch.full_like(mean, 0.5), torch.full_like(std, 0.5)
+        self.register_buffer("mean", mean, persistent=False)
+        self.register_buffer("std", std, persistent=False)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        return dict(zip(("early", "middle", "last"), self.body(((x + 1) / 2 - self.mean) / self.std), strict=True))
+
+
 def _small(name: str, image_size: int, pretrained: bool) -> nn.Module:
     if pretrained:
         raise UserError("The small backbone has no pretrained weights; use resnet50 or another of torchvision's.")
@@ -78,15 +103,22 @@ def _torchvision(name: str, image_size: int, pretrained: bool) -> nn.Module:
     return TorchvisionBackbone(name, pretrained)
 
 
+def _timm(name: str, image_size: int, pretrained: bool) -> nn.Module:
+    return TimmBackbone(name.removeprefix("timm-"), pretrained)
+
+
 # By name, or by what stands before a hyphen (small-24): (name, image size, pretrained) to the network.
 BACKBONES: dict[str, Callable[[str, int, bool], nn.Module]] = {
     "small": _small,
     **dict.fromkeys(TorchvisionBackbone.DEPTHS, _torchvision),
+    **dict.fromkeys(PACKAGES, _timm),
+    "timm": _timm,
 }
 
 
 def make_backbone(name: str, image_size: int, pretrained: bool = False) -> nn.Module:
-    """A backbone by name: ``small``, ``small-W`` (another width), or one of torchvision's. Raises UserError."""
+    """A backbone by name: ``small``, ``small-W`` (another width), one of torchvision's, ``efficientnet_lite0`` to
+    ``2``, or ``timm-NAME``. Raises UserError."""
     make = BACKBONES.get(name) or BACKBONES.get(name.partition("-")[0])
     if make is None:
         raise UserError(f"Unknown backbone {name!r}. Valid: {', '.join(BACKBONES)}.")

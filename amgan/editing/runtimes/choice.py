@@ -21,7 +21,7 @@ from pathlib import Path
 
 import torch
 
-from amgan.data.cache import cache_folder
+from amgan.cache import cache_folder
 from amgan.editing.runtimes.engines import ENGINES, Network, eager
 from amgan.editing.runtimes.exported import load_exported
 from amgan.errors import UserError
