@@ -25,7 +25,7 @@ def test_package_gives_the_network_that_is_known() -> None:
 
 def test_layers_in_another_order_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     weights = package_weights(NAME)
-    first, second = "blocks.2.1.conv_pw.weight", "blocks.2.2.conv_pw.weight"  # of one shape
+    first, second = "blocks.4.1.conv_pw.weight", "blocks.4.2.conv_pw.weight"  # of one shape
     weights[first], weights[second] = weights[second], weights[first]
     monkeypatch.setenv("AMGAN_CACHE", "off")
     monkeypatch.setattr(torch, "load", lambda *a, **k: weights)

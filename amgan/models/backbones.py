@@ -80,10 +80,11 @@ class TimmBackbone(nn.Module):
         super().__init__()
         options = {"features_only": True, "out_indices": (2, 3, 4)}
         try:
-            self.body: Any = timm_network(name, pretrained, output_stride=16, **options)
+            body: Any = timm_network(name, pretrained, output_stride=16, **options)
         except (NotImplementedError, TypeError):  # what cannot be dilated
-            self.body = timm_network(name, pretrained, **options)
-        mean, std = (torch.tensor(self.body.default_cfg[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
+            body = timm_network(name, pretrained, **options)
+        self.body = body
+        mean, std = (torch.tensor(body.default_cfg[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
         if name in PACKAGES:
             mean, std = torch.full_like(mean, 0.5), torch.full_like(std, 0.5)
         self.register_buffer("mean", mean, persistent=False)

@@ -49,7 +49,7 @@ PACKAGES = {
         (-0.1056, 1.7107, 8.5250),
     ),
 }
-SETTINGS = dict.fromkeys(PACKAGES, {"bn_eps": 1e-3})  # as they were trained
+AS_TRAINED = {"bn_eps": 1e-3}  # what timm's networks of those names have otherwise
 
 
 def timm_network(name: str, pretrained: bool, **options: Any) -> nn.Module:
@@ -66,7 +66,7 @@ def timm_network(name: str, pretrained: bool, **options: Any) -> nn.Module:
         import timm
     except ImportError:
         raise UserError(f"The network {name} comes from timm, which is not installed: pip install timm.") from None
-    options = {**SETTINGS.get(name, {}), **options}
+    options = {**(AS_TRAINED if name in PACKAGES else {}), **options}
     if not timm.is_model(name):
         near = ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:5])
         raise UserError(f"timm has no network {name!r}." + (f" Near it: {near}." if near else ""))
@@ -155,9 +155,10 @@ class Eye(nn.Module):
 
     def __init__(self, name: str = "efficientnet_lite1", pretrained: bool = True) -> None:
         super().__init__()
-        self.network: Any = timm_network(name, pretrained, features_only=True, out_indices=(1, 2, 3, 4))
-        self.channels: list[int] = self.network.feature_info.channels()
-        strides = tuple(self.network.feature_info.reduction())
+        network: Any = timm_network(name, pretrained, features_only=True, out_indices=(1, 2, 3, 4))
+        self.network = network
+        self.channels: list[int] = network.feature_info.channels()
+        strides = tuple(network.feature_info.reduction())
         if strides != self.STRIDES:
             raise UserError(f"The eye needs maps at strides {self.STRIDES}; {name} has {strides}.")
         self.requires_grad_(False)
