@@ -18,6 +18,8 @@ class Named(Protocol):
     def name(self) -> str: ...
     @property
     def values(self) -> tuple[str, ...]: ...
+    @property
+    def editable(self) -> bool: ...
 
 
 class Schema(Protocol):
@@ -35,23 +37,29 @@ class Kind:
         outline: the garment's silhouette changes.
         whole_cloth: all of the cloth changes.
         recoloured: cloth takes another colour, while folds and prints stay where they are.
+        editable: an edit may change it at all. What else is *known* of a garment, searches keep and reports show.
     """
 
     outline: bool = False
     whole_cloth: bool = False
     recoloured: bool = False
+    editable: bool = True
 
 
 PART = Kind()
+NATURE = Kind(editable=False)  # what the garment is: another would be another garment
 KINDS = {
     "sleeve": Kind(outline=True),
     "color": Kind(whole_cloth=True, recoloured=True),
     "pattern": Kind(whole_cloth=True),
     "fabric": Kind(whole_cloth=True),
+    "kind": NATURE,
+    "category": NATURE,
+    "gender": NATURE,
 }
 
 # Labels for what has no one value. Nobody can say what a picture of "multi" should look like, so no edit asks for it.
-NEVER_ASKED = frozenset({"multi", "others"})
+NEVER_ASKED = frozenset({"multi", "other", "others"})
 
 
 def kind(attribute: str) -> Kind:
@@ -60,8 +68,13 @@ def kind(attribute: str) -> Kind:
 
 
 def askable(schema: Schema) -> list[list[int]]:
-    """Per attribute, the indices of the values that an edit may ask for."""
-    return [[j for j, v in enumerate(a.values) if v not in NEVER_ASKED] for a in schema.attributes]
+    """Per attribute, the indices of the values that an edit may ask for: none of one that is only known."""
+    return [[a.values.index(v) for v in asked_of(a)] for a in schema.attributes]
+
+
+def asked_of(attribute: Named) -> list[str]:
+    """The values of an attribute that an edit may ask for, in order: none of one that is only known."""
+    return [v for v in attribute.values if v not in NEVER_ASKED] if attribute.editable else []
 
 
 def where(schema: Schema, which: str) -> list[int]:

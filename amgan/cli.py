@@ -35,7 +35,7 @@ amgan train --data garments --model classifier --role judge --out runs/photos
 
 @app.command(epilog=TRAIN)
 def train(
-    data: Annotated[Path, typer.Option(help="Labelled folder: metadata.csv, pictures, attributes.json.")],
+    data: Annotated[Path, typer.Option(help="Labelled folder: metadata.csv, pictures, attributes.json; labels.csv.")],
     out: Annotated[Path, typer.Option(help="Run folder. The same command again resumes it.")],
     model: Annotated[str, typer.Option(help="amgan, or classifier.")] = "amgan",
     role: Annotated[str, typer.Option(help="Of a classifier: teacher, or judge.")] = "teacher",
@@ -66,15 +66,32 @@ def train(
     extra: Annotated[
         Path | None, typer.Option(help="A folder with true edits (amgan synth) that takes part of each batch of AMGAN.")
     ] = None,
+    edit: Annotated[
+        list[str] | None,
+        typer.Option(help="An attribute that is edited; the others are only known. May be repeated; default: all."),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the configuration and leave.")] = False,
 ) -> None:
     """Train AMGAN, or one of its classifiers. Classifiers that are missing are trained first."""
     from amgan.training.command import TrainOptions, train_command
 
-    settings = tuple(set_ or ())
     train_command(
-        TrainOptions(data, out, model, role, preset, settings, attributes, warm_start, stage, extra, device, dry_run)
+        TrainOptions(
+            data=data,
+            out=out,
+            model=model,
+            role=role,
+            preset=preset,
+            settings=tuple(set_ or ()),
+            attributes=attributes,
+            warm_start=warm_start,
+            stage=stage,
+            extra=extra,
+            edit=tuple(edit or ()),
+            device=device,
+            dry_run=dry_run,
+        )
     )
 
 

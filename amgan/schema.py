@@ -10,75 +10,37 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from amgan.attributes import NEVER_ASKED
+from amgan.attributes import NEVER_ASKED, asked_of, kind
 from amgan.errors import UserError
+from amgan.spelling import ATTRIBUTE_ALIASES, VALUE_ALIASES, canonical, plain, suggest
 
 UNKNOWN = -1
-
-# Spellings that people use, to the keys and values of Shopping100k and of the shipped weights.
-ATTRIBUTE_ALIASES = {
-    "colour": "color",
-    "sleeves": "sleeve",
-    "sleeve length": "sleeve",
-    "sleevelen": "sleeve",
-    "closure": "fastening",
-    "print": "pattern",
-    "neck": "collar",
-}
-VALUE_ALIASES = {
-    ("color", "grey"): "gray",
-    ("color", "violet"): "purple",
-    ("color", "cream"): "beige",
-    ("color", "multicolor"): "multi",
-    ("color", "multicolour"): "multi",
-    ("color", "multicoloured"): "multi",
-    ("color", "multicolored"): "multi",
-    ("color", "navy blue"): "navy",
-    ("sleeve", "none"): "sleeveless",
-    ("sleeve", "no sleeves"): "sleeveless",
-    ("sleeve", "short sleeved"): "short",
-    ("sleeve", "short sleeve"): "short",
-    ("sleeve", "short sleeves"): "short",
-    ("sleeve", "long sleeved"): "long",
-    ("sleeve", "long sleeve"): "long",
-    ("sleeve", "long sleeves"): "long",
-    ("sleeve", "three quarter"): "3/4",
-}
 
 Edit = dict[str, str]  # attribute key -> wanted value, both canonical
 
 
-@lru_cache(maxsize=4096)  # a folder of a hundred thousand garments asks for the same few words
-def _plain(text: str) -> str:
-    return " ".join(text.strip().lower().replace("_", " ").replace("-", " ").split())
-
-
-def _canonical(attribute: str) -> str:
-    """The name of an attribute behind its spelling: ``"Sleeve_Length"`` to ``"sleeve"``."""
-    plain = _plain(attribute)
-    return ATTRIBUTE_ALIASES.get(plain, plain)
-
-
-def _suggest(word: str, valid: Iterable[str]) -> str:
-    valid = list(valid)
-    close = difflib.get_close_matches(_plain(word), [_plain(v) for v in valid], n=1)
-    by_plain = {_plain(v): v for v in valid}
-    hint = f" Did you mean {by_plain[close[0]]!r}?" if close else ""
-    return f"{hint} Valid: {', '.join(valid)}."
-
-
 @dataclass(frozen=True)
 class Attribute:
-    """One attribute, for example ``Attribute("sleeve", ("sleeveless", "short", "long"))``."""
+    """One attribute, for example ``Attribute("sleeve", ("sleeveless", "short", "long"))``.
+
+    Attributes:
+        editable: an edit can change it; otherwise it is only *known*, of what is edited and of what is found. Two
+            attributes are equal whether they can be edited or not. ``amgan.attributes`` knows some that never can.
+    """
 
     name: str
     values: tuple[str, ...]
+    editable: bool = field(default=True, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "editable", self.editable and kind(self.name).editable)
 
 
 @dataclass(frozen=True)
@@ -91,27 +53,25 @@ class AttributeSchema:
         if not self.attributes:
             raise UserError("The attribute schema is empty; it needs at least one attribute with two values.")
         # Labels are compared without case, hyphens and outer spaces: of "Red" and "red" one would never be reached.
-        names = [_plain(a.name) for a in self.attributes]
+        names = [plain(a.name) for a in self.attributes]
         if len(set(names)) != len(names) or "" in names:
             raise UserError(f"The attributes of a schema need a name each, each once; they are {list(self.names)}.")
         for a in self.attributes:
-            values = {_plain(v) for v in a.values}
+            values = {plain(v) for v in a.values}
             if len(a.values) < 2 or len(values) != len(a.values) or "" in values:
                 raise UserError(f"Attribute {a.name!r} needs at least two values, each once; it has {list(a.values)}.")
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Iterable[str]]) -> AttributeSchema:
-        """From ``{"sleeve": ["sleeveless", "short", "long"], …}``, the form of ``attributes.json``."""
-        if not isinstance(values, Mapping) or not all(
-            isinstance(v, list | tuple) and all(isinstance(s, str) for s in v) for v in values.values()
-        ):
-            raise UserError(
-                'An attribute schema is an object like {"sleeve": ["short", "long"], "color": ["red", "blue"]}.'
-            )
-        for text in (*values, *(s for v in values.values() for s in v)):
+    def from_dict(cls, values: Mapping[str, Any]) -> AttributeSchema:
+        """From ``{"sleeve": ["sleeveless", "short", "long"], …}``, the form of ``attributes.json``; one that is only
+        known is ``{"collar": {"values": ["round", "hood"], "editable": false}}``."""
+        if not isinstance(values, Mapping):
+            raise UserError(_FORM)
+        attributes = tuple(Attribute(k, *_values_of(v)) for k, v in values.items())
+        for text in (*values, *(s for a in attributes for s in a.values)):
             if any("\ud800" <= c <= "\udfff" for c in text):
                 raise UserError(f"The name {text!r} in the attribute schema holds half a character; write it out.")
-        return cls(tuple(Attribute(k, tuple(v)) for k, v in values.items()))
+        return cls(attributes)
 
     @classmethod
     def load(cls, path: Path) -> AttributeSchema:
@@ -133,8 +93,31 @@ class AttributeSchema:
         except ValueError as error:
             raise UserError(f"{path} is not valid JSON: {error}.") from None
 
-    def to_dict(self) -> dict[str, list[str]]:
+    def to_dict(self) -> dict[str, Any]:
+        """The form that ``from_dict`` reads."""
+        known = {"editable": False}
+        return {a.name: list(a.values) if a.editable else {"values": list(a.values), **known} for a in self.attributes}
+
+    def values_by_name(self) -> dict[str, list[str]]:
+        """Values alone: what two schemas are compared by."""
         return {a.name: list(a.values) for a in self.attributes}
+
+    @property
+    def editable(self) -> tuple[str, ...]:
+        """The names of the attributes that an edit can change."""
+        return tuple(a.name for a in self.attributes if a.editable)
+
+    def editing(self, names: Iterable[str]) -> AttributeSchema:
+        """The same schema in which only these attributes can be edited.
+
+        Raises:
+            UserError: it has no such attribute, or one that no edit can change.
+        """
+        chosen = {self.resolve_attribute(name) for name in names}
+        for name in chosen:
+            if not kind(name).editable:
+                raise UserError(f"No edit can change the {name} of a garment: it would be another garment.")
+        return AttributeSchema(tuple(replace(a, editable=a.name in chosen) for a in self.attributes))
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -166,13 +149,13 @@ class AttributeSchema:
         """The canonical key of an attribute as a person writes it. Raises UserError with the valid ones."""
         key = self.find_attribute(name)
         if key is None:
-            raise UserError(f"Unknown attribute {name!r}.{_suggest(name, self.names)}")
+            raise UserError(f"Unknown attribute {name!r}.{suggest(name, self.names)}")
         return key
 
     def find_attribute(self, name: str) -> str | None:
         """As ``resolve_attribute``, but None where the schema has no such attribute."""
         # A schema's own names come first: one that has a "print" does not mean the "pattern" by it.
-        for form in (_plain, _canonical):
+        for form in (plain, canonical):
             for key in self.names:
                 if form(key) == form(name):
                     return key
@@ -189,23 +172,29 @@ class AttributeSchema:
     def near_columns(self, names: Iterable[str]) -> dict[str, str]:
         """Columns that are probably a misspelt attribute that has no column of its own: ``{"colr": "color"}``."""
         found = {name: self.find_attribute(name) for name in names}
-        spellings = {_plain(key): key for key in self.names}
+        spellings = {plain(key): key for key in self.names}
         spellings |= {a: key for a, k in ATTRIBUTE_ALIASES.items() if (key := self.find_attribute(k)) is not None}
         wanted = {word: key for word, key in spellings.items() if key not in found.values()}
         others = [name for name, key in found.items() if key is None]
-        near = {name: difflib.get_close_matches(_plain(name), wanted, n=1, cutoff=0.8) for name in others}
+        near = {name: difflib.get_close_matches(plain(name), wanted, n=1, cutoff=0.8) for name in others}
         return {name: wanted[close[0]] for name, close in near.items() if close}
 
     def resolve_value(self, attribute: str, value: str) -> str:
         """The canonical value of an attribute as a person writes it. Raises UserError with the valid ones."""
         key = self.resolve_attribute(attribute)
-        valid = self.values(key)
-        plain = _plain(value)
-        for wanted in (plain, _plain(VALUE_ALIASES.get((_canonical(key), plain), plain))):
-            for v in valid:
-                if _plain(v) == wanted:
+        found = self.find_value(key, value)
+        if found is None:
+            raise UserError(f"Unknown {key} {value!r}.{suggest(value, self.values(key))}")
+        return found
+
+    def find_value(self, key: str, value: str) -> str | None:
+        """As ``resolve_value``, but None where the attribute ``key`` has no such value."""
+        word = plain(value)
+        for wanted in (word, plain(VALUE_ALIASES.get((canonical(key), word), word))):
+            for v in self.values(key):
+                if plain(v) == wanted:
                     return v
-        raise UserError(f"Unknown {key} {value!r}.{_suggest(value, valid)}")
+        return None
 
     def parse_edit(self, settings: Iterable[str]) -> Edit:
         """``["sleeve=long", "colour=red"]`` to ``{"sleeve": "long", "color": "red"}``. Raises UserError."""
@@ -217,19 +206,20 @@ class AttributeSchema:
             key = self.resolve_attribute(name)
             if key in edit:
                 raise UserError(f"The {key} is set twice; an edit sets each attribute once.")
+            if key not in self.editable:
+                can = ", ".join(self.editable) or "nothing"
+                raise UserError(f"The {key} is known of a garment, and cannot be set. What can be set: {can}.")
             edit[key] = self.resolve_value(key, value)
             if edit[key] in NEVER_ASKED:
-                askable = ", ".join(v for v in self.values(key) if v not in NEVER_ASKED)
-                raise UserError(
-                    f"No edit can ask for {key}={edit[key]}, which is no single appearance. Valid: {askable}."
-                )
+                valid = ", ".join(asked_of(self.attributes[self.index(key)]))
+                raise UserError(f"No edit can ask for {key}={edit[key]}: it is no single appearance. Valid: {valid}.")
         if not edit:
             raise UserError(f"The edit is empty; set at least one attribute, for example {self._example()}.")
         return edit
 
     def _example(self) -> str:
-        a = self.attributes[0]
-        return f"{a.name}={a.values[-1]}"
+        a = next((a for a in self.attributes if a.editable), self.attributes[0])
+        return f"{a.name}={(asked_of(a) or a.values)[-1]}"
 
     def canonical(self, edit: Mapping[str, str]) -> Edit:
         """An edit with canonical keys and values. Raises UserError when it is empty or names what the schema lacks."""
@@ -253,8 +243,39 @@ class AttributeSchema:
         """``int64 (M,)`` to labels by name, unknown ones left out."""
         return {a.name: a.values[int(v)] for a, v in zip(self.attributes, labels, strict=True) if int(v) != UNKNOWN}
 
+    def edited_by(self, editor: AttributeSchema) -> AttributeSchema:
+        """The same schema in which those attributes can be edited that an editor of another schema can edit."""
+        return self.editing(n for n in self.names if editor.find_attribute(n) in editor.editable)
+
+    def extended(self, more: AttributeSchema) -> AttributeSchema:
+        """With the attributes of another schema: those of a name that is here already in its place, the others last."""
+        place = {self.find_attribute(a.name): a for a in more.attributes}
+        mine = tuple(place.get(a.name, a) for a in self.attributes)
+        return AttributeSchema(mine + tuple(a for a in more.attributes if self.find_attribute(a.name) is None))
+
+    def translated(self, labels: np.ndarray, old: AttributeSchema) -> np.ndarray:
+        """Labels int64 (n, M) of another schema in this one's attributes and values; UNKNOWN for what it has not.
+
+        Spellings may differ: ``Grey`` of the other is ``gray`` here.
+        """
+        out = np.full((len(labels), self.n_attributes), UNKNOWN, dtype=np.int64)
+        for i, table in self._tables(old).items():
+            out[:, i] = table[labels[:, old.index(self.names[i])]]
+        return out
+
+    def _tables(self, old: AttributeSchema) -> dict[int, np.ndarray]:
+        """Per attribute that both have, the index here of each value there, UNKNOWN where there is none; the last entry
+        is for unknown labels, whose index is -1."""
+        tables = {}
+        for i, a in enumerate(self.attributes):
+            if (key := old.find_attribute(a.name)) is not None:
+                found = [self.find_value(a.name, v) for v in old.values(key)]
+                tables[i] = np.array([UNKNOWN if v is None else a.values.index(v) for v in found] + [UNKNOWN])
+        return tables
+
     def require_same(self, other: AttributeSchema, here: str, there: str) -> None:
-        """Raises UserError, naming the difference, unless both schemas are equal."""
+        """Raises UserError, naming the difference, unless both have the same attributes with the same values in the
+        same order; whether they can be edited makes no difference."""
         if self == other:
             return
         for name in dict.fromkeys(self.names + other.names):
@@ -263,6 +284,24 @@ class AttributeSchema:
             if mine != theirs:
                 raise UserError(f"The attributes differ: {here} has {name}={mine}, {there} has {name}={theirs}.")
         raise UserError(f"The attributes are in another order: {here} {self.names}, {there} {other.names}.")
+
+
+_FORM = 'An attribute schema is an object like {"sleeve": ["short", "long"], "color": ["red", "blue"]}.'
+
+
+def _values_of(value: Any) -> tuple[tuple[str, ...], bool]:
+    """The values of an attribute in JSON, and whether it can be edited. Raises UserError."""
+    editable = True
+    if isinstance(value, Mapping):
+        if set(value) != {"values", "editable"} or not isinstance(value["editable"], bool):
+            raise UserError(
+                'An attribute is a list of values, or {"values": ["round", "hood"], "editable": false} where no edit '
+                "can set it."
+            )
+        value, editable = value["values"], value["editable"]
+    if not isinstance(value, list | tuple) or not all(isinstance(s, str) for s in value):
+        raise UserError(_FORM)
+    return tuple(value), editable
 
 
 @lru_cache(maxsize=256)  # every row of a table has the same columns

@@ -12,8 +12,8 @@ from typer.core import TyperCommand
 from amgan.attributes import NEVER_ASKED
 
 WEIGHTS = Path(__file__).parent / "weights"
-Values = Mapping[str, Sequence[str]]
-"""Attribute to its values, in order."""
+Values = Mapping[str, Sequence[str] | Mapping[str, Any]]
+"""Attribute to its values, in order, as ``amgan.schema.AttributeSchema.to_dict`` writes them."""
 
 
 def shipped_values() -> dict[str, Values]:
@@ -26,6 +26,9 @@ def settings(values: Values) -> list[str]:
     """One line an attribute: ``sleeve = sleeveless, short, long``, and last what only a filter can ask for."""
     lines = []
     for attribute, names in values.items():
+        if isinstance(names, Mapping):
+            lines.append(f"{attribute}, known, only in filters: {', '.join(names['values'])}")
+            continue
         asked = [name for name in names if name not in NEVER_ASKED]
         others = "".join(f"; only in filters: {name}" for name in names if name in NEVER_ASKED)
         lines.append(f"{attribute} = {', '.join(asked)}{others}")

@@ -53,7 +53,7 @@ class Summary:
 
 def physical_name(collection: str, encoder: Encoder) -> str:
     """The collection that holds these vectors, by what they and their attributes mean."""
-    meaning = json.dumps([encoder.identity.digest, list(encoder.schema.to_dict().items())])
+    meaning = json.dumps([encoder.identity.digest, list(encoder.schema.values_by_name().items())])
     return f"{check_name(collection)}.{hashlib.sha256(meaning.encode()).hexdigest()[:10]}"
 
 

@@ -6,6 +6,7 @@ python scripts/score_edits.py ../shared/data/garments runs/a runs/b --measure-wi
 from __future__ import annotations
 
 import json
+import math
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -33,7 +34,7 @@ def score(
 ) -> None:
     # Imported here, because torch takes seconds, which --help need not wait for.
     from amgan.data.garments import load_garments
-    from amgan.data.imagefolder import read_imagefolder
+    from amgan.data.imagefolder import read_within
     from amgan.editing.editor import load_editor
     from amgan.evaluation.validation import score_edits
     from amgan.weights import load_classifier
@@ -41,7 +42,7 @@ def score(
 
     judge = load_classifier(measure_with or weights[0], "judge")
     with redirect_stdout(sys.stderr):
-        data = read_imagefolder(folder, judge.schema)
+        data = read_within(folder, judge.schema, f"the judge of {measure_with or weights[0]}")
         editors = {name: load_editor(name) for name in weights}
         sizes = sorted({e.image_size for e in editors.values()})
         records = chosen_records(data, split, limit)
@@ -50,11 +51,11 @@ def score(
     if json_:
         print(json.dumps(scores, indent=1))
         return
-    rows = [(a, c) for a in data.schema.names for c in next(iter(scores.values())).get(a, {})]
+    rows = list(dict.fromkeys((a, c) for a in data.schema.names for s in scores.values() for c in s.get(a, {})))
     width = max(len(f"{a} {c}") for a, c in rows)
     print(" " * width, *(f"{Path(n).name[-14:]:>14}" for n in scores))
     for a, c in rows:
-        print(f"{a} {c}".ljust(width), *(f"{s[a][c]:>14.3f}" for s in scores.values()))
+        print(f"{a} {c}".ljust(width), *(f"{s.get(a, {}).get(c, math.nan):>14.3f}" for s in scores.values()))
 
 
 def main() -> None:

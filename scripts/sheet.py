@@ -33,7 +33,7 @@ def sheet(
 ) -> None:
     # Imported here, because torch takes seconds, which --help need not wait for.
     from amgan.data.garments import load_garments
-    from amgan.data.imagefolder import read_imagefolder
+    from amgan.data.imagefolder import read_within
     from amgan.editing.editor import load_editor
     from amgan.evaluation.sheet import make_sheet, sheet_edits, stack_sheets
     from retrieval.evaluation.records import chosen_records
@@ -42,8 +42,7 @@ def sheet(
     pages = []
     for name in [weights, *(compare or [])]:
         editor = load_editor(name)
-        data = read_imagefolder(folder, None if (folder / "attributes.json").is_file() else editor.schema)
-        editor.schema.require_same(data.schema, f"the weights {name}", f"the folder {folder}")
+        data = read_within(folder, editor.schema, f"the weights {name}")
         items = load_garments(data, chosen_records(data, split, photos), editor.image_size, progress=False)
         wanted = [editor.schema.parse_edit(s.split(",")) for s in set_ or []] or sheet_edits(editor.schema, edits)
         pages.append((name, make_sheet(editor, items, wanted, masks)))

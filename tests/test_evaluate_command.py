@@ -177,10 +177,11 @@ def test_mistakes_end_in_a_sentence(
 def test_other_attributes_and_missing_folders_are_refused(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    schema = AttributeSchema.from_dict({"sleeve": ["sleeveless", "short", "long"], "color": ["black", "red"]})
-    other = draw_catalogue(tmp_path / "other", count=6, schema=schema)
+    other = draw_catalogue(tmp_path / "other", count=6)
+    (other / "attributes.json").write_text('{"hem": ["a", "b"]}')
+    (other / "metadata.csv").write_text("file_name,hem\nimages/0000.png,a\n")
     assert run(monkeypatch, other, "--weights", weights, "--out", tmp_path / "out") == 2
-    assert "The attributes differ" in capsys.readouterr().err
+    assert "it has hem, and the classifiers of" in capsys.readouterr().err
     assert run(monkeypatch, tmp_path / "none", "--weights", weights, "--out", tmp_path / "out") == 2
     assert "is not a folder" in capsys.readouterr().err
 
@@ -192,6 +193,41 @@ def test_a_report_that_cannot_be_written_says_so(
     arguments = (catalogue, "--weights", weights, "--rounds", 0, "--sheet", 1, "--limit", 2)
     assert run(monkeypatch, *arguments, "--out", tmp_path / "file" / "report") == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+MORE = {
+    "collar": {"values": ["round", "hood"], "editable": False},
+    "sleeve": ["sleeveless", "short", "3/4", "long"],
+    "color": ["black", "white", "red", "blue", "multi"],
+    "kind": ["tee", "hoodie"],
+}
+
+
+def test_folders_of_more_and_of_fewer_attributes_than_the_weights(
+    weights: Path, catalogue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = tiny_weights(tmp_path / "new", AttributeSchema.from_dict(MORE))
+    labelled = tmp_path / "labelled"
+    shutil.copytree(catalogue, labelled)
+    (labelled / "labels.json").write_text(json.dumps(MORE))
+    rows = [f"images/{i:04d}.png,{MORE['sleeve'][i % 4]},round,tee" for i in range(24)]
+    (labelled / "labels.csv").write_text("\n".join(["file_name,sleeve,collar,kind", *rows]))
+    small = ("--rounds", 0, "--sheet", 1, "--limit", 6, "--out", tmp_path / "out")
+    for folder, with_, judges, attributes in (
+        (catalogue, new, new, {"sleeve", "color"}),
+        (labelled, weights, weights, {"sleeve", "color"}),
+        (labelled, new, new, {"sleeve", "color"}),  # a collar is only known
+        (labelled, weights, new, {"sleeve", "color"}),
+    ):
+        assert run(monkeypatch, folder, "--weights", with_, "--measure-with", judges, *small) == 0
+        data = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+        assert set(data["edits"]["edited"]) == attributes
+        assert "3/4" not in data["edits"]["edited"]["sleeve"]["values"] or with_ is new
+        if folder is labelled and judges is weights:
+            assert "as the classifiers of" in capsys.readouterr().err
+            assert set(data["data"]["schema"]) == {"sleeve", "color"}
+        elif folder is labelled:
+            assert set(data["measuring_sticks"]["judge"]) >= {"collar", "kind"}
 
 
 def test_a_folder_without_splits_is_measured_whole(

@@ -41,6 +41,16 @@ def test_every_known_attribute_goes_to_every_other_value_but_multi() -> None:
     assert len(plan_edits(SCHEMA, np.full((2, 2), UNKNOWN))) == 0
 
 
+def test_only_what_the_editor_can_edit_is_planned() -> None:
+    labels = np.array([[0, 0], [1, 3]])
+    plan = plan_edits(SCHEMA.editing(["sleeve"]), labels)
+    assert set(plan.attribute) == {0} and set(plan.unknown) == {"sleeve"}
+    editor = AttributeSchema.from_dict({"colour": ["RED", "mauve"], "collar": ["a", "b"]})
+    plan = plan_edits(SCHEMA, labels, editor)
+    assert [plan.edit(q) for q in range(len(plan))] == [{"color": "red"}]
+    assert plan.photo.tolist() == [1] and plan.schema == SCHEMA
+
+
 def test_a_perfect_editor_scores_perfectly(items: Garments) -> None:
     plan, _, scores = measured(items, Painter())
     table = summarise(scores, rounds=50)

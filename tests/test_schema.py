@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from amgan.attributes import askable
 from amgan.errors import UserError
 from amgan.schema import UNKNOWN, AttributeSchema
 
@@ -35,6 +36,77 @@ def test_an_edit_as_people_write_it(text):
 def test_a_wrong_edit_says_what_would_be_right(texts, sentence):
     with pytest.raises(UserError, match=sentence):
         SCHEMA.parse_edit(texts)
+
+
+KNOWN = AttributeSchema.from_dict(
+    {
+        "collar": {"values": ["round", "hood", "other"], "editable": False},
+        "kind": ["tee", "shirt"],
+        "color": ["red", "other"],
+        "sleeve": ["short", "long"],
+    }
+)
+
+
+def test_what_is_known_need_not_be_editable():
+    assert KNOWN.editable == ("color", "sleeve")
+    plain = KNOWN.values_by_name()
+    assert KNOWN.to_dict() == plain | {name: {"values": plain[name], "editable": False} for name in ("collar", "kind")}
+    again = AttributeSchema.from_dict(json.loads(json.dumps(KNOWN.to_dict())))
+    assert again == KNOWN and again.editable == KNOWN.editable
+    assert askable(KNOWN) == [[], [], [0], [0, 1]]
+    # Whether something can be edited is no difference, nor is it to what caches know.
+    everything = AttributeSchema.from_dict(plain)
+    assert everything.editable == ("collar", "color", "sleeve")  # a kind never is
+    everything.require_same(KNOWN, "here", "there")
+    assert everything == KNOWN and hash(everything) == hash(KNOWN)
+    assert everything.editing(["colour"]).editable == ("color",)
+    assert everything.edited_by(AttributeSchema.from_dict({"hem": ["a", "b"], "sleeve": ["x", "y"]})).editable == (
+        "sleeve",
+    )
+    for name, sentence in (("kind", "No edit can change the kind"), ("hem", "Unknown attribute 'hem'")):
+        with pytest.raises(UserError, match=sentence):
+            everything.editing([name])
+
+
+@pytest.mark.parametrize(
+    ("texts", "sentence"),
+    [
+        (["kind=shirt"], "The kind is known of a garment, and cannot be set. What can be set: color, sleeve."),
+        (["collar=hood", "color=red"], "The collar is known"),
+        (["color=other"], "No edit can ask for color=other.* Valid: red."),
+        ([], "for example color=red"),
+    ],
+)
+def test_what_is_only_known_cannot_be_set(texts, sentence):
+    with pytest.raises(UserError, match=sentence):
+        KNOWN.parse_edit(texts)
+
+
+@pytest.mark.parametrize(
+    "value", [{"values": ["a", "b"]}, {"values": ["a", "b"], "editable": 1}, {"values": "ab", "editable": True}, "ab"]
+)
+def test_an_attribute_of_another_form_is_a_sentence(value):
+    with pytest.raises(UserError, match=r"ttribute.* is a"):
+        AttributeSchema.from_dict({"collar": value})
+
+
+def test_labels_of_another_schema():
+    other = AttributeSchema.from_dict(
+        {"Colour": ["red", "Grey"], "hem": ["a", "b"], "sleeves": ["long", "3/4", "sleeveless"]}
+    )
+    labels = np.array([[1, 0, 0], [0, 1, 1], [UNKNOWN, 0, UNKNOWN], [1, 1, 2]])
+    assert SCHEMA.translated(labels, other).tolist() == [[2, 1], [UNKNOWN, UNKNOWN], [UNKNOWN, UNKNOWN], [0, 1]]
+    assert SCHEMA.translated(SCHEMA.encode({"sleeve": "long"})[None], SCHEMA).tolist() == [[2, UNKNOWN]]
+
+
+def test_a_schema_with_more():
+    more = AttributeSchema.from_dict({"Colour": ["red", "blue"], "kind": ["tee", "shirt"]})
+    assert SCHEMA.extended(more).values_by_name() == {
+        "sleeve": ["sleeveless", "short", "long"],
+        "Colour": ["red", "blue"],
+        "kind": ["tee", "shirt"],
+    }
 
 
 def test_labels_there_and_back_with_unknown():

@@ -15,10 +15,11 @@ from safetensors.torch import load_file
 from amgan.config import changed, from_dict, idle_settings, override, to_dict
 from amgan.data.garments import load_garments
 from amgan.data.imagefolder import read_imagefolder
+from amgan.editing.editor import load_editor
 from amgan.errors import UserError
 from amgan.models.amgan.config import AmganConfig
 from amgan.models.amgan.method import Amgan
-from amgan.testing import draw_catalogue
+from amgan.testing import SCHEMA, draw_catalogue
 from amgan.training.classifier import accuracy, train_classifier
 from amgan.training.command import TrainOptions, train_command
 from amgan.training.presets import PRESETS, override_stages
@@ -49,6 +50,27 @@ def copy_of(classifiers, out):
     for role in ("teacher", "judge"):
         shutil.copytree(classifiers / role, out / role)
     return out
+
+
+def test_a_training_edits_what_it_is_told_to(classifiers, tmp_path):
+    folder, out = draw_catalogue(tmp_path / "data", 12, split=("train", "val")), copy_of(classifiers, tmp_path / "run")
+    options = TrainOptions(folder, out, preset="tiny", edit=("colour",), device="cpu")
+    train_command(options)
+    card = json.loads((out / "editor" / "config.json").read_text())
+    assert card["schema"]["sleeve"] == {"values": list(SCHEMA.values("sleeve")), "editable": False}
+    assert card["schema"]["color"] == list(SCHEMA.values("color")) and card["edit"] == ["color"]
+    assert set(card["validation"]) >= {"color", "score"} and "sleeve" not in card["validation"]
+    editor = load_editor(out)
+    with pytest.raises(UserError, match=r"The sleeve is known of a garment.* What can be set: color\."):
+        editor.schema.parse_edit(["sleeve=long"])
+    with pytest.raises(UserError, match="edit"):
+        train_command(replace(options, edit=("sleeve",)))
+    for wrong, sentence in ((("hem",), "Unknown attribute"), (("kind",), "Unknown attribute 'kind'")):
+        with pytest.raises(UserError, match=sentence):
+            train_command(replace(options, edit=wrong))
+    (folder / "attributes.json").write_text('{"kind": ["a", "b"]}')
+    with pytest.raises(UserError, match=r"No attribute of .* can be edited: kind"):
+        train_command(replace(options, edit=()))
 
 
 def state_of(run):
@@ -235,7 +257,7 @@ def test_stages_start_from_the_one_before(tmp_path, classifiers, monkeypatch, ca
         ({"warm_start": "nowhere"}, "Unknown weights 'nowhere'"),
         ({"model": "classifier", "settings": ("batch=1",)}, "at least 2"),
         ({"model": "classifier", "role": "critic"}, "Valid: teacher, judge"),
-        ({"model": "classifier", "stage": "all"}, "a classifier has neither"),
+        ({"model": "classifier", "stage": "all"}, "a classifier has none of them"),
     ],
 )
 def test_wrong_arguments_are_sentences(tmp_path, options, sentence):

@@ -64,6 +64,18 @@ def test_pairs_are_the_true_edits(garments):
     assert (target[inside] == 1).all() and target.mean() < 0.6
 
 
+def test_only_what_can_be_edited_is_taught(garments):
+    fewer = replace(garments, schema=garments.schema.editing(["sleeve", "color"]))
+    batch = drawn(fewer)
+    others = [i for i, a in enumerate(fewer.schema.attributes) if not a.editable]
+    assert not batch.edited[:, others].any() and batch.edited.any(1).float().mean() > 0.8
+    kept = fewer.with_schema(fewer.schema)
+    assert {fewer.schema.names[int(i)] for i in kept.truths.attribute.unique()} <= {"sleeve", "color"}
+    assert torch.equal(
+        drawn(garments).source, drawn(replace(garments, schema=garments.schema.editing(garments.schema.names))).source
+    )
+
+
 def test_a_true_edit_lies_where_its_garment_lies(garments):
     truths = garments.truths
     kept = (garments.labels[truths.of] == truths.labels).sum(1)

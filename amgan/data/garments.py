@@ -65,19 +65,18 @@ class Garments:
             UserError: there are none.
         """
         t = self.truths
-        if t is None or not set(schema.names) <= set(self.schema.names):
-            raise UserError("Extra garments need true edits, and every attribute of the data they are added to.")
-        translate = [_translation(self.schema, schema, name) for name in schema.names]
+        if t is None:
+            raise UserError("Extra garments need true edits; these have none.")
 
         def translated(labels: Tensor) -> Tensor:
-            columns = [t[labels[:, self.schema.names.index(n)]] for n, t in zip(schema.names, translate, strict=True)]
-            return torch.stack(columns, dim=1)
+            return torch.from_numpy(schema.translated(labels.cpu().numpy(), self.schema)).to(labels.device)
 
-        place = torch.tensor([schema.names.index(n) if n in schema.names else UNKNOWN for n in self.schema.names])
+        found = [schema.find_attribute(n) for n in self.schema.names]
+        place = torch.tensor([schema.index(n) if n in schema.editable else UNKNOWN for n in found])
         attribute, after = place[t.attribute], translated(t.labels)
         kept = (attribute >= 0) & (after.gather(1, attribute.clamp(min=0)[:, None])[:, 0] >= 0)
         if not kept.any():
-            raise UserError(f"None of the extra garments' true edits is within {schema.to_dict()}.")
+            raise UserError(f"None of the extra garments' true edits is within {schema.values_by_name()}.")
         chosen, of = t.of[kept].unique(return_inverse=True)
         truths = Truths(t.images[kept], t.masks[kept], of, attribute[kept], after[kept])
         return Garments(
@@ -205,13 +204,6 @@ def contents_hash(folder: ImageFolder, records: Sequence[Record]) -> str:
         found = list(pool.map(one, [name for name in names if name]))
     digests.save()
     return content_key(*names, *found)
-
-
-def _translation(old: AttributeSchema, new: AttributeSchema, name: str) -> Tensor:
-    """For each value of an attribute its index in the new schema, UNKNOWN where that has none; the last entry is for
-    unknown labels, whose index is -1."""
-    valid = new.values(name)
-    return torch.tensor([valid.index(v) if v in valid else UNKNOWN for v in old.values(name)] + [UNKNOWN])
 
 
 def _stacked(cuts: Sequence[Framed]) -> tuple[Tensor, Tensor]:

@@ -1,19 +1,21 @@
 """The ``imagefolder`` convention: a folder with ``metadata.csv``, ``.jsonl`` or ``.parquet`` and ``attributes.json``.
 
 Columns: ``file_name`` (required), ``mask_file_name`` and ``split`` (optional), one per attribute of the schema, by its
-name or an alias; an empty cell is an unknown label. Every other column is kept as it is.
+name or an alias; an empty cell is an unknown label. Every other column is kept as it is. ``labels.csv`` beside them
+holds further labels, see ``amgan.data.labels``.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from amgan.data.metadata import find_metadata, metadata_rows, regular_file, require_folder
+from amgan.data.labels import LABELS, Labels, folder_schema, read_labels
+from amgan.data.metadata import find_metadata, find_table, metadata_rows, regular_file, require_folder
 from amgan.data.names import item_id, relative_name
 from amgan.errors import UserError
 from amgan.schema import AttributeSchema
@@ -39,6 +41,28 @@ class ImageFolder:
     schema: AttributeSchema
     records: tuple[Record, ...]
 
+    def within(self, schema: AttributeSchema, whose: str) -> ImageFolder:
+        """The same pictures with their labels in another schema's attributes and values, unknown where it has no
+        such; what that loses is said in a line on standard error.
+
+        Args:
+            whose: the schema's, for that line.
+
+        Raises:
+            UserError: the two share no label at all.
+        """
+        mine = np.stack([r.labels for r in self.records])
+        theirs = schema.translated(mine, self.schema)
+        if (mine >= 0).any() and not (theirs >= 0).any():
+            raise UserError(
+                f"No label of {self.root} is one that {whose} know: it has {', '.join(self.schema.names)}, and "
+                f"{whose} know {', '.join(schema.names)}."
+            )
+        if sentence := _lost(self.schema, schema, mine, theirs):
+            print(f"{self.root}, as {whose} know it: {sentence}.", file=sys.stderr)
+        records = (replace(r, labels=labels) for r, labels in zip(self.records, theirs, strict=True))
+        return ImageFolder(self.root, schema, tuple(records))
+
     def split(self, name: str) -> tuple[Record, ...]:
         """The records of one split. Raises UserError, with the splits there are, when it is empty."""
         chosen = tuple(r for r in self.records if r.split == name)
@@ -55,7 +79,7 @@ def read_imagefolder(folder: str | Path, schema: AttributeSchema | None = None) 
 
     Args:
         folder: holds the metadata file and the pictures.
-        schema: which columns are attributes and their values; ``attributes.json`` in the folder when not given.
+        schema: which columns are attributes and their values; ``folder_schema`` when not given.
 
     Raises:
         UserError: nothing readable there, a column or value is wrong (with its line), a file name leaves the folder or
@@ -67,12 +91,13 @@ def read_imagefolder(folder: str | Path, schema: AttributeSchema | None = None) 
     if metadata is None:
         raise UserError(f"{root} holds no metadata.csv, metadata.jsonl or metadata.parquet with a file_name column.")
     if schema is None:
-        schema = AttributeSchema.load(regular_file(root / "attributes.json") or root / "attributes.json")
+        schema = folder_schema(root)
+    labels = read_labels(root, schema)
     records: dict[str, Record] = {}
     columns: dict[str, None] = {}  # in order
     for row in metadata_rows(metadata):
         try:
-            record = _record(row.cells, schema)
+            record = _record(row.cells, schema, labels)
             if record.file_name in records:
                 raise UserError(f"{record.file_name!r} is listed twice.")
         except UserError as error:
@@ -81,9 +106,37 @@ def read_imagefolder(folder: str | Path, schema: AttributeSchema | None = None) 
         columns |= dict.fromkeys(row.cells)
     if not records:
         raise UserError(f"{metadata} lists no pictures.")
-    for sentence in misspelt(columns, schema, metadata):
+    sentences = misspelt(columns, schema, metadata)
+    if labels is not None:
+        sentences += misspelt(labels.columns, schema, labels.file)
+        sentences += [s] if (s := labels.without_picture(records)) else []
+    for sentence in sentences:
         print(sentence, file=sys.stderr)
     return ImageFolder(root, schema, tuple(records.values()))
+
+
+def read_within(folder: str | Path, schema: AttributeSchema, whose: str) -> ImageFolder:
+    """Read a labelled folder as weights of any schema know it: by its own schema, where it has one, and then
+    ``ImageFolder.within`` theirs. Raises UserError as both do."""
+    root = Path(folder)
+    own = regular_file(root / "attributes.json") or find_table(root, LABELS)
+    return read_imagefolder(root).within(schema, whose) if own else read_imagefolder(root, schema)
+
+
+def _lost(old: AttributeSchema, new: AttributeSchema, before: np.ndarray, after: np.ndarray) -> str:
+    """What a translation of labels int64 (n, M) to int64 (n, M') loses, in words; empty where nothing."""
+    here = [old.find_attribute(name) for name in new.names]
+    missing = [name for name, found in zip(new.names, here, strict=True) if found is None]
+    dropped = [name for name in old.names if name not in here]
+    words = [f"its {name} is left out" for name in dropped]
+    for i, name in enumerate(here):
+        if name is None:
+            continue
+        was = before[:, old.names.index(name)]
+        gone = was[(was >= 0) & (after[:, i] < 0)]
+        words += [f"{name}={old.values(name)[v]} is unknown ({int((gone == v).sum())} photos)" for v in np.unique(gone)]
+    words += [f"it says nothing of the {name}" for name in missing]
+    return ", ".join(words)
 
 
 def misspelt(columns: Iterable[str], schema: AttributeSchema, metadata: Path) -> list[str]:
@@ -95,9 +148,11 @@ def misspelt(columns: Iterable[str], schema: AttributeSchema, metadata: Path) ->
     ]
 
 
-def _record(cells: dict[str, str], schema: AttributeSchema) -> Record:
+def _record(cells: dict[str, str], schema: AttributeSchema, labels: Labels | None) -> Record:
     if not cells["file_name"].strip():
         raise UserError("the cell file_name is empty.")
+    if labels is not None:
+        cells = labels.joined(cells, schema)
     name, mask = relative_name(cells["file_name"]), cells.get("mask_file_name", "").strip()
     known = {*FIXED, *schema.columns(cells)}
     return Record(

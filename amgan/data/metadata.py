@@ -37,7 +37,12 @@ class Row:
 
 def find_metadata(folder: Path) -> Path | None:
     """The metadata file of a folder, the first that ``READERS`` can read, or None. Raises as `regular_file`."""
-    return next((found for end in READERS if (found := regular_file(folder / f"metadata{end}"))), None)
+    return find_table(folder, "metadata")
+
+
+def find_table(folder: Path, stem: str) -> Path | None:
+    """The table of that name in a folder, the first that ``READERS`` can read, or None. Raises as `regular_file`."""
+    return next((found for end in READERS if (found := regular_file(folder / f"{stem}{end}"))), None)
 
 
 def regular_file(path: Path) -> Path | None:

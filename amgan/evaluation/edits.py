@@ -1,7 +1,7 @@
 """How good edits are, without any search: edit photos, let the judge and the pixels say what came out.
 
-Every known attribute of every photo is edited to every value but the one it has and those that nobody asks for
-(``amgan.attributes.NEVER_ASKED``). An attribute whose current value is unknown is not edited: the wanted value might
+Every attribute that can be edited is edited to every value but the one it has and those that nobody asks
+for (``amgan.attributes.NEVER_ASKED``). One whose current value is unknown is not edited: the wanted value might
 be the one it has.
 """
 
@@ -63,13 +63,23 @@ class EditPlan:
         return replace(self, photo=self.photo[rows], attribute=self.attribute[rows], value=self.value[rows])
 
 
-def plan_edits(schema: AttributeSchema, labels: np.ndarray) -> EditPlan:
-    """Every edit that is scored of photos with labels int64 (n, M)."""
+def plan_edits(schema: AttributeSchema, labels: np.ndarray, editor: AttributeSchema | None = None) -> EditPlan:
+    """Every edit that is scored of photos with labels int64 (n, M).
+
+    Args:
+        editor: the schema of what will make them, where it is another one: only what that can be asked for.
+    """
+    schema = schema if editor is None else schema.edited_by(editor)
     pairs = [(m, v) for m, values in enumerate(askable(schema)) for v in values]
+    if editor is not None:
+        asked = [(schema.attributes[m].name, schema.attributes[m].values[v]) for m, v in pairs]
+        pairs = [
+            p for p, (name, v) in zip(pairs, asked, strict=True) if editor.find_value(editor.resolve_attribute(name), v)
+        ]
     attribute, value = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
     current = labels[:, attribute]  # (n, number of values that may be asked for)
     photo, asked = np.nonzero((current != UNKNOWN) & (current != value))
-    unknown = {a.name: int((labels[:, m] == UNKNOWN).sum()) for m, a in enumerate(schema.attributes)}
+    unknown = {a.name: int((labels[:, m] == UNKNOWN).sum()) for m, a in enumerate(schema.attributes) if a.editable}
     return EditPlan(schema, photo, attribute[asked], value[asked], unknown)
 
 

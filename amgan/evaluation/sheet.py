@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from amgan.attributes import NEVER_ASKED
+from amgan.attributes import asked_of
 from amgan.data.garments import Garments
 from amgan.evaluation.edits import COLOR, SLEEVE, first_by_hash, subset
 from amgan.schema import AttributeSchema, Edit
@@ -28,7 +28,7 @@ COLOURS_FIRST = ("red", "blue", "green", "black", "white", "yellow")
 
 def sheet_edits(schema: AttributeSchema, n: int) -> list[Edit]:
     """The n edits of a sheet: every sleeve length, then colours; by turns where a schema has other attributes."""
-    values = {a.name: [v for v in a.values if v not in NEVER_ASKED] for a in schema.attributes}
+    values = {a.name: asked_of(a) for a in schema.attributes if a.editable}
     if COLOR in values:
         values[COLOR].sort(key=lambda v: COLOURS_FIRST.index(v) if v in COLOURS_FIRST else len(COLOURS_FIRST))
     if set(values) == {SLEEVE, COLOR}:
@@ -44,7 +44,7 @@ def edit_name(edit: Edit) -> str:
 def first_sheet(editor: Editor, items: Garments, photos: int, edits: int = 8) -> Image.Image:
     """The sheet of a report: ``make_sheet`` of the first photos by the SHA-256 of their id and of ``sheet_edits``."""
     first = subset(items, first_by_hash(items.item_ids, photos))
-    return make_sheet(editor, first, sheet_edits(items.schema, edits))
+    return make_sheet(editor, first, sheet_edits(editor.schema, edits))
 
 
 def make_sheet(

@@ -70,7 +70,7 @@ def validation_scores(
     Raises:
         UserError: no photo has a known label, so there is nothing to edit.
     """
-    plan = draw_evenly(plan_edits(items.schema, items.labels.cpu().numpy()), edits_per_attribute, seed)
+    plan = draw_evenly(plan_edits(items.schema, items.labels.cpu().numpy(), editor.schema), edits_per_attribute, seed)
     if not len(plan):
         raise UserError("No validation photo has a known label, so there is no edit by which to choose a checkpoint.")
     photos, rows = np.unique(plan.photo, return_inverse=True)
@@ -117,7 +117,7 @@ def score_edits(
         ``{attribute: {column: macro mean over values}, "edits": Q}``, columns as in ``edits.COLUMNS``.
     """
     items = subset(items, first_by_hash(items.item_ids, limit)) if limit else items
-    plan = plan_edits(items.schema, items.labels.cpu().numpy())
+    plan = plan_edits(items.schema, items.labels.cpu().numpy(), editor.schema)
     tables = summarise(_measure(editor, judge, items, plan, batch), rounds=0)
     means = {a: {c: round(x["mean"], 4) for c, x in t["macro"].items()} for a, t in tables.items()}
     return {**means, "edits": len(plan)}

@@ -11,7 +11,7 @@ from amgan.schema import AttributeSchema
 
 def drawable(schema: AttributeSchema) -> list[Tensor]:
     """Per attribute the indices of values that edits may ask for."""
-    return [torch.tensor(values) for values in askable(schema)]
+    return [torch.tensor(values, dtype=torch.int64) for values in askable(schema)]
 
 
 def draw_edits(
@@ -19,8 +19,9 @@ def draw_edits(
 ) -> tuple[Tensor, Tensor]:
     """Which attributes to edit, and to what.
 
-    Only known attributes are drawn (the way back needs the original), one or, for a share ``several``, more; a wanted
-    value is uniform over the others. An item without any known label keeps all ``edited`` False.
+    Of attributes that can be edited those whose label is known are drawn (the way back needs the original), one or,
+    for a share ``several``, more; a wanted value is uniform over the others. An item without any such keeps all
+    ``edited`` False.
 
     Args:
         labels: int64 (B, M).
@@ -29,7 +30,8 @@ def draw_edits(
         wanted int64 (B, M), the labels with the edit applied, and edited bool (B, M).
     """
     batch, count = labels.shape
-    known = labels >= 0
+    values = drawable(schema)
+    known = (labels >= 0) & torch.tensor([len(v) > 0 for v in values], device=labels.device)
     weights = torch.ones(count)
     weights[where(schema, "outline")] = outline_weight
     # The largest of u^(1/w) belongs to each attribute with probability proportional to its weight w.
@@ -38,7 +40,9 @@ def draw_edits(
     more = (torch.rand(batch, 1, generator=generator) < several) & (torch.rand(batch, count, generator=generator) < 0.5)
     edited = (first | more.to(labels.device)) & known
     wanted = labels.clone()
-    for i, valid in enumerate(drawable(schema)):
+    for i, valid in enumerate(values):
+        if not len(valid):
+            continue
         valid = valid.to(labels.device)
         noise = torch.rand(batch, len(valid), generator=generator).to(labels.device)
         noise = noise.masked_fill(valid[None] == labels[:, i, None], -1)

@@ -22,12 +22,15 @@ class TrueEdit(Lesson):
     def __init__(self, data: LessonData) -> None:
         super().__init__(data)
         self.truths = data.garments.truths
-        of = torch.zeros(0, dtype=torch.int64)
+        of = self.places = torch.zeros(0, dtype=torch.int64)
         if self.truths is not None:  # on the host, lest drawing wait for the device
             of, self.labels, self.attribute = (
                 t.cpu() for t in (self.truths.of, self.truths.labels, self.truths.attribute)
             )
-        # The true edits are in the order of their garments.
+            editable = torch.tensor([a.editable for a in data.garments.schema.attributes])
+            self.places = editable[self.attribute].nonzero()[:, 0]
+            of = of[self.places]
+        # The true edits, and so the places of those that may be taught, are in the order of their garments.
         self.count = torch.bincount(of, minlength=len(data.garments))
         self.first = self.count.cumsum(0) - self.count
 
@@ -36,9 +39,9 @@ class TrueEdit(Lesson):
 
     def take(self, edits: Edits, rows: Tensor, generator: torch.Generator) -> Edits:
         truth = self.first[edits.garment] + (edits.chance.truth * self.count[edits.garment]).long()
-        edits = edits.choose("truth", rows, truth)
         if self.truths is None or not rows.any():
-            return edits
+            return edits.choose("truth", rows, truth)
+        edits = edits.choose("truth", rows, self.places[truth.clamp(max=len(self.places) - 1)])
         truth = edits.chosen["truth"]
         edited = F.one_hot(self.attribute[truth], edits.edited.shape[1]).bool()
         return replace(

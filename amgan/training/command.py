@@ -7,7 +7,7 @@ import hashlib
 import json
 import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from rich import print_json
 from amgan.config import changed, override, to_dict
 from amgan.data.garments import Garments, contents_hash, load_garments
 from amgan.data.imagefolder import ImageFolder, read_imagefolder
-from amgan.data.metadata import find_metadata
+from amgan.data.labels import LABELS
+from amgan.data.metadata import find_metadata, find_table
 from amgan.devices import pick_device
 from amgan.errors import UserError
 from amgan.files import writable_folder
@@ -49,6 +50,7 @@ class TrainOptions:
     warm_start: str | None = None
     stage: str | None = None
     extra: Path | None = None
+    edit: tuple[str, ...] = ()
     device: str = "auto"
     dry_run: bool = False
 
@@ -78,8 +80,8 @@ def train_command(options: TrainOptions) -> None:
 def _classifier_config(options: TrainOptions, chosen: Preset) -> Any:
     if options.role not in ROLES:
         raise UserError(f"Unknown role {options.role!r}. Valid: {', '.join(ROLES)}.")
-    if options.extra is not None or options.stage is not None:
-        raise UserError("--extra and --stage are for the training of editors; a classifier has neither.")
+    if options.extra is not None or options.stage is not None or options.edit:
+        raise UserError("--extra, --stage and --edit are for the training of editors; a classifier has none of them.")
     if parallel.launched_count() > 1:
         raise UserError("A classifier trains in one process; start it without torchrun.")
     return override(getattr(chosen, options.role), options.settings)
@@ -142,11 +144,17 @@ class _Data:
         writable_folder(options.out)
         schema = AttributeSchema.load(options.attributes) if options.attributes else None
         self.folder = read_imagefolder(options.data, schema)
+        if options.edit:
+            self.folder = replace(self.folder, schema=self.folder.schema.editing(options.edit))
+        if options.model != CLASSIFIER and not self.folder.schema.editable:
+            raise UserError(f"No attribute of {options.data} can be edited: {', '.join(self.folder.schema.names)}.")
         # What can be wrong is looked for before the photos are cut out.
         self._extra = read_imagefolder(options.extra) if options.extra is not None else None
         records = [self.folder.split("train"), self.folder.split("val")]
         self._extra_records = self._extra.split("train") if self._extra is not None else ()
         self.about: dict[str, Any] = {"data": _identity(self.folder), "preset": options.preset}
+        if options.edit:
+            self.about["edit"] = list(self.folder.schema.editable)
         self.train, self.val = (load_garments(self.folder, r, size) for r in records)
 
     def extra(self, path: Path) -> Garments:
@@ -164,10 +172,12 @@ class _Data:
 
 
 def _identity(folder: ImageFolder) -> str:
-    """What identifies a data set: its metadata file, its schema, and its pictures."""
-    metadata = find_metadata(folder.root)
+    """What identifies a data set: its metadata file and labels, its schema, and its pictures."""
+    metadata, labels = find_metadata(folder.root), find_table(folder.root, LABELS)
     assert metadata is not None
     digest = hashlib.sha256(metadata.read_bytes())
-    digest.update(json.dumps(folder.schema.to_dict()).encode())
+    if labels is not None:
+        digest.update(labels.read_bytes())
+    digest.update(json.dumps(folder.schema.values_by_name()).encode())
     digest.update(contents_hash(folder, folder.records).encode())
     return digest.hexdigest()[:16]

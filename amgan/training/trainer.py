@@ -156,7 +156,8 @@ def train(
 
     Args:
         kind: the method.
-        about: facts for the weights' card; data, preset, stage and extra must be the same when the run is resumed.
+        about: facts for the weights' card; data, preset, stage, extra and edit must be the same when the run is
+            resumed.
         classifiers: the folder of teacher and judge; ``out`` when not given.
         warm_start: weights to start from.
         extra: garments of the same schema with true edits, drawn for a share ``config.lessons.extra`` of each batch.
@@ -174,7 +175,7 @@ def train(
     require_labels(garments, "train")
     require_labels(val, "val")
     first = parallel.rank() == 0
-    same = {k: about[k] for k in ("data", "preset", "stage", "extra") if k in about}
+    same = {k: about[k] for k in ("data", "preset", "stage", "extra", "edit") if k in about}
     run = Run(out / "editor-run", config, same) if first else None
     journal, tell = None, say if first else lambda _: None
     try:

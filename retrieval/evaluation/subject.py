@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from amgan.data.garments import Garments, load_garments
-from amgan.data.imagefolder import ImageFolder, Record, read_imagefolder
+from amgan.data.imagefolder import ImageFolder, Record, read_imagefolder, read_within
 from amgan.editing.editor import Editor, load_editor
 from amgan.errors import UserError
 from amgan.evaluation import exact
@@ -73,19 +73,24 @@ def load_subject(folder: Path, weights: str, settings: Settings) -> Subject:
     classifiers = settings.measure_with or weights
     editor = load_editor(weights)
     teacher, judge = load_classifier(classifiers, "teacher"), load_classifier(classifiers, "judge")
-    for network in (teacher, judge):
-        editor.schema.require_same(network.schema, f"the editor {weights}", f"the classifiers of {classifiers}")
+    teacher.schema.require_same(judge.schema, f"the teacher of {classifiers}", "its judge")
     networks: dict[str, Network] = {"teacher": teacher.predict_and_embed, "judge": judge.predict_and_embed}
     for name in settings.embedders:
         networks[name] = _with_predictions(name, teacher.predict_and_embed)
     made = read_synth(folder)
-    data = read_imagefolder(folder, None if (folder / "attributes.json").is_file() else editor.schema)
-    editor.schema.require_same(data.schema, f"the weights {weights}", f"the folder {folder}")
+    if made is None:
+        data = read_within(folder, judge.schema.edited_by(editor.schema), f"the classifiers of {classifiers}")
+    else:  # true edits are of the renderer's own attributes
+        data = read_imagefolder(folder)
+        for schema, whose in ((editor.schema, weights), (judge.schema, f"the classifiers of {classifiers}")):
+            schema.require_same(data.schema, whose, f"the folder {folder}")
     split = measured_split(data, settings.split)
     records = chosen_records(data, split, settings.limit)
     items = load_garments(data, records, editor.image_size)
     cases = exact.kept_cases(items, records, made.size) if made else []
-    plan = exact.plan_cases(items, cases) if cases else plan_edits(items.schema, items.labels.cpu().numpy())
+    plan = (
+        exact.plan_cases(items, cases) if cases else plan_edits(items.schema, items.labels.cpu().numpy(), editor.schema)
+    )
     if not len(plan):
         raise UserError(f"No photo of split {split!r} in {folder} has a known label, so there is nothing to edit.")
     return Subject(editor, teacher, judge, networks, data, split, records, items, cases, plan)
