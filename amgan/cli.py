@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,8 @@ Examples:
 amgan train --data garments --preset small --out runs/photos
 
 amgan train --data garments --model classifier --role judge --out runs/photos
+
+amgan train --data garments --preset small --minutes 100 --out runs/photos
 """
 
 
@@ -70,29 +73,39 @@ def train(
         list[str] | None,
         typer.Option(help="An attribute that is edited; the others are only known. May be repeated; default: all."),
     ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            help="End after so long, by itself, with learning rates at zero, validated and saved. The same command "
+            "goes on for as long again.",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the configuration and leave.")] = False,
 ) -> None:
     """Train AMGAN, or one of its classifiers. Classifiers that are missing are trained first."""
+    started = time.monotonic()
+    from amgan.training.budget import limited
     from amgan.training.command import TrainOptions, train_command
 
-    train_command(
-        TrainOptions(
-            data=data,
-            out=out,
-            model=model,
-            role=role,
-            preset=preset,
-            settings=tuple(set_ or ()),
-            attributes=attributes,
-            warm_start=warm_start,
-            stage=stage,
-            extra=extra,
-            edit=tuple(edit or ()),
-            device=device,
-            dry_run=dry_run,
-        )
+    options = TrainOptions(
+        data=data,
+        out=out,
+        model=model,
+        role=role,
+        preset=preset,
+        settings=tuple(set_ or ()),
+        attributes=attributes,
+        warm_start=warm_start,
+        stage=stage,
+        extra=extra,
+        edit=tuple(edit or ()),
+        device=device,
+        dry_run=dry_run,
     )
+    with limited(minutes, started):
+        train_command(options)
 
 
 EDIT = """

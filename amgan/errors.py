@@ -15,6 +15,10 @@ class Interrupted(Exception):
     """A run was interrupted and has saved what it did, which a plain KeyboardInterrupt does not say."""
 
 
+class TimeIsUp(Exception):
+    """A training has used the time that it was given, and has saved what it did."""
+
+
 class PhotoError(UserError):
     """A picture that cannot be used.
 

@@ -146,7 +146,7 @@ def ours(config: Any, garments: Any, batch: int, device: Any) -> tuple[Callable[
         with torch.inference_mode():
             return trainer.average(picture, condition)
 
-    return lambda: trainer.step(batches, next(steps), 10**9), edit  # type: ignore[return-value]
+    return lambda: trainer.step(batches, next(steps), 0.0), edit  # type: ignore[return-value]
 
 
 def taken(rows: dict[str, Callable[[], object]], rounds: int, device: torch.device) -> dict[str, list[float]]:

@@ -6,9 +6,9 @@ python scripts/bench_train.py --compile --out bench.json         # torch.compile
 
 Every row adds one thing to the row above. Rows take turns, round by round, so that a noisy neighbour hits all of them;
 the median round counts. What is done in one way only (the teacher looks at every picture once, constant planes are not
-convolved, docs/SPEED.md) is in all rows, the plain one too. A row of bf16 is there where the device multiplies it
-faster than float32 (which is measured). The garments are drawn by the renderer, with true edits, and every step is a whole step: drawing
-the batch, critics, penalties, generator, averages. Beside it stands the share of the machine's own rate of matrix
+convolved, docs/SPEED.md) is in all rows, the plain one too. A row of bf16 is there where a quick measurement says that
+it pays. The garments are drawn by the renderer, with true edits, and every step is a whole step: drawing the batch,
+critics, penalties, generator, averages. Beside it stands the share of the machine's own rate of matrix
 products (measured here, in the row's number format) that the step's convolutions and products come to.
 """
 
@@ -107,13 +107,12 @@ def measure(
 
     plain, flops = next(iter(rows)), 0.0
     turns, seconds, peaks = {}, {name: [] for name in rows}, dict.fromkeys(rows, 0)
-    total = 10**9  # far from the end: the rate does not decay
     for name, (config, fused) in rows.items():
         trainer, batches = prepared(config, fused, garments, device)
         if name == plain:  # the mathematics are the same for all
-            flops = counted_operations(lambda: trainer.step(batches, 1, total))  # noqa: B023
+            flops = counted_operations(lambda: trainer.step(batches, 1, 0.0))  # noqa: B023
         for step in range(6 if config.optimisation.compile else 2):  # warms up; compiled shapes are met
-            trainer.step(batches, step, total)
+            trainer.step(batches, step, 0.0)
         turns[name] = (trainer, batches)
     for turn in range(rounds):
         for name, (trainer, batches) in turns.items():
@@ -122,7 +121,7 @@ def measure(
                 torch.cuda.reset_peak_memory_stats()
             start = time.perf_counter()
             for k in range(steps):
-                trainer.step(batches, 100 + turn * steps + k, total)  # the same batches for all rows
+                trainer.step(batches, 100 + turn * steps + k, 0.0)  # the same batches for all rows
             if device.type == "cuda":
                 torch.cuda.synchronize()
                 peaks[name] = max(peaks[name], torch.cuda.max_memory_allocated())

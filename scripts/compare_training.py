@@ -109,7 +109,7 @@ def one_run(
     batches = make_batches(train, None, method.teacher, config, device)
     losses: dict[str, list[torch.Tensor]] = {}
     for step in track(range(steps), name):
-        for loss, value in trainer.step(batches, step, steps).items():
+        for loss, value in trainer.step(batches, step, step / steps).items():
             losses.setdefault(loss, []).append(value)
     # What only some steps have, such as a lazy penalty, makes no curve.
     curves = {k: torch.stack(v).float().cpu().numpy() for k, v in losses.items() if len(v) == steps}

@@ -18,7 +18,7 @@ GAIN = 1.1  # so much faster it must be: less is lost in what stays float32
 
 @cache
 def bf16_pays(device: torch.device) -> bool:
-    """Whether a device trains faster under bfloat16 autocast. GPUs do. Of CPUs no flag tells: with matrix tiles (AMX) or
+    """Whether a device trains faster under bfloat16 autocast. GPUs do. Of CPUs no flag tells: with matrix tiles or
     without, some multiply bfloat16 at several times the rate of float32 and others at half of it. So it is measured,
     once per process: convolutions as the generator's with their norms, forward and backward, by turns in either
     precision. One thread works, and the medians of its own time count: threads that wait for each other on a busy

@@ -25,6 +25,8 @@ from amgan.training.run import Run, load_state, pack, pack_optimizer, say, unpac
 from amgan.weights import load_classifier, save_classifier
 from amgan.weights.transfer import transfer_classifier
 
+WARM_UP = 0.1  # of a run
+
 
 @dataclass(frozen=True)
 class ClassifierConfig:
@@ -51,12 +53,11 @@ def require_labels(garments: Garments, split: str) -> None:
         raise UserError(f"No garment of the split {split} has a label; fill in the columns {names} of the metadata.")
 
 
-def learning_rate(config: ClassifierConfig, step: int, steps: int) -> float:
+def learning_rate(config: ClassifierConfig, progress: float) -> float:
     """One cycle: linear warm-up over a tenth of the run, then a half cosine to zero."""
-    warm = max(1, steps // 10)
-    if step < warm:
-        return config.lr * (step + 1) / warm
-    return config.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+    if progress < WARM_UP:
+        return config.lr * max(progress / WARM_UP, 0.01)
+    return config.lr * 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))
 
 
 @torch.inference_mode()
@@ -100,7 +101,7 @@ def train_classifier(
 
     Raises:
         UserError: no labels, another training in the folder, or the run diverged.
-        Interrupted: told to stop; what was done is saved.
+        Interrupted, TimeIsUp: told to stop, or out of time; what was done is saved.
     """
     require_labels(train, "train")
     require_labels(val, "val")
@@ -121,8 +122,8 @@ def train_classifier(
         steps = max(1, round(config.kimg * 1000 / config.batch))
         network.train()
 
-        def step(k: int) -> Terms:
-            return {"loss": classifier_step(network, optimizer, train, weights, config, k, steps)}
+        def step(k: int, progress: float) -> Terms:
+            return {"loss": classifier_step(network, optimizer, train, weights, config, k, progress)}
 
         every = max(1, round(config.snapshot_kimg * 1000 / config.batch))
         fit(f"Training {role}", run, range(run.saved or 0, steps), every, step, keeper)
@@ -194,12 +195,12 @@ def classifier_step(
     weights: Tensor,
     config: ClassifierConfig,
     step: int,
-    steps: int,
+    progress: float,
 ) -> Tensor:
     """One optimiser step on a drawn and augmented batch; returns the loss without waiting for the device."""
     generator = seed_step(config.seed, step)
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate(config, step, steps)
+        group["lr"] = learning_rate(config, progress)
     index = torch.multinomial(weights, config.batch, replacement=True, generator=generator)
     theta = random_affine(config.batch, generator)
     images = to_float(train.images[index])

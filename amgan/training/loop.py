@@ -1,8 +1,8 @@
-"""The loop that every training runs in: progress in images, interruption, divergence, and seeds that follow from the
-step.
+"""The loop that every training runs in: progress in images and in time, interruption, divergence, and seeds that follow
+from the step.
 
 Every random draw of step ``k`` comes from a generator seeded by (seed, k). So a resumed run sees what the unbroken one
-would have seen, and no generator state is saved.
+would have seen, and no generator state is saved. (Where time is limited, learning rates follow the clock as well.)
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import signal
+import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -17,12 +18,13 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor
 
-from amgan.errors import Interrupted, UserError
+from amgan.errors import Interrupted, TimeIsUp, UserError
 from amgan.models.interface import Terms
-from amgan.training import parallel
+from amgan.training import budget, parallel
 from amgan.training.run import Run, console, say
 
 LOG_EVERY = 50  # steps
+LAST = 0.9  # of the time, after which only the end is validated and saved
 
 
 class Keeper(Protocol):
@@ -42,33 +44,39 @@ def fit(
     run: Run | None,
     steps: range,
     snapshot_every: int,
-    train_step: Callable[[int], Terms],
+    train_step: Callable[[int, float], Terms],
     journal: Keeper | None,
 ) -> None:
     """Train for ``steps`` (from where the run stands to its end).
 
     Args:
         run: the folder; None in all but the first of several processes, which neither log nor save.
-        train_step: of a step from 0 on; returns losses without waiting for the device.
+        train_step: of a step from 0 on, and the progress in [0, 1) that learning rates follow: the share of the steps
+            that are done, or of the time that is over if that is more; returns losses without waiting for the device.
         journal: None likewise.
 
     Raises:
         Interrupted: it was told to stop, and has saved.
+        TimeIsUp: the command's time is over (``amgan.training.budget``), and it has saved.
         UserError: the losses are not finite any more.
     """
     done, end, stop = steps.start, steps.stop, False
-    first = _FirstNotFinite()
+    first, clock = _FirstNotFinite(), _Clock()
+    if done < end and parallel.any_process(clock.over()):
+        raise TimeIsUp
     with interruptible() as interrupted, progress_bar(visible=run is not None) as bar:
         task = bar.add_task(title, total=end, completed=done)
         while done < end and not stop:
-            losses = train_step(done)
+            losses = train_step(done, max(done / end, clock.share))
             done += 1
             first.watch(done, losses)
             bar.update(task, completed=done)
             # Asking all processes costs a wait, so only one in ten steps does.
             if not parallel.active() or done % 10 == 0:
-                stop = parallel.any_process(bool(interrupted))
-            logs, saves = done % LOG_EVERY == 0 or done == 1, done % snapshot_every == 0 or done == end or stop
+                clock.tick(done)
+                stop = parallel.any_process(bool(interrupted) or clock.over())
+            logs, saves = done % LOG_EVERY == 0 or done == 1, done == end or stop
+            saves |= done % snapshot_every == 0 and clock.share < LAST  # else the last one comes soon
             if logs or saves:  # the only places where the loop waits for the device
                 at = first.step()
                 if at is not None:
@@ -79,11 +87,47 @@ def fit(
                     journal.losses(done, values)
             if saves and journal is not None:
                 bar.update(task, description="Validating")
-                say(journal.snapshot(done))
+                with clock.validating():
+                    say(journal.snapshot(done))
                 bar.update(task, description=title)
+            if saves:  # which takes time
+                stop = stop or parallel.any_process(clock.over())
     parallel.wait_for_all()
     if stop and done < end:
-        raise Interrupted
+        raise Interrupted if parallel.any_process(bool(interrupted)) else TimeIsUp
+
+
+class _Clock:
+    """The time that is over, in all processes the same.
+
+    Attributes:
+        share: of the training's time, see ``Budget.share``; 0 where it is not limited.
+    """
+
+    def __init__(self) -> None:
+        self._budget, self.share, self._step_seconds = budget.current(), 0.0, 0.0
+        self._last = (time.monotonic(), 0)
+        if self._budget is not None:
+            self._budget.begin()
+
+    def tick(self, done: int) -> None:
+        """After a step; all processes must call it."""
+        if self._budget is not None:
+            (then, before), now = self._last, time.monotonic()
+            self._step_seconds, self._last = (now - then) / max(1, done - before), (now, done)
+            self.share = parallel.most_over_processes(self._budget.share())
+
+    def over(self) -> bool:
+        return self._budget is not None and self._budget.over(self._step_seconds)
+
+    @contextlib.contextmanager
+    def validating(self) -> Iterator[None]:
+        """Around validating and saving."""
+        start = time.monotonic()
+        yield
+        if self._budget is not None:
+            self._budget.validated(time.monotonic() - start)
+            self._last = (time.monotonic(), self._last[1])
 
 
 class _FirstNotFinite:

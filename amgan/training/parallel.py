@@ -85,13 +85,18 @@ def average_gradients(parameters: Iterable[Tensor]) -> None:
         gradient.copy_(part.view(gradient.shape))
 
 
+def most_over_processes(value: float) -> float:
+    """The greatest of a number over all processes; all must ask."""
+    if not active():
+        return value
+    answer = torch.tensor(value, device="cuda" if dist.get_backend() == "nccl" else "cpu")
+    dist.all_reduce(answer, dist.ReduceOp.MAX)
+    return float(answer)
+
+
 def any_process(yes: bool) -> bool:
     """Whether it is so in any of the processes; all must ask."""
-    if not active():
-        return yes
-    answer = torch.tensor(float(yes), device="cuda" if dist.get_backend() == "nccl" else "cpu")
-    dist.all_reduce(answer, dist.ReduceOp.MAX)
-    return bool(answer)
+    return bool(most_over_processes(float(yes)))
 
 
 def wait_for_all() -> None:

@@ -41,11 +41,12 @@ class Trainer:
         self.g_optimizer = _adam([method.generator, *method.generator_networks().values()], o.lr)
         self.d_optimizer = _adam(list(method.critic_networks().values()), o.critic_lr)
 
-    def step(self, batches: BatchMaker, step: int, steps: int) -> Terms:
-        """One training step: critics, then the generator. All draws are seeded by the step."""
+    def step(self, batches: BatchMaker, step: int, progress: float) -> Terms:
+        """One training step: critics, then the generator. All draws are seeded by the step; learning rates follow the
+        progress of the run, in [0, 1]."""
         method, o = self.method, self.method.config.optimisation
         draws = seed_step(o.seed, step)
-        factor = learning_rate_factor(o, step, steps)
+        factor = learning_rate_factor(o, step, progress)
         terms: Terms = {}
         for left in reversed(range(max(1, method.critic_steps))):
             batch = batches.draw(draws, parallel.my_rows())
@@ -130,10 +131,10 @@ def _descend(optimizer: torch.optim.Adam | None, loss: Tensor, lr: float, clip: 
     optimizer.step()
 
 
-def learning_rate_factor(o: OptimisationConfig, step: int, steps: int) -> float:
+def learning_rate_factor(o: OptimisationConfig, step: int, progress: float) -> float:
     """Of the learning rates: a warm-up, constant, then linear to zero."""
-    start = o.decay_from * steps
-    return min(1.0, (step + 1) / max(1, o.warm_up), max(0.0, (steps - step) / max(1.0, steps - start)))
+    left = (1 - progress) / (1 - o.decay_from) if o.decay_from < 1 else 1.0
+    return min(1.0, (step + 1) / max(1, o.warm_up), left)
 
 
 # --- The run ----------------------------------------------------------------------------------------------------------
@@ -164,7 +165,7 @@ def train(
 
     Raises:
         UserError: the data do not do, the run folder is another's, the run diverged.
-        Interrupted: told to stop; what was done is saved.
+        Interrupted, TimeIsUp: told to stop, or out of time; what was done is saved.
     """
     config = settle_precision(config, out / "editor-run", device)
     o = config.optimisation
@@ -208,7 +209,7 @@ def train(
             run,
             range(done or 0, steps),
             max(1, round(o.snapshot_kimg * 1000 / o.batch)),
-            lambda step: trainer.step(batches, step, steps),
+            lambda step, progress: trainer.step(batches, step, progress),
             journal,
         )
         if journal is not None:
