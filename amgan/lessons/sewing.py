@@ -9,19 +9,23 @@ answer: a pixel loss then draws it sharply. All this happens in training alone; 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from amgan.lessons.armholes import Fit, fit_sleeves
-from amgan.synth.body import SLEEVE_LENGTH, Arm
+from amgan.lessons.cloth import Cloth
+from amgan.lessons.real_sleeves import END, PLACES, RealSleeve, length_of
+from amgan.synth.body import SLEEVE_LENGTH
 
 # Of the rule by which sleeves are cut and sewn: ``sew``, armholes.py, ``Arm`` and ``cut_sleeves``. Whoever changes what
 # comes out counts it up, so that nobody trains on garments that were sewn by the old rule and kept on disk.
-VERSION = 1
+VERSION = 2
 NO_SHOULDERS = ("spaghetti", "strapless")
-OVER = 4  # outlines are drawn at so many times the size
+SOFT = 1.6  # pixels over which an edge fades
 
 
 def sleeve_lengths(values: tuple[str, ...]) -> Tensor:
@@ -30,13 +34,22 @@ def sleeve_lengths(values: tuple[str, ...]) -> Tensor:
     return torch.tensor([(SLEEVE_LENGTH | bare).get(v, float("nan")) for v in values])
 
 
-def sew(image: np.ndarray, mask: np.ndarray, has_sleeves: bool, sleeve: str) -> tuple[np.ndarray, np.ndarray] | None:
+def sew(
+    image: np.ndarray,
+    mask: np.ndarray,
+    has_sleeves: bool,
+    sleeve: str,
+    real: Sequence[RealSleeve] = (),
+    patterned: bool | None = None,
+) -> tuple[np.ndarray, np.ndarray] | None:
     """The garment with longer sleeves.
 
     Args:
         image: uint8 (S, S, 3), the garment on white; mask: bool (S, S).
         has_sleeves: whether it has sleeves, shorter ones.
         sleeve: a value of ``SLEEVE_LENGTH``.
+        real: one garment's sleeves, whose light, outline and end the new ones take; without any they are plain.
+        patterned: whether the cloth has a pattern all over; measured where not known.
 
     Returns:
         The picture, uint8 (S, S, 3), and its mask, bool (S, S); None where no sleeve can be fitted.
@@ -45,35 +58,32 @@ def sew(image: np.ndarray, mask: np.ndarray, has_sleeves: bool, sleeve: str) -> 
     if fits is None:
         return None
     size, share = image.shape[0], SLEEVE_LENGTH[sleeve]
-    whole = _continued_cloth(image, mask)
+    cloth = Cloth.of(image, mask, fits, patterned)
     picture, covered = image.astype(np.float32), mask.astype(np.float32)
-    for fit in fits:
+    for k, fit in enumerate(fits):
         outside = _beyond_torso(fit, size)
         picture += outside[..., None] * (255 - picture)
         covered = covered * (1 - outside)
         gap = _below_shoulder(fit, mask)
-        picture += gap[..., None] * (whole - picture)
-        outline = fit.arm.sleeve(share)
-        outline[:, 0] = fit.axis + fit.side * outline[:, 0]
-        alpha = _filled(outline, size)
-        at = alpha > 0
-        along, across = _coordinates(fit, share, at)
-        sleeve_cloth = _cloth(whole, fit, along, across) * _tone(along, across, fit.arm, share)[:, None]
-        picture[at] += alpha[at][:, None] * (sleeve_cloth - picture[at])
-        covered = np.maximum(np.maximum(covered, alpha), gap)
+        picture += gap[..., None] * (cloth.whole - picture)
+        outer, inner = fit.sleeve(share, np.linspace(0, END, PLACES))
+        at, along, across = _coordinates(fit, outer, inner, size)
+        length, half = length_of(outer, inner), _half_width(outer, inner, along)
+        light, depth = _plain(along, across, length, half)
+        if real:
+            of_side = real[k % len(real)]
+            light, of_real = of_side.at(along, across)
+            # From the shoulder's straight seam to the outline of the real one.
+            own = np.clip(along / 0.2, 0, 1)
+            depth = (1 - own) * depth + own * of_real * length / of_side.length
+        # A soft seam and soft edges, as photographs have them.
+        alpha = np.clip(depth / SOFT + 0.5, 0, 1) * np.clip(along * length + 0.5, 0, 1)
+        sewn = cloth.at(fit, along * length, across * half) * light[:, None]
+        picture[at] += alpha[:, None] * (sewn - picture[at])
+        sleeve_cover = np.zeros((size, size), np.float32)
+        sleeve_cover[at] = alpha
+        covered = np.maximum(np.maximum(covered, sleeve_cover), gap)
     return np.clip(picture + 0.5, 0, 255).astype(np.uint8), covered > 0.5
-
-
-def _continued_cloth(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The picture with its cloth continued beyond the garment: each pixel outside takes the nearest inside."""
-    inside = cv2.erode(mask.astype(np.uint8), np.ones((5, 5), np.uint8))
-    if not inside.any():
-        return image
-    _, nearest = cv2.distanceTransformWithLabels(1 - inside, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    ys, xs = np.nonzero(inside)
-    colours = np.zeros((nearest.max() + 1, 3), np.uint8)
-    colours[nearest[ys, xs]] = image[ys, xs]
-    return colours[nearest]
 
 
 def _edge(fit: Fit, size: int) -> np.ndarray:
@@ -104,46 +114,41 @@ def _below_shoulder(fit: Fit, mask: np.ndarray) -> np.ndarray:
     return (gap & np.isfinite(outmost)).astype(np.float32)
 
 
-def _filled(outline: np.ndarray, size: int) -> np.ndarray:
-    """Coverage of pixels by a polygon, float32 (S, S) in 0..1."""
-    large = np.zeros((size * OVER, size * OVER), np.uint8)
-    cv2.fillPoly(large, [np.round((outline + 0.5) * OVER).astype(np.int32)], 255)
-    return cv2.resize(large, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+def _coordinates(
+    fit: Fit, outer: np.ndarray, inner: np.ndarray, size: int
+) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray, np.ndarray]:
+    """The pixels around a sleeve, (rows, columns), and their places in it: along it in shares of its length, across it
+    from -1 (outer edge) to 1; (n,) each.
 
-
-def _coordinates(fit: Fit, share: float, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Place of some pixels, bool (S, S), in the sleeve: along it in shares of the arm, across it from -1 (outer edge)
-    to 1; (n,) each."""
-    t = np.linspace(0, share, 40)
-    axis = fit.arm.axis(t)
-    outer, inner = fit.arm.edges(t)
-    ys, xs = np.nonzero(at)
+    Args:
+        outer, inner: its edges at ``PLACES`` even shares of 0..``END`` of its length, (PLACES, 2) each.
+    """
+    t = np.linspace(0, END, PLACES)
+    span = inner - outer
+    hull = np.vstack([outer - 0.3 * span, (inner + 0.3 * span)[::-1]])
+    near = np.zeros((size, size), np.uint8)
+    cv2.fillPoly(near, [np.round(hull * (fit.side, 1) + (fit.axis, 0)).astype(np.int32)], 1)
+    ys, xs = np.nonzero(near)
     places = np.stack([fit.side * (xs - fit.axis), ys.astype(np.float64)], axis=1)
-    nearest = ((places[:, None] - axis[None]) ** 2).sum(2).argmin(1)
-    span = inner[nearest] - outer[nearest]
-    return t[nearest], ((places - outer[nearest]) * span).sum(1) / (span**2).sum(1) * 2 - 1
+    # Each pixel lies on the line from edge to edge at one place of the sleeve: where it passes from before to behind.
+    beside = places[:, None] - outer[None]
+    behind = (beside[..., 1] * span[:, 0] - beside[..., 0] * span[:, 1]) / np.hypot(span[:, 0], span[:, 1])
+    if behind[:, 0].mean() < behind[:, -1].mean():
+        behind = -behind
+    k = np.clip((behind > 0).sum(1), 1, PLACES - 1)
+    n = np.arange(len(places))
+    part = np.clip(behind[n, k - 1] / np.maximum(behind[n, k - 1] - behind[n, k], 1e-6), -1, 1)
+    along = t[k - 1] + part * (t[1] - t[0])
+    across = ((places - outer[k]) * span[k]).sum(1) / (span[k] ** 2).sum(1) * 2 - 1
+    return (ys, xs), along, across
 
 
-def _cloth(whole: np.ndarray, fit: Fit, along: np.ndarray, across: np.ndarray) -> np.ndarray:
-    """Cloth for places in the sleeve from the torso's side, where there is rarely a print: float32 (n, 3)."""
-    armpit = fit.arm.armhole[1, 1]
-    first, length = armpit + 2, max(fit.bottom - 7 - armpit, 8)
-    # Down the side, and up again where the sleeve is longer than that.
-    down = length - np.abs(np.mod(along * fit.arm.length, 2 * length) - length)
-    y = first + down
-    side = np.interp(y, np.arange(len(fit.line)), fit.line)
-    x = fit.axis + fit.side * (0.7 - 0.2 * np.clip(across, -1, 1)) * side
-    return cv2.remap(whole, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR)[0].astype(np.float32)
+def _half_width(outer: np.ndarray, inner: np.ndarray, along: np.ndarray) -> np.ndarray:
+    return np.interp(along, np.linspace(0, END, PLACES), np.hypot(*(inner - outer).T) / 2)
 
 
-def _tone(along: np.ndarray, across: np.ndarray, arm: Arm, share: float) -> np.ndarray:
-    """Light on a sleeve: falls off towards its edges, folds at the elbow, lines at shoulder and cuff; float32 (n,)."""
-    v = np.clip(across, -1.2, 1.2)
-    tone = 1.02 - 0.14 * np.abs(v) ** 3 - 0.05 * (v > 0) * v**2
-    fold = np.sin(2 * np.pi * (along * 5 - 0.35 * v)) * np.exp(-(((along - 0.5) / 0.16) ** 2)) * (0.5 + 0.5 * v)
-    tone = tone - 0.05 * fold
-    pixel = 1 / arm.length
-    tone = tone - 0.16 * np.exp(-((along / (1.4 * pixel)) ** 2))
-    cuff = share - (0.07 if share > 0.6 else 0.035)
-    tone = tone - 0.14 * np.exp(-(((along - cuff) / (0.9 * pixel)) ** 2))
-    return tone.astype(np.float32)
+def _plain(along: np.ndarray, across: np.ndarray, length: float, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Light, and pixels from the outline, positive inside, of a plain sleeve, float32 (n,) each."""
+    depth = np.minimum((1 - np.abs(across)) * half, (1 - along) * length)
+    light = 1.02 - 0.14 * np.abs(np.clip(across, -1.2, 1.2)) ** 3  # falls off towards its edges
+    return light.astype(np.float32), depth.astype(np.float32)

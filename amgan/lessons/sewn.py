@@ -11,12 +11,13 @@ from amgan.lessons.recoloured import give_wanted_shade
 from amgan.lessons.sewn_garments import sew_all
 from amgan.lessons.sleeves import SleeveLesson
 from amgan.pixels import to_float
+from amgan.synth.body import SLEEVE_LENGTH
 
 
 class Sewn(SleeveLesson):
     """Sleeves are sewn on by one rule, and the cloth is recoloured where that is asked for too. There is a way back
-    where sleeves grew: to the sleeves that the photograph shows. Where they were cut off there is none, as of ``Cut``,
-    and where the cloth was recoloured there is none, as of ``Recoloured``."""
+    where sleeves grew, to the sleeves that the photograph shows, and where they were shortened as they lie. Where they
+    were cut off there is none, as of ``Cut``, and where the cloth was recoloured there is none, as of ``Recoloured``."""
 
     def __init__(self, data: LessonData) -> None:
         super().__init__(data)
@@ -31,7 +32,8 @@ class Sewn(SleeveLesson):
 
     def way_back(self, edits: Edits) -> Tensor:
         recoloured = edits.edited[:, [] if self.data.color is None else [self.data.color]].any(1)
-        return ~self.shortens(edits) & ~recoloured
+        below_elbow = self.lengths[edits.wanted[:, self.sleeve or 0]] > SLEEVE_LENGTH["elbow"]
+        return (~self.shortens(edits) | below_elbow) & ~recoloured
 
     def alike_elsewhere(self, edits: Edits) -> Tensor:
         return torch.ones(len(edits.garment), dtype=torch.bool)

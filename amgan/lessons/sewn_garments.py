@@ -7,22 +7,29 @@ from __future__ import annotations
 
 import hashlib
 import random
+import zlib
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from rich.progress import track
 from torch import Tensor
 
 from amgan.cache import Cache, Entry, content_key
 from amgan.data.garments import Garments
-from amgan.lessons.cut import cut_sleeves
+from amgan.lessons.cut import cut_sleeves, shorten
 from amgan.lessons.descriptors import Descriptors
+from amgan.lessons.real_sleeves import RealSleeve, find_sleeves
 from amgan.lessons.references import PARTNERS, assign_partners
 from amgan.lessons.sewing import NO_SHOULDERS, VERSION, sew, sleeve_lengths
 from amgan.pixels import to_chw, to_float, to_hwc, to_uint8
 from amgan.schema import UNKNOWN
 from amgan.synth.body import SLEEVE_LENGTH
+
+DONORS = 6  # a garment takes after one of so many, lest one real sleeve be seen everywhere
+OTHER_KIND = 15.0  # a sleeve of another kind of garment is as bad as one so much lighter or darker, in Lab
+ALL_OVER, PLAIN = ("striped", "checked", "floral", "polka dot"), ("plain", "marl")
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,8 @@ class Task(NamedTuple):
     Attributes:
         has_sleeves: now.
         cut_along: the silhouette, bool (1, S, S), along which its own are cut off first; None where the new are longer.
+        patterned: whether its cloth has a pattern all over; None where labels do not say.
+        real: a real garment's sleeves, which the new ones take after.
     """
 
     image: Tensor
@@ -52,6 +61,8 @@ class Task(NamedTuple):
     has_sleeves: bool
     sleeve: str
     cut_along: Tensor | None
+    patterned: bool | None = None
+    real: tuple[RealSleeve, ...] = ()
 
 
 def sew_all(garments: Garments, attribute: int, descriptors: Descriptors, cache: Cache | None = None) -> SewnGarments:
@@ -91,19 +102,83 @@ def _tasks(garments: Garments, attribute: int, descriptors: Descriptors) -> dict
     # A long sleeve hides the torso's side, and without shoulders there is nowhere to sew one to.
     has_shoulders = torch.tensor([v not in NO_SHOULDERS for v in values])[own.clamp(min=0)]
     grows = (present <= SLEEVE_LENGTH["elbow"]) & has_shoulders
+    patterned, labelled = _patterned(garments), own[own >= 0].unique().tolist()
     tasks = {}
     for v in (lengths > 0).nonzero()[:, 0].tolist():
         longer = (grows & (present < lengths[v])).nonzero()[:, 0].tolist()
-        shorter = ((present > lengths[v]) & (own == v).any()).nonzero()[:, 0]
+        # Along which silhouettes: of garments that have these sleeves, or, in place, of those whose sleeves are short.
+        along = v
+        if in_place(values[v]):
+            along = min((i for i in labelled if SLEEVE_LENGTH["elbow"] >= lengths[i] > 0), default=v)
+        shorter = ((present > lengths[v]) & (own == along).any()).nonzero()[:, 0]
         partners: list[int] = []
         for some in shorter.to(labels.device).split(64):
-            wanted, first = torch.full_like(some, v), torch.eye(1, PARTNERS, device=some.device)
+            wanted, first = torch.full_like(some, along), torch.eye(1, PARTNERS, device=some.device)
             partners += assign_partners(descriptors, labels, some, wanted, first.expand(len(some), -1)).tolist()
         cut_along = dict.fromkeys(longer) | dict(zip(shorter.tolist(), partners, strict=True))
+        donors = Donors.of(garments, own == v, bool(lengths[v] > SLEEVE_LENGTH["elbow"]), descriptors)
         for n, partner in cut_along.items():
             silhouette = None if partner is None else garments.masks[partner]
-            tasks[n, v] = Task(garments.images[n], garments.masks[n], bool(present[n] > 0), values[v], silhouette)
+            has = bool(present[n] > 0)
+            real = donors.for_garment(n)
+            tasks[n, v] = Task(garments.images[n], garments.masks[n], has, values[v], silhouette, patterned[n], real)
     return tasks
+
+
+def _patterned(garments: Garments) -> list[bool | None]:
+    """By garment, whether a label says that its cloth has a pattern all over, or none; None where it does not say."""
+    if "pattern" not in garments.schema.names:
+        return [None] * len(garments)
+    values = garments.schema.values("pattern")
+    says = [True if v in ALL_OVER else False if v in PLAIN else None for v in values]
+    labels = garments.labels[:, garments.schema.index("pattern")].tolist()
+    return [None if v < 0 else says[v] for v in labels]
+
+
+@dataclass(frozen=True)
+class Donors:
+    """Garments with real sleeves of one value.
+
+    Attributes:
+        index: int64 (d,), which garments.
+        sleeves: theirs, one or two each.
+        garments, descriptors: all.
+    """
+
+    index: Tensor
+    sleeves: list[tuple[RealSleeve, ...]]
+    garments: Garments
+    descriptors: Descriptors
+
+    @classmethod
+    def of(cls, garments: Garments, has_value: Tensor, long: bool, descriptors: Descriptors) -> Donors:
+        """Of the garments that have the value, bool (own,), those of plain cloth whose sleeves lie free."""
+        patterned, found = _patterned(garments), {}
+        says = any(p is not None for p in patterned)
+        for n in has_value.nonzero()[:, 0].tolist():
+            if patterned[n] is False or not says:
+                image, mask = to_hwc(garments.images[n]), garments.masks[n, 0].cpu().numpy()
+                if sleeves := find_sleeves(image, mask, long):
+                    found[n] = tuple(sleeves)
+        return cls(torch.tensor(list(found), dtype=torch.int64), list(found.values()), garments, descriptors)
+
+    def for_garment(self, n: int) -> tuple[RealSleeve, ...]:
+        """One of those most like it in lightness and kind, and not the garment itself. Which one its pixels say: the
+        same at every start, in whatever order garments come."""
+        others = self.index[self.index != n]
+        if not len(others):
+            return ()
+        lightness, schema = self.descriptors.colour[:, 0].cpu(), self.garments.schema
+        cost = (lightness[others] - lightness[n]).abs()
+        if "kind" in schema.names:
+            kinds = self.garments.labels[:, schema.index("kind")].cpu()
+            cost = cost + OTHER_KIND * (kinds[others] != kinds[n])
+        nearest = sorted(others[cost.topk(min(DONORS, len(cost)), largest=False).indices].tolist(), key=self._number)
+        chosen = nearest[self._number(n) % len(nearest)]
+        return self.sleeves[self.index.tolist().index(chosen)]
+
+    def _number(self, n: int) -> int:
+        return zlib.crc32(self.garments.images[n].cpu().contiguous().numpy().data)
 
 
 def _sewn(task: Task, cache: Cache) -> tuple[Tensor, Tensor] | None:
@@ -123,15 +198,27 @@ def _key(task: Task) -> str:
     for tensor in (task.image, task.mask, task.cut_along):
         if tensor is not None:
             pixels.update(tensor.cpu().contiguous().numpy().data)
-    size, cuts = task.image.shape[-1], task.cut_along is not None
-    return content_key(VERSION, pixels.hexdigest(), size, cuts, task.has_sleeves, SLEEVE_LENGTH[task.sleeve])
+    for sleeve in task.real:
+        for array in (sleeve.light, sleeve.depth, sleeve.outer, sleeve.inner):
+            pixels.update(np.ascontiguousarray(array).data)
+    size, cuts, length = task.image.shape[-1], task.cut_along is not None, SLEEVE_LENGTH[task.sleeve]
+    return content_key(VERSION, pixels.hexdigest(), size, cuts, task.has_sleeves, length, task.patterned)
 
 
 def sew_one(task: Task) -> tuple[Tensor, Tensor] | None:
     """Picture and mask as ``SewnGarments`` holds them; None where no sleeve can be fitted."""
     image, mask = task.image, task.mask
     if task.cut_along is not None:
-        cut, kept = cut_sleeves(to_float(image[None]), mask[None].float(), task.cut_along[None].float())
+        given = to_float(image[None]), mask[None].float(), task.cut_along[None].float()
+        if in_place(task.sleeve):
+            shortened = shorten(*given, SLEEVE_LENGTH[task.sleeve])
+            return None if shortened is None else (to_uint8(shortened[0])[0], shortened[1][0] > 0.5)
+        cut, kept = cut_sleeves(*given)
         image, mask = to_uint8(cut)[0], kept[0] > 0.5
-    sewn = sew(to_hwc(image), mask[0].cpu().numpy(), task.has_sleeves, task.sleeve)
+    sewn = sew(to_hwc(image), mask[0].cpu().numpy(), task.has_sleeves, task.sleeve, task.real, task.patterned)
     return None if sewn is None else (to_chw(sewn[0]), torch.from_numpy(sewn[1])[None])
+
+
+def in_place(sleeve: str) -> bool:
+    """Whether longer sleeves are shortened to this value where they lie: what is left shows where the rest was."""
+    return SLEEVE_LENGTH[sleeve] > SLEEVE_LENGTH["elbow"]
