@@ -17,14 +17,22 @@ import cv2
 import numpy as np
 import torch
 
+from amgan.lessons.real_sleeves import RealSleeve, find_sleeves
 from amgan.lessons.sewing import VERSION
 from amgan.lessons.sewn_garments import Task, sew_one
+from amgan.pixels import to_hwc
 
 FILE = Path(__file__).parent / "data" / "golden_sewn.json"
 SIZE, BLOCK = 96, 8
 TOLERANCE = 0.05  # levels, in the mean of a block: last bits differ between processors, and round a pixel up or down
 LENGTHS = {"sleeveless": 0.0, "short": 0.35, "long": 1.0}
-CASES = {"grown": ("short", "long"), "begun": ("sleeveless", "short"), "cut": ("long", "short")}  # present, wanted
+CASES = {  # present, wanted
+    "grown": ("short", "long"),
+    "begun": ("sleeveless", "short"),
+    "cut": ("long", "short"),
+    "like a real one": ("short", "long"),
+    "in place": ("long", "3/4"),
+}
 
 
 def shirt(sleeve: str, cloth: tuple[int, int, int]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -40,12 +48,19 @@ def shirt(sleeve: str, cloth: tuple[int, int, int]) -> tuple[torch.Tensor, torch
     return torch.from_numpy(image).permute(2, 0, 1).contiguous(), torch.from_numpy(mask > 0)[None]
 
 
+def real_sleeves() -> tuple[RealSleeve, ...]:
+    """Of a long-sleeved shirt."""
+    image, mask = shirt("long", (90, 120, 60))
+    return tuple(find_sleeves(to_hwc(image), mask[0].numpy(), long=True))
+
+
 def block_means() -> dict[str, list[list[float]]]:
     """Each case sewn: means of its garment on white over all colours and 8 x 8 pixels."""
     out = {}
     for name, (present, wanted) in CASES.items():
-        cut_along = shirt(wanted, (0, 0, 0))[1] if name == "cut" else None
-        made = sew_one(Task(*shirt(present, (190, 40, 60)), LENGTHS[present] > 0, wanted, cut_along))
+        cut_along = shirt("short", (0, 0, 0))[1] if present == "long" else None
+        real = real_sleeves() if "real" in name else ()
+        made = sew_one(Task(*shirt(present, (190, 40, 60)), LENGTHS[present] > 0, wanted, cut_along, None, real))
         assert made is not None
         picture = torch.where(made[1], made[0], 255).numpy().mean(0)
         blocks = picture.reshape(SIZE // BLOCK, BLOCK, SIZE // BLOCK, BLOCK).mean((1, 3))

@@ -10,7 +10,7 @@ import torch
 import amgan.lessons.sewn_garments as module
 from amgan.cache import Cache
 from amgan.data.garments import Garments
-from amgan.lessons import armholes, cut, sewing
+from amgan.lessons import armholes, cloth, cut, real_sleeves, sewing
 from amgan.lessons.descriptors import Descriptors
 from amgan.lessons.sewing import VERSION
 from amgan.lessons.sewn_garments import Task, sew_all
@@ -72,18 +72,20 @@ def test_what_changed_is_sewn_again_and_nothing_else(garments, tasks_sewn, tmp_p
     assert again(replace(garments, images=images)) == 2
     masks = garments.masks.clone()
     masks[4, 0, 60, 40] = False
-    assert again(replace(garments, masks=masks)) == 1
-    # Both short shirts have another outline: their own sleeves are sewn anew, and those that are cut along them.
+    # Its own, and the two that take after its sleeves.
+    assert again(replace(garments, masks=masks)) == 3
+    # Both short shirts have another outline: their own sleeves are sewn anew, those that are cut along them, and those
+    # that take after them.
     masks = garments.masks.clone()
     masks[2:4, 0, 80:] = False
-    assert again(replace(garments, masks=masks)) == 4
+    assert again(replace(garments, masks=masks)) == 6
     order = torch.tensor([6, 5, 4, 3, 2, 1, 0])
     turned = {n: getattr(garments, n)[order] for n in ("images", "masks", "labels")}
     assert again(replace(garments, **turned)) == 0
-    # As if it were sleeveless.
+    # As if it were sleeveless: its own, and that which took after its sleeves.
     labels = garments.labels.clone()
     labels[2, 0] = 0
-    assert again(replace(garments, labels=labels)) == 2
+    assert again(replace(garments, labels=labels)) == 3
     monkeypatch.setattr(module, "VERSION", VERSION + 1)
     assert again(garments) == 9
 
@@ -132,9 +134,13 @@ def test_sleeves_are_sewn_as_ever_or_the_version_says_otherwise(golden):
 @pytest.mark.parametrize(
     ("where", "name", "value", "expected"),
     [
-        (sewing, "OVER", 3, ["grown", "begun", "cut"]),
-        (armholes, "BARE_ANGLE", (31.0, 20.0), ["begun", "cut"]),
-        (cut, "SLEEVE_BAND", 0.22, ["cut"]),
+        (sewing, "SOFT", 2.0, ["grown", "begun", "cut", "like a real one"]),
+        (armholes, "BARE_ANGLE", (31.0, 20.0), ["grown", "like a real one"]),
+        (armholes, "SHORT_HEM", ((0.2, 0.1), (0.1, 0.0)), ["begun", "cut"]),
+        (real_sleeves, "END", 1.2, ["grown", "begun", "cut", "like a real one"]),
+        (cloth, "GRAIN", 0.9, ["grown", "begun", "cut", "like a real one"]),
+        (cut, "SLEEVE_BAND", 0.3, ["cut", "in place"]),
+        (cut, "HEM", 0.3, ["in place"]),
     ],
 )
 def test_the_golden_sleeves_notice_a_change(golden, monkeypatch, where, name, value, expected):

@@ -45,7 +45,8 @@ class RealSleeve:
         outer, inner = (np.stack([np.interp(place, k, e[:, i]) for i in (0, 1)], 1) for e in (self.outer, self.inner))
         xy = (outer + (inner - outer) * ((across + 1) / 2)[:, None]).astype(np.float32)
         light, depth = (
-            cv2.remap(m, xy[None, :, 0], xy[None, :, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0] for m in (self.light, self.depth)
+            cv2.remap(m, xy[None, :, 0], xy[None, :, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
+            for m in (self.light, self.depth)
         )
         # Beside the armhole it is the shoulder's light, and the seam's.
         return 1 + (light - 1) * np.clip(along / 0.12, 0, 1), depth
@@ -119,7 +120,7 @@ def _long_armholes(mask: np.ndarray) -> list[Found]:
     found = []
     for side in (1, -1):
         # Outwards from the axis: where the torso ends, and whether more comes after that.
-        start = int(round(axis))
+        start = round(axis)
         ray = mask[:, start:] if side > 0 else mask[:, start::-1]
         inside = np.cumprod(ray, 1).sum(1)  # width of the torso's half in each row
         further = (ray & (np.cumsum(~ray, 1) > 0)).sum(1) >= 3
@@ -150,9 +151,7 @@ def _long_armholes(mask: np.ndarray) -> list[Found]:
     return found
 
 
-def _follow(
-    region: np.ndarray, armhole: np.ndarray, height: float
-) -> tuple[np.ndarray, np.ndarray] | None:
+def _follow(region: np.ndarray, armhole: np.ndarray, height: float) -> tuple[np.ndarray, np.ndarray] | None:
     """Walk down the middle of a long sleeve, from the armhole to where it ends.
 
     Returns:

@@ -15,9 +15,9 @@ from amgan.synth.body import SLEEVE_LENGTH
 
 
 class Sewn(SleeveLesson):
-    """Sleeves are sewn on by one rule, and the cloth is recoloured where that is asked for too. There is a way back
-    where sleeves grew, to the sleeves that the photograph shows, and where they were shortened as they lie. Where they
-    were cut off there is none, as of ``Cut``, and where the cloth was recoloured there is none, as of ``Recoloured``."""
+    """Sleeves are sewn on by one rule, and the cloth is recoloured where that is asked too. There is a way back
+    where sleeves grew, to the sleeves that the photograph shows, and where they were shortened as they lie. Where
+    they were cut off there is none, as of ``Cut``, nor where the cloth was recoloured, as of ``Recoloured``."""
 
     def __init__(self, data: LessonData) -> None:
         super().__init__(data)
