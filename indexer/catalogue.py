@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 
 from amgan.data.imagefolder import FIXED, misspelt
-from amgan.data.metadata import Row, find_metadata, metadata_rows, regular_file, require_folder
+from amgan.data.labels import folder_schema, has_schema, read_labels
+from amgan.data.metadata import Row, find_metadata, metadata_rows, require_folder
 from amgan.data.names import item_id, relative_name
 from amgan.errors import PhotoError, UserError
 from amgan.photos.decode import display_name
@@ -62,12 +63,14 @@ class Item:
 
 
 class Catalogue:
-    """A folder with ``metadata.csv``, ``.jsonl`` or ``.parquet``, or a folder of photos at any depth.
+    """A folder with ``metadata.csv``, ``.jsonl`` or ``.parquet``, with or without further labels beside it
+    (``amgan.data.labels``), or a folder of photos at any depth.
 
     Args:
         folder: the catalogue.
         schema: the attributes of the index. Columns of these names, or of an alias, give an item's labels.
-        attributes: an ``attributes.json``: only the columns it names are labels. Default: the folder's, if any.
+        attributes: an ``attributes.json``: only the columns it names are labels. Default: the folder's, if any, with
+            what ``labels.json`` adds.
 
     Attributes:
         unknown_labels: labels that the schema of the index does not have, with how often; they are left out.
@@ -80,8 +83,9 @@ class Catalogue:
         require_folder(folder, "photos, or metadata.csv and photos")
         self.root, self.schema = folder, schema
         self.metadata = find_metadata(folder)
-        attributes = attributes or regular_file(folder / "attributes.json")
-        self._labels = AttributeSchema.load(attributes) if attributes else schema
+        self._labels = schema
+        if attributes or has_schema(folder):
+            self._labels = AttributeSchema.load(attributes) if attributes else folder_schema(folder)
         self._attributes = lru_cache(maxsize=64)(self._find_attributes)  # rows of a file have the same columns
         self._columns: dict[str, None] = {}  # of all rows, in order
         self.unknown_labels: Counter[str] = Counter()
@@ -138,7 +142,13 @@ class Catalogue:
         return path.relative_to(self.root).as_posix()
 
     def _listed(self, metadata: Path) -> Iterator[Item | Refusal]:
+        labels = read_labels(self.root, self._labels, strict=False)
         for row in metadata_rows(metadata):
+            if labels is not None:
+                try:
+                    row = replace(row, cells=labels.joined(row.cells, self._labels))
+                except UserError as error:
+                    raise UserError(f"{row.where}: {error}") from None
             name, mask = row.cells["file_name"], row.cells.get("mask_file_name", "").strip()
             if not name.strip():
                 yield Refusal(row.place, "no-file-name", f"{row.where}: file_name is empty.")

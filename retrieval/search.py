@@ -109,7 +109,7 @@ class Searcher:
         representation.identity.require_same(store.identity, "these weights", "the index")
         representation.schema.require_same(editor.schema, "the index", "the editor")
         self.store, self.representation, self.editor, self.root = store, representation, editor, root
-        self.schema = representation.schema
+        self.schema = editor.schema  # which also says what can be edited
 
     def cut_out(
         self, photo: Image.Image, mask: Image.Image | np.ndarray | None = None, keep_source: bool = False

@@ -124,7 +124,7 @@ def wish(schema: AttributeSchema, predicted: Edit) -> Edit:
     return {
         name: first if predicted[name] != first else second
         for name, (first, second) in WISHES.items()
-        if name in schema.names
+        if name in schema.editable
     }
 
 

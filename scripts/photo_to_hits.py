@@ -40,6 +40,7 @@ def whole_path(
         rows: runtimes, which take turns.
         photos: a folder, or None for drawn garments.
     """
+    from amgan.attributes import asked_of
     from amgan.editing.editor import NetworkEditor
     from amgan.photos.listing import list_photos
 
@@ -48,7 +49,7 @@ def whole_path(
     base = searcher.editor
     times: dict[str, list[dict[str, float]]] = {name: [] for name in rows}
     hits: dict[str, list[set[str]]] = {name: [] for name in rows}
-    values = [{a.name: v} for a in searcher.schema.attributes for v in a.values]
+    values = [{a.name: v} for a in searcher.schema.attributes for v in asked_of(a)]
     try:
         for turn in range(-WARM_UP, searches):
             for name, network in rows.items():

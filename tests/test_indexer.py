@@ -343,6 +343,17 @@ def test_metadata_rows_good_and_bad(tmp_path):
     }
 
 
+def test_labels_beside_the_metadata_are_joined(tmp_path):
+    write_rows(tmp_path, [{"file_name": "a.jpg", "sleeve": "long", "colour": "red"}, {"file_name": "./b.jpg"}])
+    (tmp_path / "labels.csv").write_text("file_name,sleeve,kind\n./a.jpg,short,tee\nb.jpg,3/4,tee\nc.jpg,long,tee\n")
+    catalogue, items, refused = listed(tmp_path)
+    assert {k: v.given for k, v in items.items()} == {"a.jpg": {"sleeve": "short", "color": "red"}, "b.jpg": {}}
+    assert catalogue.unknown_labels == {"sleeve=3/4": 1} and not refused
+    (tmp_path / "labels.csv").write_text("file_name,sleeve,sleeves\na.jpg,short,long\n")
+    with pytest.raises(UserError, match=r"labels\.csv, line 2: The columns 'sleeve' and 'sleeves' both give"):
+        listed(tmp_path)
+
+
 def test_attributes_say_which_columns_are_labels(tmp_path):
     write_rows(tmp_path, [{"file_name": "a.jpg", "sleeve": "long", "color": "red"}], {"color": ["red", "blue"]})
     assert listed(tmp_path)[1]["a.jpg"].given == {"color": "red"}

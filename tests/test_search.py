@@ -47,6 +47,16 @@ def photo(made: Path, name: str = "short red & 96") -> Image.Image:
     return read_image(made / "catalogue" / "images" / f"{name}.png")
 
 
+def test_what_the_editor_cannot_edit_is_known_and_filtered(shop: Searcher, made: Path) -> None:
+    editor = NoEdit(SCHEMA.editing(["color"]), shop.editor.image_size)
+    partly = Searcher(shop.store, shop.representation, editor, shop.root)
+    with pytest.raises(UserError, match=r"The sleeve is known of a garment.* What can be set: color\."):
+        partly.find_similar(photo(made), {"sleeve": "long"})
+    found = partly.find_similar(photo(made), {"color": "blue"}, filter={"sleeve": ["short"]})
+    assert set(found.predicted) == {"sleeve", "color"}
+    assert all(h.predicted["sleeve"] == "short" for h in found.hits)
+
+
 class OtherGarment:
     """An editor that answers every edit with one given picture: what a perfect edit would be."""
 

@@ -102,6 +102,26 @@ def test_a_garment_can_be_named_by_the_address(root: Path) -> None:
     assert "long blue &amp; 96.png" in shown or shown.count("alt=") > 10
 
 
+def test_what_is_only_known_is_shown_and_filtered_but_not_set(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def partly(weights: str, *args: object, **kwargs: object) -> NetworkEditor:
+        editor = load_editor(weights)
+        editor.schema = editor.schema.editing(["color"])
+        return editor
+
+    for place in ("retrieval.catalogue", "ui.resources"):
+        monkeypatch.setattr(f"{place}.load_editor", partly)
+    app = page(root)
+    assert healthy(app)
+    assert "Then change its colour, and see" in "".join(m.value for m in app.markdown)
+    assert app.selectbox(key="browse-sleeve")
+    app = page(root, "short red & 96")
+    assert healthy(app)
+    assert {g.key for g in app.button_group} == {"set-color"}
+    assert app.selectbox(key="filter-sleeve")
+    pill(app, "set-color", "blue")
+    assert healthy(app) and "Colour where" not in [g.label for g in app.button_group]
+
+
 def test_colour_edits_can_be_kept_to_a_part(root: Path) -> None:
     app = page(root, "short red & 96")
     assert "Colour where" not in [g.label for g in app.button_group]

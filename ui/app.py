@@ -7,6 +7,7 @@ import sys
 
 import streamlit as st
 
+from amgan.attributes import asked_of
 from amgan.errors import UserError
 from ui import choosing, resources, studio, style
 from ui.settings import read_settings
@@ -31,13 +32,13 @@ def main() -> None:
 def page() -> None:
     searcher = resources.searcher(read_settings(sys.argv[1:]))
     schema = searcher.schema
-    style.apply(studio.choices(schema.attributes[schema.index("color")]) if "color" in schema.names else [])
+    style.apply(asked_of(schema.attributes[schema.index("color")]) if "color" in schema.names else [])
     st.title("Edit a garment, find it", anchor=False)
     query = choosing.chosen(searcher)
     if query is None:
         st.markdown(
             "Choose a garment. Then change its "
-            + " or its ".join(style.label(n).lower() for n in schema.names)
+            + " or its ".join(style.label(n).lower() for n in schema.editable)
             + ", and see what matches."
         )
         choosing.show(searcher)

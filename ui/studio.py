@@ -9,9 +9,9 @@ from pathlib import PurePath
 import streamlit as st
 from PIL import Image
 
-from amgan.attributes import NEVER_ASKED
+from amgan.attributes import asked_of
 from amgan.editing.editor import REGIONS, Region
-from amgan.schema import Attribute, Edit
+from amgan.schema import Edit
 from retrieval.query import DEFAULT_WEIGHTS, QueryWeights
 from retrieval.search import Searcher, SearchResult
 from ui import cards, resources, style
@@ -29,11 +29,6 @@ class Wishes:
     k: int = 10
     filter: dict[str, list[str]] = field(default_factory=dict)
     weights: QueryWeights = DEFAULT_WEIGHTS
-
-
-def choices(attribute: Attribute) -> list[str]:
-    """The values that can be asked for."""
-    return [v for v in attribute.values if v not in NEVER_ASKED]
 
 
 def show(searcher: Searcher, query: Query) -> None:
@@ -61,11 +56,11 @@ def _controls(searcher: Searcher) -> Wishes:
     st.button("Choose another garment", icon=":material/arrow_back:", on_click=choose_another, width="stretch")
     st.subheader("What should change?")
     edit: Edit = {}
-    for attribute in searcher.schema.attributes:
+    for attribute in (a for a in searcher.schema.attributes if a.editable):
         with st.container(key=f"pick-{attribute.name}"):
             value = st.pills(
                 style.label(attribute.name),
-                [KEEP, *choices(attribute)],
+                [KEEP, *asked_of(attribute)],
                 default=KEEP,
                 required=True,
                 key=f"set-{attribute.name}",
@@ -73,7 +68,7 @@ def _controls(searcher: Searcher) -> Wishes:
         if value and value != KEEP:
             edit[attribute.name] = value
     only_on: Region | None = None
-    if "color" in edit and "sleeve" not in edit and "sleeve" in searcher.schema.names:
+    if "color" in edit and "sleeve" not in edit and "sleeve" in searcher.schema.editable:
         where = st.segmented_control(
             "Colour where", [EVERYWHERE, *REGIONS], default=EVERYWHERE, required=True, key="only-on"
         )

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from amgan.data.labels import LABELS, Labels, folder_schema, read_labels
-from amgan.data.metadata import find_metadata, find_table, metadata_rows, regular_file, require_folder
+from amgan.data.labels import Labels, folder_schema, has_schema, read_labels
+from amgan.data.metadata import find_metadata, metadata_rows, require_folder
 from amgan.data.names import item_id, relative_name
 from amgan.errors import UserError
 from amgan.schema import AttributeSchema
@@ -119,8 +119,7 @@ def read_within(folder: str | Path, schema: AttributeSchema, whose: str) -> Imag
     """Read a labelled folder as weights of any schema know it: by its own schema, where it has one, and then
     ``ImageFolder.within`` theirs. Raises UserError as both do."""
     root = Path(folder)
-    own = regular_file(root / "attributes.json") or find_table(root, LABELS)
-    return read_imagefolder(root).within(schema, whose) if own else read_imagefolder(root, schema)
+    return read_imagefolder(root).within(schema, whose) if has_schema(root) else read_imagefolder(root, schema)
 
 
 def _lost(old: AttributeSchema, new: AttributeSchema, before: np.ndarray, after: np.ndarray) -> str:

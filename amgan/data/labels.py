@@ -13,7 +13,7 @@ from pathlib import Path
 
 from amgan.data.metadata import find_table, metadata_rows, regular_file
 from amgan.data.names import relative_name
-from amgan.errors import UserError
+from amgan.errors import PhotoError, UserError
 from amgan.schema import AttributeSchema
 
 LABELS = "labels"  # the name of the file, without its ending
@@ -24,7 +24,7 @@ class Labels:
     """What a labels file holds.
 
     Attributes:
-        cells: its cells by ``file_name``, without that one; checked against the schema.
+        cells: its cells by ``file_name``, without that one.
         columns: their names, in order.
     """
 
@@ -34,7 +34,10 @@ class Labels:
 
     def joined(self, cells: dict[str, str], schema: AttributeSchema) -> dict[str, str]:
         """A row of the metadata with what this file says of it instead: of an attribute by whatever name."""
-        over = self.cells.get(relative_name(cells["file_name"]))
+        try:
+            over = self.cells.get(relative_name(cells["file_name"]))
+        except PhotoError:  # no file can be of that name, which is for the reader of the metadata to say
+            over = None
         if over is None:
             return cells
         given = set(schema.columns(over).values())
@@ -65,6 +68,12 @@ class Labels:
         )
 
 
+def has_schema(root: Path) -> bool:
+    """Whether a folder says itself which columns are attributes, see ``folder_schema``."""
+    more = find_table(root, LABELS) and regular_file(root / f"{LABELS}.json")
+    return bool(regular_file(root / "attributes.json") or more)
+
+
 def folder_schema(root: Path) -> AttributeSchema:
     """The schema of a labelled folder: ``attributes.json``, with what ``labels.json`` adds where there are labels.
     Raises UserError."""
@@ -81,8 +90,12 @@ def folder_schema(root: Path) -> AttributeSchema:
         raise UserError(f"{path} with {more}: {error}") from None
 
 
-def read_labels(root: Path, schema: AttributeSchema) -> Labels | None:
+def read_labels(root: Path, schema: AttributeSchema, strict: bool = True) -> Labels | None:
     """The labels beside the metadata of a folder, None where there are none.
+
+    Args:
+        schema: whose attributes the columns give.
+        strict: refuse values that it does not have.
 
     Raises:
         UserError: a picture is listed twice, or a cell is wrong, with the line.
@@ -100,7 +113,7 @@ def read_labels(root: Path, schema: AttributeSchema) -> Labels | None:
             if name in found:
                 raise UserError(f"{name!r} is listed twice.")
             cells = {k: v for k, v in row.cells.items() if k != "file_name"}
-            schema.encode(cells)  # what is wrong is said with this file's line
+            (schema.encode if strict else schema.columns)(cells)  # what is wrong is said with this file's line
         except UserError as error:
             raise UserError(f"{row.where}: {error}") from None
         found[name] = cells

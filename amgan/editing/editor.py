@@ -156,8 +156,8 @@ class NetworkEditor:
                 f"these are {images.dtype} {tuple(images.shape)}. cut_out(photo, size={self.image_size}) makes them."
             )
         wanted = check_edits(self.schema, len(images), edits, only_on)
-        if only_on is not None and ("sleeve" not in self.schema.names or BARE not in self.schema.values("sleeve")):
-            raise UserError(f"Editing a region needs weights that know sleeve={BARE}: its mask finds the sleeves.")
+        if only_on is not None and ("sleeve" not in self.schema.editable or BARE not in self.schema.values("sleeve")):
+            raise UserError(f"Editing a region needs weights that can set sleeve={BARE}: its mask finds the sleeves.")
         if not len(images):
             return EditResult(images, torch.zeros(0, 1, *images.shape[2:]), images)
         parts = [

@@ -88,11 +88,13 @@ def _edit_means_of_photos(report: Mapping[str, Any]) -> list[Block]:
         for a, t in edited.items()
     )
     schema = AttributeSchema.from_dict(report["data"]["schema"])
-    never = dict.fromkeys(f" and “{v}”" for a in schema.attributes for v in a.values if v in NEVER_ASKED)
+    never = dict.fromkeys(f" and “{v}”" for a in schema.attributes if a.editable for v in a.values if v in NEVER_ASKED)
+    known = [a.name for a in schema.attributes if not a.editable]
+    never_edited = f" Known and never edited: {', '.join(known)}." if known else ""
     return [
         Text(
-            f"Every value but the current one{''.join(never)} ({counts}). Means are macro-averaged over the wanted "
-            "values."
+            f"Every value but the current one{''.join(never)} ({counts}).{never_edited} Means are macro-averaged over "
+            "the wanted values."
         ),
         Table(headers, rows),
     ]
