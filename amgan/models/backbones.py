@@ -84,7 +84,8 @@ class TimmBackbone(nn.Module):
         except (NotImplementedError, TypeError):  # what cannot be dilated
             body = timm_network(name, pretrained, **options)
         self.body = body
-        mean, std = (torch.tensor(body.default_cfg[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
+        statistics: Any = body.default_cfg
+        mean, std = (torch.tensor(statistics[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
         if name in PACKAGES:
             mean, std = torch.full_like(mean, 0.5), torch.full_like(std, 0.5)
         self.register_buffer("mean", mean, persistent=False)
