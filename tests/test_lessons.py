@@ -20,7 +20,7 @@ from amgan.lessons.recoloured import Recoloured
 from amgan.lessons.sewn import Sewn
 from amgan.lessons.true_edits import DyedTrueEdit, TrueEdit
 from amgan.lessons.unpaired import Unpaired
-from amgan.models.interface import BatchCounts
+from amgan.models.interface import BatchCounts, EditBatch
 from amgan.models.training_config import LessonsConfig
 from amgan.pixels import to_float
 from amgan.schema import AttributeSchema
@@ -71,7 +71,15 @@ def with_truths(photos) -> Garments:
 
 def maker(garments: Garments, batch: int = 128, own: int | None = None, **settings: float) -> BatchMaker:
     features = F.normalize(torch.randn(len(garments), 4, generator=torch.Generator().manual_seed(1)), dim=1)
-    return BatchMaker(garments, features, balance_weights(garments.labels), LessonsConfig(**settings), batch, own)
+    weights = balance_weights(garments.labels)
+    return BatchMaker(garments, features, weights, LessonsConfig(**settings), batch, own, real=True)
+
+
+def tensors_of(batch: EditBatch) -> dict[str, torch.Tensor]:
+    """All but the counts."""
+    assert batch.real is not None
+    named = batch._asdict() | {f"real.{name}": tensor for name, tensor in batch.real._asdict().items()}
+    return {name: tensor for name, tensor in named.items() if name not in ("counts", "real")}
 
 
 class Drawn:
@@ -283,16 +291,14 @@ def test_a_batch_is_its_seed_s_and_its_parts_are_those_of_the_whole(with_truths)
     """Several devices draw a part each."""
     made = maker(with_truths, 32, pairs=0.7, several=0.4)
     whole, again = (made.draw(torch.Generator().manual_seed(6)) for _ in range(2))
-    for name, rows in whole._asdict().items():
-        assert rows == again.counts if name == "counts" else torch.equal(rows, getattr(again, name)), name
+    tensors = tensors_of(whole)
+    assert whole.counts == again.counts and all(torch.equal(t, tensors_of(again)[n]) for n, t in tensors.items())
     assert whole.counts == (64, int(whole.edited.sum()), int(whole.aligned.sum()), int(whole.recoloured.sum()))
     for first in range(2):
         part = made.draw(torch.Generator().manual_seed(6), slice(first, None, 2))
         assert part.counts == tuple(n / 2 for n in whole.counts)
-        for name, rows in part._asdict().items():
-            if name == "counts":
-                continue
-            expected = getattr(whole, name)
+        for name, rows in tensors_of(part).items():
+            expected = tensors[name]
             if name in ("guessed_rows", "cycle_rows"):
                 expected = expected[expected % 2 == first] // 2
             else:
@@ -309,3 +315,20 @@ def test_drawn_edits_change_known_attributes_to_other_values_never_to_multi():
     assert edited[:3].any() and not edited[3::4].any()
     assert set(wanted[edited[:, SLEEVE], SLEEVE].tolist()) == {0, 1, 2}
     assert edited.all(1).any()
+
+
+def test_critics_are_brought_true_edits_and_else_real_garments_with_the_wanted_values(with_truths):
+    drawn = Drawn(maker(with_truths, pairs=0.8, several=0.3))
+    b, edits = drawn.batch, drawn.edits
+    assert b.real is not None
+    genuine = drawn.plan.backward | drawn.rows(TrueEdit) | drawn.rows(Identity)
+    assert same(b.real.pictures, b.reference)[genuine].all() and torch.equal(b.real.labels[genuine], b.wanted[genuine])
+    others = ~genuine
+    assert drawn.rows(Recoloured)[others].any() and drawn.rows(Unpaired)[others].any()
+    garments = drawn.maker.data.garments
+    photos = to_float(garments.images)
+    for i in others.nonzero()[:, 0].tolist():
+        found = ((photos - b.real.pictures[i]).abs().amax((1, 2, 3)) < 1e-4).nonzero()[:, 0]
+        assert any(torch.equal(garments.labels[f], b.real.labels[i]) for f in found), "a garment with its own labels"
+        assert torch.equal(b.real.labels[i][edits.edited[i]], b.wanted[i][edits.edited[i]])
+        assert int(edits.garment[i]) not in found or len(found) > 1

@@ -26,8 +26,8 @@ from amgan.lessons.recoloured import Recoloured
 from amgan.lessons.references import NEAREST, PARTNERS
 from amgan.lessons.sewn import Sewn
 from amgan.lessons.true_edits import DyedTrueEdit, TrueEdit
-from amgan.lessons.unpaired import Unpaired
-from amgan.models.interface import BatchCounts, EditBatch
+from amgan.lessons.unpaired import Unpaired, nearest_references
+from amgan.models.interface import BatchCounts, EditBatch, RealGarments
 from amgan.models.training_config import LessonsConfig
 from amgan.pixels import to_float
 
@@ -45,6 +45,7 @@ class BatchMaker:
         batch: B.
         own: only the first so many garments serve as references and have their sleeves sewn; all when not given.
         code: how many normal numbers each row brings.
+        real: whether to bring ``RealGarments``.
         channels_last: memory layout of the pictures.
 
     Attributes:
@@ -60,11 +61,12 @@ class BatchMaker:
         batch: int,
         own: int | None = None,
         code: int = 0,
+        real: bool = False,
         channels_last: bool = False,
     ) -> None:
         self.data = LessonData(garments, Descriptors.of(garments, features, own), lessons)
         self.lessons = [lesson(self.data) for lesson in (LESSONS if lessons.pairs > 0 else LESSONS[:1])]
-        self.weights, self.batch, self.code = weights, batch, code
+        self.weights, self.batch, self.code, self.real = weights, batch, code, real
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
 
     def draw(self, generator: torch.Generator, part: slice = slice(None)) -> EditBatch:
@@ -89,6 +91,7 @@ class BatchMaker:
             mix=torch.rand(b, generator=generator),
             noise=torch.randn(b, self.code, generator=generator),
             neighbours=torch.rand(b, NEAREST + schema.n_attributes * PARTNERS, generator=generator),
+            jitter=torch.rand(b, 3, generator=generator) * 2 - 1,
         )
 
     def assign(self, edits: Edits, generator: torch.Generator) -> Edits:
@@ -116,13 +119,14 @@ class BatchMaker:
         backward = to_device(plan.backward)[:, None, None, None]
         changes = torch.tensor([lesson.changes for lesson in self.lessons])[edits.lesson]
         difference = self._each(edits, [lesson.alike_elsewhere for lesson in self.lessons])
+        reference = torch.where(backward, photos, others)
         return EditBatch(
             photos=photos,
             labels=to_device(edits.labels),
             source=torch.where(backward, others, photos),
             wanted=to_device(plan.wanted),
             edited=to_device(edits.edited),
-            reference=torch.where(backward, photos, others),
+            reference=reference,
             source_mask=torch.where(backward, other_masks, masks),
             reference_mask=torch.where(backward, masks, other_masks),
             aligned=to_device((edits.lesson != UNPAIRED).float()),
@@ -134,6 +138,7 @@ class BatchMaker:
             mix=to_device(plan.mix),
             noise=to_device(plan.noise),
             counts=counts,
+            real=self._real(plan, reference) if self.real else None,
         )
 
     def _draw_edits(self, generator: torch.Generator) -> Edits:
@@ -156,6 +161,20 @@ class BatchMaker:
                 made, made_masks = lesson.make(plan.rows(rows), photos[there], masks[there])
                 others, other_masks = others.index_copy(0, there, made), other_masks.index_copy(0, there, made_masks)
         return others, other_masks
+
+    def _real(self, plan: BatchPlan, reference: Tensor) -> RealGarments:
+        """The references, where they are the true edits; elsewhere garments that have the wanted values."""
+        edits, to_device, garments = plan.edits, self.data.to_device, self.data.garments
+        genuine = torch.tensor([lesson.genuine for lesson in self.lessons])[edits.lesson] | plan.backward
+        pictures, labels = reference, to_device(plan.wanted)
+        if not genuine.all():
+            rows = (~genuine).nonzero()[:, 0]
+            there, others = to_device(rows), plan.rows(rows)
+            found = nearest_references(self.data, others)
+            photos = warp(to_float(garments.images[found]), to_device(others.theta))
+            pictures = pictures.index_copy(0, there, photos.contiguous(memory_format=self.layout))
+            labels = labels.index_copy(0, there, garments.labels[found])
+        return RealGarments(pictures, labels, to_device(plan.jitter))
 
     def _each(self, edits: Edits, questions: Sequence[Callable[[Edits], Tensor]]) -> Tensor:
         """Bool (B,): to each row the answer of its own lesson."""

@@ -18,6 +18,7 @@ class Identity(Lesson):
     """The photograph is its own result. The attribute is that of the lesson from which the row is taken."""
 
     changes: ClassVar[bool] = False
+    genuine: ClassVar[bool] = True
 
     def serves(self, edits: Edits, generator: torch.Generator) -> Tensor:
         return (edits.lesson != UNPAIRED) & (edits.chance.identity < SHARE)

@@ -74,9 +74,11 @@ class Lesson:
 
     Attributes:
         changes: its edits change something.
+        genuine: the picture it makes is the garment's true edit, not one made by rule.
     """
 
     changes: ClassVar[bool] = True
+    genuine: ClassVar[bool] = False
 
     def __init__(self, data: LessonData) -> None:
         self.data = data

@@ -82,6 +82,7 @@ class BatchPlan:
         mix: float32 (B,), uniform in [0, 1), for the gradient penalty and the choice of the rows that use their code.
         noise: float32 (B, code), normal, for the code.
         neighbours: float32 (B, NEAREST + M PARTNERS), uniform in [0, 1), for the choice of references and partners.
+        jitter: float32 (B, 3), uniform in [-1, 1), see ``RealGarments``.
     """
 
     edits: Edits
@@ -91,6 +92,7 @@ class BatchPlan:
     mix: Tensor
     noise: Tensor
     neighbours: Tensor
+    jitter: Tensor
 
     def __len__(self) -> int:
         return len(self.backward)

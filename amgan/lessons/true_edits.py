@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,8 @@ from amgan.pixels import to_float
 
 class TrueEdit(Lesson):
     """One of the garment's true edits, whichever edit was drawn. Both pictures are real: there is a way back."""
+
+    genuine: ClassVar[bool] = True
 
     def __init__(self, data: LessonData) -> None:
         super().__init__(data)
@@ -65,6 +68,8 @@ class TrueEdit(Lesson):
 class DyedTrueEdit(TrueEdit):
     """A true edit of another attribute, and the colour of another garment on top: true edits change one attribute each,
     and several at once have to be learnt too."""
+
+    genuine: ClassVar[bool] = False
 
     def __init__(self, data: LessonData) -> None:
         super().__init__(data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from amgan.lessons.lesson import Lesson
+from amgan.lessons.lesson import Lesson, LessonData
 from amgan.lessons.plan import BatchPlan, Edits
 from amgan.lessons.references import assign_references
 from amgan.pixels import to_float
@@ -21,8 +21,13 @@ class Unpaired(Lesson):
         return edits.edited.any(1)
 
     def make(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-        garments, to_device = self.data.garments, self.data.to_device
-        garment, wanted, edited = (to_device(t) for t in (plan.edits.garment, plan.edits.wanted, plan.edits.edited))
-        chance = to_device(plan.neighbours)
-        found = assign_references(self.data.descriptors, garments.labels, garment, wanted, edited, chance)
+        garments, found = self.data.garments, nearest_references(self.data, plan)
         return to_float(garments.images[found]), garments.masks[found].float()
+
+
+def nearest_references(data: LessonData, plan: BatchPlan) -> Tensor:
+    """For each row a garment with the wanted values, int64 (B,), see ``assign_references``."""
+    edits, to_device = plan.edits, data.to_device
+    garment, wanted, edited = (to_device(t) for t in (edits.garment, edits.wanted, edits.edited))
+    chance = to_device(plan.neighbours)
+    return assign_references(data.descriptors, data.garments.labels, garment, wanted, edited, chance)

@@ -31,6 +31,21 @@ class BatchCounts(NamedTuple):
     recoloured: float
 
 
+class RealGarments(NamedTuple):
+    """For each edit a real garment that shows what is wanted: what critics compare edits with.
+
+    Attributes:
+        pictures: float (B, 3, S, S): the true edit where there is one, else a photograph with the wanted values.
+        labels: theirs, int64 (B, M).
+        jitter: float32 (B, 3), uniform in [-1, 1): how real and edited pictures are moved alike before a critic sees
+            them, across, down, and in size.
+    """
+
+    pictures: Tensor
+    labels: Tensor
+    jitter: Tensor
+
+
 class EditBatch(NamedTuple):
     """B edits, augmented.
 
@@ -51,6 +66,7 @@ class EditBatch(NamedTuple):
         mix: float32 (B,), uniform in [0, 1), for the gradient penalty and the choice of the rows that use their code.
         noise: float32 (B, code), normal.
         counts: see ``BatchCounts``.
+        real: see ``RealGarments``; None where the method does not ask for them.
     """
 
     photos: Tensor
@@ -70,6 +86,7 @@ class EditBatch(NamedTuple):
     mix: Tensor
     noise: Tensor
     counts: BatchCounts
+    real: RealGarments | None = None
 
 
 class Generated(NamedTuple):
@@ -111,8 +128,8 @@ class Method(Protocol):
     GPUs are the trainer's.
 
     A method is made from schema, configuration (of the type ``Config``), the frozen teacher, and the device. The
-    configuration has at least ``image_size``, ``lessons``, ``optimisation`` and ``code_size``: how many normal numbers
-    each row of a batch brings.
+    configuration has at least ``image_size``, ``lessons``, ``optimisation``, ``code_size``, how many normal numbers
+    each row of a batch brings, and ``wants_real``, whether batches bring ``RealGarments``.
 
     Attributes:
         name: under which it is registered, see methods.py.

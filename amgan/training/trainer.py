@@ -234,4 +234,6 @@ def make_batches(
         garments = garments.joined(extra)
     garments = garments.to(device)
     features = teacher.embed(garments.images).to(device)
-    return BatchMaker(garments, features, weights, lessons, o.batch, own, config.code_size, o.channels_last)
+    return BatchMaker(
+        garments, features, weights, lessons, o.batch, own, config.code_size, config.wants_real, o.channels_last
+    )

@@ -25,9 +25,11 @@ class GeneratorConfig:
 
 @dataclass(frozen=True)
 class CriticsConfig:
-    """``pixels``: the paper's D_I and D_C. ``features``: one critic of the teacher's feature maps, hinge loss."""
+    """``pixels``: the paper's D_I and D_C. ``features``: one critic of the teacher's feature maps. ``eye``: critics of
+    the maps of a network trained on ImageNet, one of the whole picture and one of the crop around the edit. The last
+    two have a hinge loss."""
 
-    critics: Literal["pixels", "features"] = "pixels"
+    critics: Literal["pixels", "features", "eye"] = "pixels"
     critic_channels: int = setting(64, low=1)
     critic_cap: int = setting(512, low=1)  # widest layer; the original's 2,048 make 45 M weights
     critic_layers: int = setting(6, low=3)  # of D_I; D_C has two fewer
@@ -35,6 +37,11 @@ class CriticsConfig:
     critic_steps: int = setting(5, low=1)  # per generator step
     gp: float = setting(10.0, low=0)  # lambda_gp of WGAN-GP; gamma of R1 and R2
     r1_every: int = setting(16, low=1)  # steps; R1 and R2 are taken lazily
+    eye: str = "efficientnet_lite1"  # a network of timm's, trained on ImageNet, of critics and of eye_percep
+    eye_size: int = setting(128, low=32)  # side in pixels at which it sees the whole picture, and the crop
+    crops: bool = True  # D_C beside D_I
+    mixing: bool = True  # of channels and scales, at random (Projected GAN)
+    jitter: float = setting(0.06, low=0, high=0.5)  # how far views are moved, real and edited alike, in shares
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,7 @@ class LossConfig:
     mask_loss: Literal["l1", "bce"] = "l1"  # of alpha against its target
     balanced: bool = False  # lift small attention targets in the attention and pair losses
     pair: float = setting(10.0, low=0)  # pixel loss of aligned pairs
+    eye_percep: float = setting(0.0, low=0)  # distance of the eye's maps from the exact result, where there is one
     detail: float = setting(0.0, low=0)  # detail kept where only the colour is edited
     kl: float = setting(0.005, low=0)  # divergence of the code from its prior
 
@@ -94,6 +102,19 @@ class AmganConfig:
         return self.generator.code
 
     @property
+    def critics_of_eye(self) -> bool:
+        return self.has_critics and self.critics.critics == "eye"
+
+    @property
+    def has_eye(self) -> bool:
+        return self.critics_of_eye or (self.losses.eye_percep > 0 and self.lessons.pairs > 0)
+
+    @property
+    def wants_real(self) -> bool:
+        """Whether batches bring real garments with the wanted values, besides references."""
+        return self.has_eye
+
+    @property
     def critics_of_features(self) -> bool:
         return self.has_critics and self.critics.critics == "features"
 
@@ -109,14 +130,20 @@ class AmganConfig:
             "attention": (not w.att and not w.balanced, "att is 0"),
             "mask_loss": (not w.att, "att is 0"),
             "pair": (not d.pairs, "there are no pairs (pairs is 0)"),
+            "eye_percep": (not d.pairs, "there are no pairs (pairs is 0)"),
             "extra": (not d.extra, "there are no --extra garments"),
             "balanced": (not w.att and not (w.pair and d.pairs), "att and pair are 0"),
             "r1_every": (c.objective == "wgan-gp", "WGAN-GP pays its penalty in every step"),
         }
         of_critics = ("critics", "critic_channels", "critic_steps", "critic_lr")
         of_pixels = ("critic_cap", "critic_layers", "objective", "gp", "r1_every")
-        if c.critics == "features":
-            rules |= dict.fromkeys(of_pixels, (True, "critics=features has a hinge loss of its own"))
+        if c.critics != "pixels":
+            rules |= dict.fromkeys(of_pixels, (True, f"critics={c.critics} has a hinge loss of its own"))
+        if not self.critics_of_eye:
+            rules["mixing"] = (True, "it needs critics=eye")
+        if not self.has_eye:
+            of_eye = ("eye", "eye_size", "crops", "jitter")
+            rules |= dict.fromkeys(of_eye, (True, "nothing looks through the eye (critics=eye, eye_percep)"))
         if not self.has_critics:
             rules |= dict.fromkeys((*of_critics, *of_pixels), (True, "adv and cls are 0, so there are no critics"))
         return {name: why for name, (does_nothing, why) in rules.items() if does_nothing}

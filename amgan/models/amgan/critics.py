@@ -1,10 +1,12 @@
-"""What tells real from edited while AMGAN trains: the paper's two critics of pixels, or one of the teacher's features.
+"""What tells real from edited while AMGAN trains: the paper's two critics of pixels, one of the teacher's features, or
+two of what the eye sees.
 
 Both give the terms of L_D and those of L_G that pass through them; the sums are in losses.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import torch
@@ -20,11 +22,14 @@ from amgan.models.amgan.losses import (
     generator_adversarial,
     wanted_classification,
 )
+from amgan.models.amgan.mixing import MapsCritic
 from amgan.models.classifier import AttributeClassifier, classification_loss
+from amgan.models.eye import Eye
 from amgan.models.interface import EditBatch, Generated, make_condition
 from amgan.models.precision import autocast
 
 Maps = dict[str, Tensor]  # the teacher's, of AttributeClassifier.features
+EyeMaps = Mapping[str, list[Tensor]]  # the eye's, by view, from the shallowest on
 ByCritic = dict[str, Tensor]
 
 
@@ -35,6 +40,7 @@ class EditOutputs(Protocol):
         edited: the generator's.
         edited_features: the teacher's features of the edited pictures.
         real_features: the teacher's features of what the critic of features takes for real.
+        edited_maps, real_maps: what the eye sees of edited pictures and of ``EditBatch.real``.
     """
 
     @property
@@ -43,6 +49,10 @@ class EditOutputs(Protocol):
     def edited_features(self) -> Maps: ...
     @property
     def real_features(self) -> Maps: ...
+    @property
+    def edited_maps(self) -> EyeMaps: ...
+    @property
+    def real_maps(self) -> EyeMaps: ...
 
 
 class Critics(Protocol):
@@ -139,5 +149,51 @@ class FeatureCritics:
         return make_condition(self.schema, labels, labels >= 0)
 
 
-def make_critics(teacher: AttributeClassifier, config: AmganConfig) -> Critics:
+class EyeCritics:
+    """Critics of what a network trained on ImageNet sees, at several depths (Projected GAN, Sauer et al. 2021): D_I of
+    the whole picture, and D_C of the crop around the edit, enlarged. They compare edits with real garments that have
+    the wanted values (``EditBatch.real``), seen in the same place. Classes are the teacher's."""
+
+    def __init__(self, teacher: AttributeClassifier, config: AmganConfig, channels: list[int]) -> None:
+        self.schema, self.config, self.teacher, c = teacher.schema, config, teacher, config.critics
+        views = ("I", "C") if c.crops else ("I",)
+        self.critics = {view: MapsCritic(self.schema, channels, c.critic_channels, c.mixing) for view in views}
+
+    def networks(self) -> dict[str, nn.Module]:
+        return {f"critic_{view.lower()}": critic for view, critic in self.critics.items()}
+
+    def critic_terms(self, batch: EditBatch, outputs: EditOutputs, step: int) -> dict[str, CriticTerms]:
+        assert batch.real is not None
+        terms = {}
+        for view, critic in self.critics.items():
+            with autocast(batch.wanted.device, self.config.optimisation.bf16):
+                reals = critic(outputs.real_maps[view], self._condition(batch.real.labels))
+                fakes = critic([m.detach() for m in outputs.edited_maps[view]], self._condition(batch.wanted))
+            pairs = list(zip(reals, fakes, strict=True))
+            adv = torch.stack([critic_adversarial("hinge", real, fake) for real, fake in pairs]).mean()
+            right = torch.stack([((real > 0).float().mean() + (fake < 0).float().mean()) / 2 for real, fake in pairs])
+            terms[view] = CriticTerms(adv, right=right.mean())
+        return terms
+
+    def generator_terms(self, batch: EditBatch, outputs: EditOutputs) -> tuple[ByCritic, ByCritic]:
+        adv = {}
+        for view, critic in self.critics.items():
+            with autocast(batch.wanted.device, self.config.optimisation.bf16):
+                fakes = critic(outputs.edited_maps[view], self._condition(batch.wanted))
+            adv[view] = torch.stack([generator_adversarial("hinge", fake) for fake in fakes]).mean()
+        if not self.config.losses.cls:
+            return adv, {}
+        classes = self.teacher.head(outputs.edited_features["pooled"].float())
+        cls = wanted_classification(self.schema, classes, batch.wanted, batch.edited, batch.counts.wanted)
+        return adv, {"teacher": cls}
+
+    def _condition(self, labels: Tensor) -> Tensor:
+        """All known labels, (B, N + M)."""
+        return make_condition(self.schema, labels, labels >= 0)
+
+
+def make_critics(teacher: AttributeClassifier, config: AmganConfig, eye: Eye | None) -> Critics:
+    if config.critics_of_eye:
+        assert eye is not None
+        return EyeCritics(teacher, config, eye.channels)
     return FeatureCritics(teacher, config) if config.critics.critics == "features" else PixelCritics(teacher, config)

@@ -84,8 +84,25 @@ def _extent(occupied: Tensor, least: int) -> tuple[Tensor, Tensor]:
     return start, start + wide
 
 
-def crop(images: Tensor, boxes: Tensor) -> Tensor:
-    """The same boxes cut from pictures (B, 3, S, S) and resized to (B, 3, S/2, S/2), differentiable in the pictures."""
+def crop(images: Tensor, boxes: Tensor, side: int | None = None) -> Tensor:
+    """The same boxes cut from pictures (B, 3, S, S) and resized to ``side``, half of S when not given; differentiable
+    in the pictures. What lies outside is white (1)."""
     index = torch.arange(len(boxes), device=boxes.device, dtype=boxes.dtype)[:, None]
-    half = images.shape[-1] // 2
-    return roi_align(images.float(), torch.cat([index, boxes], dim=1), half, sampling_ratio=2, aligned=True)
+    boxes = torch.cat([index, boxes], dim=1)
+    return roi_align(images.float() - 1, boxes, side or images.shape[-1] // 2, sampling_ratio=2, aligned=True) + 1
+
+
+def moved(boxes: Tensor, jitter: Tensor, share: float) -> Tensor:
+    """Boxes (B, 4) shifted and scaled by up to a share of their sides, as ``jitter``, (B, 3) in [-1, 1), says."""
+    low, high = boxes.chunk(2, dim=1)
+    centre, side = (low + high) / 2 + share * jitter[:, :2] * (high - low), (high - low) * (1 + share * jitter[:, 2:])
+    return torch.cat([centre - side / 2, centre + side / 2], dim=1)
+
+
+def squared(boxes: Tensor, margin: float) -> Tensor:
+    """Square boxes around boxes (B, 4), with a margin on each side in shares of the longer one: what is cut out keeps
+    its proportions, and something of what it borders on."""
+    low, high = boxes.chunk(2, dim=1)
+    half = (high - low).amax(1, keepdim=True) * (0.5 + margin)
+    centre = (low + high) / 2
+    return torch.cat([centre - half, centre + half], dim=1)

@@ -7,7 +7,7 @@ is divided by (see ``BatchCounts``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -157,6 +157,24 @@ def perceptual_loss(features: dict[str, Tensor], reference: dict[str, Tensor], m
     return loss
 
 
+def eye_distance(
+    edited: Mapping[str, Sequence[Tensor]], reference: Mapping[str, Sequence[Tensor]], aligned: Tensor, count: float
+) -> Tensor:
+    """How far the eye sees x* from the exact result, over the ``count`` rows that have one (``aligned``, float (B,)):
+    LPIPS (Zhang et al. 2018, equation 1) with every channel weighted alike, averaged over views and depths.
+
+    Args:
+        edited, reference: by view, maps (B, C, h, w) from the shallowest on. The deepest is left out: it says what
+            there is, not how it looks.
+    """
+    terms = []
+    for view, maps in edited.items():
+        for a, b in list(zip(maps, reference[view], strict=True))[:-1]:
+            a, b = F.normalize(a.float(), dim=1), F.normalize(b.float(), dim=1)
+            terms.append((a - b).square().sum(1).mean((1, 2)))  # (B,)
+    return (torch.stack(terms).mean(0) * aligned).sum() / count
+
+
 def pair_loss(image: Tensor, reference: Tensor, aligned: Tensor, count: float, weight: Tensor | None = None) -> Tensor:
     """L_pair = ‖x* − x_ref‖₁ over the ``count`` rows whose reference is the exact result (``aligned``, float (B,))."""
     return (_weighted_mean((image - reference).abs(), weight) * aligned).sum() / count
@@ -195,11 +213,13 @@ def detail_loss(image: Tensor, source: Tensor, mask: Tensor, recoloured: Tensor,
 
 @dataclass(frozen=True)
 class CriticTerms:
-    """What L_D sums of one critic. ``cls`` is None where it has no class head, ``penalty`` in steps without one."""
+    """What L_D sums of one critic. ``cls`` is None where it has no class head, ``penalty`` in steps without one.
+    ``right``, for the journal: how often it takes real for real, and edited for edited, from 0 to 1."""
 
     adv: Tensor
     cls: Tensor | None = None
     penalty: Tensor | None = None  # weighted already, see ``critic_penalty``
+    right: Tensor | None = None
 
 
 def discriminator_loss(w: LossConfig, critics: Mapping[str, CriticTerms]) -> tuple[Tensor, Terms]:
@@ -208,7 +228,7 @@ def discriminator_loss(w: LossConfig, critics: Mapping[str, CriticTerms]) -> tup
     for d, t in critics.items():
         adv, cls, penalty = t.adv, 0.0 if t.cls is None else w.cls * t.cls, 0.0 if t.penalty is None else t.penalty
         total = total.to(adv.device) + adv + penalty + cls
-        named = {"adv": adv, "cls": cls, "penalty": penalty}
+        named = {"adv": adv, "cls": cls, "penalty": penalty, "right": t.right}
         logged |= {f"D_{d}/{name}": v.detach() for name, v in named.items() if isinstance(v, Tensor)}
     return total, logged
 
@@ -223,18 +243,27 @@ class GeneratorTerms:
     att: Tensor | float = 0.0
     percep: Tensor | float = 0.0
     pair: Tensor | float = 0.0
+    eye: Tensor | float = 0.0
     detail: Tensor | float = 0.0
     kl: Tensor | float = 0.0
 
 
 def generator_loss(w: LossConfig, t: GeneratorTerms) -> tuple[Tensor, Terms]:
     """The paper's L_G = Σ_d L_adv^d + λ_cls Σ_d L_cls^d + λ_cyc L_cyc + λ_a L_a + λ_p L_p, and ours:
-    + λ_pair L_pair + λ_detail L_detail + λ_kl L_kl."""
+    + λ_pair L_pair + λ_eye L_eye + λ_detail L_detail + λ_kl L_kl."""
     adv, cls = w.adv * sum(t.adv.values()), w.cls * sum(t.cls.values())
     cyc, att, percep = w.cyc * t.cyc, w.att * t.att, w.percep * t.percep
-    pair, detail, kl = w.pair * t.pair, w.detail * t.detail, w.kl * t.kl
-    total = adv + cls + cyc + att + percep + pair + detail + kl
+    pair, eye, detail, kl = w.pair * t.pair, w.eye_percep * t.eye, w.detail * t.detail, w.kl * t.kl
+    total = adv + cls + cyc + att + percep + pair + eye + detail + kl
     assert isinstance(total, Tensor), "every weight of L_G is 0"
     logged = {f"G/adv_{d}": w.adv * v for d, v in t.adv.items()} | {f"G/cls_{d}": w.cls * v for d, v in t.cls.items()}
-    logged |= {"G/cyc": cyc, "G/att": att, "G/percep": percep, "G/pair": pair, "G/detail": detail, "G/kl": kl}
+    logged |= {
+        "G/cyc": cyc,
+        "G/att": att,
+        "G/percep": percep,
+        "G/pair": pair,
+        "G/eye": eye,
+        "G/detail": detail,
+        "G/kl": kl,
+    }
     return total, {name: v.detach() for name, v in logged.items() if isinstance(v, Tensor)}

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from amgan.models.amgan.attention import attention_target, needs_cam
 from amgan.models.amgan.config import AmganConfig
-from amgan.models.amgan.critics import Critics, Maps, make_critics
+from amgan.models.amgan.critics import Critics, EyeMaps, Maps, make_critics
+from amgan.models.amgan.crop import crop, edit_boxes, moved, squared
 from amgan.models.amgan.encoder import PairEncoder, code_divergence
 from amgan.models.amgan.generator import Generator, PairCode
 from amgan.models.amgan.losses import (
@@ -23,6 +24,7 @@ from amgan.models.amgan.losses import (
     cycle_consistency,
     detail_loss,
     discriminator_loss,
+    eye_distance,
     generator_loss,
     pair_loss,
     perceptual_loss,
@@ -30,9 +32,12 @@ from amgan.models.amgan.losses import (
 )
 from amgan.models.blocks import laid_out_as
 from amgan.models.classifier import AttributeClassifier
+from amgan.models.eye import Eye
 from amgan.models.interface import EditBatch, Generated, Terms, make_condition
 from amgan.models.precision import autocast
 from amgan.schema import AttributeSchema
+
+CROP_MARGIN = 0.1  # around the edit, in shares of its size, in what D_C sees through the eye
 
 
 class Amgan:
@@ -47,11 +52,13 @@ class Amgan:
         self.schema, self.config, self.device = schema, config, device
         self.teacher: AttributeClassifier = teacher.to(device).eval().requires_grad_(False)
         self.generator = self.make_generator(schema, config).to(device)
-        self.critics: Critics | None = make_critics(self.teacher, config) if config.has_critics else None
+        self.eye: Eye | None = Eye(config.critics.eye).to(device) if config.has_eye else None
+        self.critics: Critics | None = make_critics(self.teacher, config, self.eye) if config.has_critics else None
         self.critic_steps = config.critics.critic_steps if config.has_critics else 0
         self.encoder: PairEncoder | None = PairEncoder(config.generator.code) if config.generator.code else None
         layout = torch.channels_last if config.optimisation.channels_last else torch.contiguous_format
-        for network in (self.teacher, self.generator, *self.generator_networks().values(), *self._critics()):
+        frozen = (self.teacher,) if self.eye is None else (self.teacher, self.eye)
+        for network in (*frozen, self.generator, *self.generator_networks().values(), *self._critics()):
             network.to(device, memory_format=layout)  # type: ignore[call-overload]
         # What is differentiated twice, the critics, is never compiled: that loses the penalty's gradients.
         compiled = torch.compile if config.optimisation.compile else lambda f: f
@@ -112,6 +119,8 @@ class Amgan:
             terms.percep = perceptual_loss(*features, w.percep_maps, batch.aligned)
         if w.pair and self.config.lessons.pairs:
             terms.pair = pair_loss(edited.image, batch.reference, batch.aligned, counts.aligned, weight)
+        if w.eye_percep and self.eye is not None:
+            terms.eye = eye_distance(outputs.edited_maps, outputs.reference_maps, batch.aligned, counts.aligned)
         if w.detail:
             garment = batch.source_mask
             terms.detail = detail_loss(edited.image, batch.source, garment, batch.recoloured, counts.recoloured)
@@ -164,6 +173,14 @@ class Amgan:
         return bool(w.att or w.balanced) and needs_cam(self.schema, w.attention)
 
 
+def look(eye: Eye, pictures: Tensor, views: dict[str, Tensor], side: int) -> EyeMaps:
+    """What an eye sees of pictures (B, 3, S, S): by view, cut out of them by boxes (B, 4) and brought to ``side``."""
+    seen = torch.cat([crop(pictures, boxes, side) for boxes in views.values()])
+    maps = eye(seen.contiguous(memory_format=torch.channels_last))
+    parts = [m.chunk(len(views)) for m in maps]
+    return {view: [part[i] for part in parts] for i, view in enumerate(views)}
+
+
 class BatchFeatures(NamedTuple):
     """The teacher's features of all references, and of the sources of ``EditBatch.guessed_rows`` (or of none)."""
 
@@ -182,11 +199,44 @@ class Outputs:
     def __init__(self, method: Amgan, batch: EditBatch, edited: Generated, code: PairCode | None = None) -> None:
         self._method, self._batch, self.edited, self.code = method, batch, edited, code
 
+    # --- What the eye sees --------------------------------------------------------------------------------------------
+
     @cached_property
-    def edited_features(self) -> Maps:
-        """Of the edited pictures."""
-        with self._method.autocast():
-            return self._method.features(self.edited.image)
+    def views(self) -> dict[str, Tensor]:
+        """Boxes (B, 4) in pixels: the whole picture, and around the edit, both moved a little."""
+        real, c, size = self._batch.real, self._method.config.critics, self._batch.source.shape[-1]
+        assert real is not None
+        whole = torch.tensor([0.0, 0.0, size, size], device=real.jitter.device).expand(len(real.jitter), 4)
+        boxes = {"I": whole}
+        if c.crops:
+            boxes["C"] = squared(edit_boxes(self.edited.mask), CROP_MARGIN)
+        return {view: moved(box, real.jitter, c.jitter) for view, box in boxes.items()}
+
+    @cached_property
+    def edited_maps(self) -> EyeMaps:
+        """Of the edited pictures. Not in bfloat16 on a CPU, where the gradient of depthwise convolutions is slow."""
+        m = self._method
+        with autocast(m.device, m.config.optimisation.bf16 and m.device.type != "cpu"):
+            return self._look(self.edited.image)
+
+    @cached_property
+    def real_maps(self) -> EyeMaps:
+        """Of the real garments."""
+        assert self._batch.real is not None
+        with self._method.autocast(), torch.no_grad():
+            return self._look(self._batch.real.pictures)
+
+    @cached_property
+    def reference_maps(self) -> EyeMaps:
+        """Of the references."""
+        with self._method.autocast(), torch.no_grad():
+            return self._look(self._batch.reference)
+
+    def _look(self, pictures: Tensor) -> EyeMaps:
+        assert self._method.eye is not None
+        return look(self._method.eye, pictures, self.views, self._method.config.critics.eye_size)
+
+    # --- What the teacher sees ----------------------------------------------------------------------------------------
 
     @cached_property
     def batch_features(self) -> BatchFeatures:
@@ -200,6 +250,12 @@ class Outputs:
             maps = m.features(laid_out_as(pictures, batch.source))
         n = len(batch.reference)
         return BatchFeatures({k: v[:n] for k, v in maps.items()}, {k: v[n:] for k, v in maps.items()})
+
+    @cached_property
+    def edited_features(self) -> Maps:
+        """Of the edited pictures."""
+        with self._method.autocast():
+            return self._method.features(self.edited.image)
 
     @property
     def reference_features(self) -> Maps:
