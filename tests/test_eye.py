@@ -90,6 +90,14 @@ def test_lite_takes_pictures_as_they_are() -> None:
     assert torch.allclose(backbone(x)["early"], own, atol=1e-4)
 
 
+def test_folded_norms_change_nothing() -> None:
+    seen, plain = Eye(NAME), timm_network(NAME, True, features_only=True, out_indices=(1, 2, 3, 4))
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in seen.modules())
+    x = torch.rand(2, 3, 64, 64) * 2 - 1
+    for a, b in zip(seen(x), plain(x), strict=True):
+        assert torch.allclose(a, b, atol=1e-3 * float(b.abs().max()))
+
+
 def test_eye_sees_at_four_depths_and_stays_as_it_is() -> None:
     seen = Eye(NAME).train()
     x = (torch.rand(1, 3, 64, 64) * 2 - 1).requires_grad_()

@@ -32,7 +32,9 @@ def with_real(batch: EditBatch) -> EditBatch:
     draw = torch.Generator().manual_seed(3)
     pictures = F.interpolate(torch.rand(3, 3, 8, 8, generator=draw) * 2 - 1, size=(SIZE, SIZE), mode="bilinear")
     labels = torch.tensor([[2, 0], [1, 0], [2, 1]])
-    return batch._replace(real=RealGarments(pictures, labels, torch.rand(3, 3, generator=draw) * 2 - 1))
+    return batch._replace(
+        real=RealGarments(pictures, labels, torch.rand(3, 3, generator=draw) * 2 - 1, torch.tensor([2]))
+    )
 
 
 def method_of(**settings: object) -> Amgan:

@@ -299,7 +299,7 @@ def test_a_batch_is_its_seed_s_and_its_parts_are_those_of_the_whole(with_truths)
         assert part.counts == tuple(n / 2 for n in whole.counts)
         for name, rows in tensors_of(part).items():
             expected = tensors[name]
-            if name in ("guessed_rows", "cycle_rows"):
+            if name in ("guessed_rows", "cycle_rows", "real.rows"):
                 expected = expected[expected % 2 == first] // 2
             else:
                 expected = expected[first::2]
@@ -322,6 +322,8 @@ def test_critics_are_brought_true_edits_and_else_real_garments_with_the_wanted_v
     b, edits = drawn.batch, drawn.edits
     assert b.real is not None
     genuine = drawn.plan.backward | drawn.rows(TrueEdit) | drawn.rows(Identity)
+    made = ~genuine & ~drawn.rows(Unpaired)
+    assert torch.equal(b.real.rows, made.nonzero()[:, 0])
     assert same(b.real.pictures, b.reference)[genuine].all() and torch.equal(b.real.labels[genuine], b.wanted[genuine])
     others = ~genuine
     assert drawn.rows(Recoloured)[others].any() and drawn.rows(Unpaired)[others].any()

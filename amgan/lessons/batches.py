@@ -174,7 +174,8 @@ class BatchMaker:
             photos = warp(to_float(garments.images[found]), to_device(others.theta))
             pictures = pictures.index_copy(0, there, photos.contiguous(memory_format=self.layout))
             labels = labels.index_copy(0, there, garments.labels[found])
-        return RealGarments(pictures, labels, to_device(plan.jitter))
+        made = (~genuine & (edits.lesson != UNPAIRED)).nonzero()[:, 0]
+        return RealGarments(pictures, labels, to_device(plan.jitter), to_device(made))
 
     def _each(self, edits: Edits, questions: Sequence[Callable[[Edits], Tensor]]) -> Tensor:
         """Bool (B,): to each row the answer of its own lesson."""

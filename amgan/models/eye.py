@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from amgan.cache import Cache, Entry, content_key
 from amgan.errors import UserError
@@ -141,6 +142,23 @@ def known_answer(network: nn.Module) -> Tensor:
     return torch.stack([logits.mean(), logits.std(), logits.max()])
 
 
+def fold_norms(network: nn.Module) -> None:
+    """Put each batch normalisation with fixed statistics into the convolution before it: the same function, a tenth
+    faster. Only where timm's blocks name them in pairs, ``conv_pw`` and ``bn1`` and so on."""
+    for block in network.modules():
+        before: nn.Conv2d | None = None
+        for name, layer in list(block.named_children()):
+            if isinstance(layer, nn.Conv2d):
+                before = layer
+            elif isinstance(layer, nn.BatchNorm2d) and before is not None:
+                folded = fuse_conv_bn_eval(before, layer)
+                before.weight, before.bias = folded.weight, folded.bias
+                before.requires_grad_(False)
+                # timm's normalisations carry the activation behind them.
+                setattr(block, name, getattr(layer, "act", nn.Identity()))
+                before = None
+
+
 class Eye(nn.Module):
     """A frozen network trained on ImageNet, seen at four depths, at strides 4, 8, 16 and 32.
 
@@ -163,6 +181,7 @@ class Eye(nn.Module):
             raise UserError(f"The eye needs maps at strides {self.STRIDES}; {name} has {strides}.")
         self.requires_grad_(False)
         self.eval()
+        fold_norms(self)
 
     def train(self, mode: bool = True) -> Eye:
         """Its statistics are never moved."""

@@ -39,11 +39,13 @@ class RealGarments(NamedTuple):
         labels: theirs, int64 (B, M).
         jitter: float32 (B, 3), uniform in [-1, 1): how real and edited pictures are moved alike before a critic sees
             them, across, down, and in size.
+        rows: int64 (r,), where the reference is an exact result made by rule, and so not the picture here.
     """
 
     pictures: Tensor
     labels: Tensor
     jitter: Tensor
+    rows: Tensor
 
 
 class EditBatch(NamedTuple):

@@ -228,13 +228,22 @@ class Outputs:
 
     @cached_property
     def reference_maps(self) -> EyeMaps:
-        """Of the references."""
+        """Of the references that are exact results; in other rows of the real garments."""
+        assert self._batch.real is not None
+        rows = self._batch.real.rows
+        if not len(rows):
+            return self.real_maps
         with self._method.autocast(), torch.no_grad():
-            return self._look(self._batch.reference)
+            seen = self._look(self._batch.reference[rows], rows)
+        return {
+            view: [m.index_copy(0, rows, s) for m, s in zip(maps, seen[view], strict=True)]
+            for view, maps in self.real_maps.items()
+        }
 
-    def _look(self, pictures: Tensor) -> EyeMaps:
+    def _look(self, pictures: Tensor, rows: Tensor | None = None) -> EyeMaps:
         assert self._method.eye is not None
-        return look(self._method.eye, pictures, self.views, self._method.config.critics.eye_size)
+        views = self.views if rows is None else {view: boxes[rows] for view, boxes in self.views.items()}
+        return look(self._method.eye, pictures, views, self._method.config.critics.eye_size)
 
     # --- What the teacher sees ----------------------------------------------------------------------------------------
 
