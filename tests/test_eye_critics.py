@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 
 from amgan.config import changed
+from amgan.data.garments import load_garments
+from amgan.data.imagefolder import read_imagefolder
 from amgan.models.amgan.config import AmganConfig
 from amgan.models.amgan.crop import crop, edit_boxes, moved, squared
 from amgan.models.amgan.losses import eye_distance
@@ -15,8 +23,10 @@ from amgan.models.amgan.mixing import MapsCritic, Mixing
 from amgan.models.classifier import AttributeClassifier
 from amgan.models.eye import Eye
 from amgan.models.interface import EditBatch, RealGarments, make_condition
-from amgan.testing import SCHEMA
+from amgan.testing import SCHEMA, draw_catalogue
 from amgan.training.presets import PRESETS
+from amgan.training.trainer import train
+from amgan.weights import load_critics, save_classifier
 from tests.test_method import SIZE, some_batch
 
 CPU = torch.device("cpu")
@@ -196,3 +206,30 @@ def test_a_critic_learns_to_tell_sharp_from_blurred() -> None:
         for r, f in zip(critic(real, condition), critic(fake, condition), strict=True)
     ]
     assert min(right) > 0.9, right
+
+
+# --- A whole run ------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_resumed_warmed_up_from_and_its_critics_are_shown(tmp_path: Path, root: Path) -> None:
+    data = draw_catalogue(tmp_path / "data", 24, split=("train", "val"))
+    folder, out = read_imagefolder(data), tmp_path / "run"
+    garments = [load_garments(folder, folder.split(s), SIZE, progress=False) for s in ("train", "val")]
+    for role in ("teacher", "judge"):
+        save_classifier(out, role, AttributeClassifier(SCHEMA, "small-4", SIZE), {})
+    eye = {"critics": "eye", "eye": "efficientnet_lite0", "eye_size": 32, "eye_percep": 4.0, "critic_channels": 8}
+    for kimg in (0.008, 0.016):  # the second goes on
+        train(Amgan, *garments, changed(PRESETS["tiny"].amgan, **eye, kimg=kimg), out, CPU, {"data": "drawn"})
+    networks = method_of(eye_size=32, critic_channels=8).critic_networks()
+    assert load_critics(out, networks, SCHEMA) == ["critic_i", "critic_c"]
+
+    command = [sys.executable, "scripts/critic_scores.py", str(data), str(out), "--batches", "1", "--json"]
+    plot = tmp_path / "curves.png"
+    done = subprocess.run([*command, "--plot", str(plot)], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    scores = json.loads(done.stdout)
+    assert set(scores) == {"I", "C"} and set(scores["C"]) == {"train", "val"}
+    assert all(0 <= v <= 1 for by in scores.values() for s in by.values() for values in s.values() for v in values)
+    assert Image.open(plot).size[0] > 500
+    refused = subprocess.run([*command[:3], str(tmp_path)], cwd=root, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2 and "editor-run" in refused.stderr
