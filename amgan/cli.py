@@ -32,13 +32,19 @@ amgan train --data garments --preset small --out runs/photos
 
 amgan train --data garments --model classifier --role judge --out runs/photos
 
-amgan train --data garments --preset small --minutes 100 --out runs/photos
+amgan train --data garments --preset small --extra synth --minutes 100 --out runs/photos
 """
 
 
 @app.command(epilog=TRAIN)
 def train(
-    data: Annotated[Path, typer.Option(help="Labelled folder: metadata.csv, pictures, attributes.json; labels.csv.")],
+    data: Annotated[
+        Path,
+        typer.Option(
+            help="Labelled folder: metadata.csv, pictures, attributes.json; labels.csv. "
+            "Or the word synth: pairs are drawn while training goes on, for an editor."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Run folder. The same command again resumes it.")],
     model: Annotated[str, typer.Option(help="amgan, or classifier.")] = "amgan",
     role: Annotated[str, typer.Option(help="Of a classifier: teacher, or judge.")] = "teacher",
@@ -67,11 +73,17 @@ def train(
         ),
     ] = None,
     extra: Annotated[
-        Path | None, typer.Option(help="A folder with true edits (amgan synth) that takes part of each batch of AMGAN.")
+        Path | None,
+        typer.Option(
+            help="A folder with true edits (amgan synth) that takes part of each batch of AMGAN; or the word synth."
+        ),
     ] = None,
     edit: Annotated[
         list[str] | None,
         typer.Option(help="An attribute that is edited; the others are only known. May be repeated; default: all."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="For synth: processes that draw; half of the processors when not given.")
     ] = None,
     minutes: Annotated[
         float | None,
@@ -101,6 +113,7 @@ def train(
         stage=stage,
         extra=extra,
         edit=tuple(edit or ()),
+        workers=workers,
         device=device,
         dry_run=dry_run,
     )

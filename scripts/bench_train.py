@@ -147,7 +147,8 @@ def prepared(config: Any, fused: bool, garments: Any, device: torch.device) -> t
     from amgan.models.amgan.method import Amgan
     from amgan.models.classifier import AttributeClassifier
     from amgan.training.presets import PRESETS
-    from amgan.training.trainer import Trainer, make_batches
+    from amgan.training.supply import make_batches
+    from amgan.training.trainer import Trainer
 
     torch.manual_seed(0)
     like = next(p for p in PRESETS.values() if p.amgan.generator.channels == config.generator.channels)

@@ -96,7 +96,8 @@ def one_run(
     from rich.progress import track
 
     from amgan.models.amgan.method import Amgan
-    from amgan.training.trainer import Trainer, make_batches
+    from amgan.training.supply import make_batches
+    from amgan.training.trainer import Trainer
     from amgan.weights import load_classifier
 
     torch.manual_seed(config.optimisation.seed)

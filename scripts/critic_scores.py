@@ -46,7 +46,8 @@ def score(
     from amgan.models.amgan.config import AmganConfig
     from amgan.models.amgan.method import Amgan
     from amgan.training.run import load_state
-    from amgan.training.trainer import Trainer, make_batches
+    from amgan.training.supply import make_batches
+    from amgan.training.trainer import Trainer
     from amgan.weights import load_classifier
 
     described = run_folder / "editor-run" / "run.json"

@@ -24,7 +24,8 @@ from amgan.training.classifier import accuracy, train_classifier
 from amgan.training.command import TrainOptions, train_command
 from amgan.training.presets import PRESETS, override_stages
 from amgan.training.run import load_state
-from amgan.training.trainer import Trainer, make_batches, train
+from amgan.training.supply import make_batches
+from amgan.training.trainer import Trainer, train
 from amgan.weights import load_classifier, load_critics, load_generator, shipped, weights_folder
 
 CPU = torch.device("cpu")

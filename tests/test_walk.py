@@ -18,7 +18,8 @@ from amgan.models.classifier import AttributeClassifier
 from amgan.photos import read_image
 from amgan.testing import draw_catalogue, tiny_weights
 from amgan.training.presets import PRESETS
-from amgan.training.trainer import Trainer, make_batches
+from amgan.training.supply import make_batches
+from amgan.training.trainer import Trainer
 from indexer.cli import app
 from retrieval.catalogue import open_catalogue
 

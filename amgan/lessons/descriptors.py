@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -46,6 +47,20 @@ class Descriptors:
             half = F.interpolate(to_float(images), scale_factor=0.5, mode="area")
             colour.append(lab_statistics(half, masks[:, :, ::2, ::2].float()))
         return cls(torch.cat(silhouettes), torch.cat(colour), features, own or len(garments))
+
+    def split(self, sizes: Sequence[int]) -> list[Descriptors]:
+        """Of so many garments each, in order."""
+        parts = zip(*(t.split(list(sizes)) for t in self._tensors()), strict=True)
+        return [Descriptors(*p, own=n) for p, n in zip(parts, sizes, strict=True)]
+
+    @classmethod
+    def joined(cls, parts: Sequence[Descriptors], own: int) -> Descriptors:
+        """Of all their garments."""
+        silhouettes, colour, features = (torch.cat(t) for t in zip(*(p._tensors() for p in parts), strict=True))
+        return cls(silhouettes, colour, features, own)
+
+    def _tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.silhouettes, self.colour, self.features
 
 
 def torso_cost(shorter: Tensor, longer: Tensor) -> Tensor:

@@ -83,6 +83,10 @@ class Lesson:
     def __init__(self, data: LessonData) -> None:
         self.data = data
 
+    def renewed(self, data: LessonData) -> Lesson:
+        """The lesson after some of the garments with true edits have been replaced."""
+        return type(self)(data)
+
     def serves(self, edits: Edits, generator: torch.Generator) -> Tensor:
         """Bool (B,): the rows that it can take over from the lessons before it.
 
@@ -116,8 +120,3 @@ class Lesson:
             Pictures and masks, shaped alike.
         """
         raise NotImplementedError
-
-    def open_detail(self, plan: BatchPlan) -> Tensor | None:
-        """Where of the results only place and colour are given, and detail is one of many, float (b, 1, S, S) in 0..1,
-        of its rows alone; None where that is nowhere."""
-        return None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -10,7 +13,7 @@ from amgan.lessons.plan import BatchPlan, Edits
 from amgan.lessons.recoloured import give_wanted_shade
 from amgan.lessons.sewn_garments import sew_all
 from amgan.lessons.sleeves import SleeveLesson
-from amgan.pixels import dilate, open_mask, to_float
+from amgan.pixels import to_float
 from amgan.synth.body import SLEEVE_LENGTH
 
 
@@ -23,6 +26,15 @@ class Sewn(SleeveLesson):
         super().__init__(data)
         if self.sleeve is not None:
             self.garments = sew_all(data.garments, self.sleeve, data.descriptors)
+
+    def renewed(self, data: LessonData) -> Sewn:
+        other = copy.copy(self)  # sleeves are sewn onto garments without true edits, and those stay
+        other.data = data
+        if self.sleeve is not None:
+            own = self.garments.at[: data.descriptors.own]
+            others = own.new_full((len(data.garments) - len(own), own.shape[1]), -1)
+            other.garments = replace(self.garments, at=torch.cat([own, others]))
+        return other
 
     def serves(self, edits: Edits, generator: torch.Generator) -> Tensor:
         return self.edits_sleeve(edits) & (self._find(edits) >= 0)
@@ -42,15 +54,6 @@ class Sewn(SleeveLesson):
         sewn = self.data.to_device(plan.edits.chosen["sewn"])
         pictures, masks = to_float(self.garments.images[sewn]), self.garments.masks[sewn].float()
         return give_wanted_shade(self.data, plan.edits, pictures, masks), masks
-
-    def open_detail(self, plan: BatchPlan) -> Tensor:
-        """Wherever cloth is painted anew: which folds, and which outline to a pixel, nothing in the source says."""
-        garment, sewn = (self.data.to_device(t) for t in (plan.edits.garment, plan.edits.chosen["sewn"]))
-        photos, made = self.data.garments, self.garments
-        differs = (photos.images[garment] != made.images[sewn]).any(1, keepdim=True)
-        backward = self.data.to_device(plan.backward)[:, None, None, None]
-        cloth = torch.where(backward, photos.masks[garment], made.masks[sewn])
-        return dilate(open_mask((differs & cloth).float(), 1), 2)
 
     def _find(self, edits: Edits) -> Tensor:
         """Which sewn garment has the wanted sleeves, int64 (B,); -1 where there is none."""

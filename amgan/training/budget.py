@@ -34,7 +34,7 @@ class Budget:
         self._began = time.monotonic()
 
     def share(self) -> float:
-        """How much of the training's time is over: 0 when it begins, 1 when what is left goes to validating and saving."""
+        """How much of the training's time is over: 1 when what is left goes to validating and saving."""
         last = self._ends - self._closing
         return min(1.0, (time.monotonic() - self._began) / (last - self._began)) if last > self._began else 1.0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shlex
 import sys
 from dataclasses import dataclass, replace
@@ -18,21 +19,26 @@ from amgan.data.garments import Garments, contents_hash, load_garments
 from amgan.data.imagefolder import ImageFolder, read_imagefolder
 from amgan.data.labels import LABELS
 from amgan.data.metadata import find_metadata, find_table
+from amgan.data.stream import IDENTITY as DRAWN
+from amgan.data.stream import validation_garments
 from amgan.devices import pick_device
 from amgan.errors import UserError
 from amgan.files import writable_folder
 from amgan.models.methods import METHODS, find_method
 from amgan.schema import AttributeSchema
+from amgan.synth import SCHEMA
 from amgan.training import parallel
 from amgan.training.classifier import train_classifier
 from amgan.training.presets import Preset, override_stages, preset
 from amgan.training.run import finished, say
+from amgan.training.supply import Drawn
 from amgan.training.trainer import train
 from amgan.weights import weights_folder
 
 ROLES = ("teacher", "judge")
 CLASSIFIER = "classifier"
 STAGES = "stages"  # folder of the earlier stages' weights
+SYNTH = "synth"  # in the place of a folder: garments that are drawn while training goes on
 EXTRA = 0.3  # share of a batch from --extra garments where no other is given
 
 
@@ -51,6 +57,7 @@ class TrainOptions:
     stage: str | None = None
     extra: Path | None = None
     edit: tuple[str, ...] = ()
+    workers: int | None = None
     device: str = "auto"
     dry_run: bool = False
 
@@ -103,8 +110,8 @@ def _stages(options: TrainOptions, chosen: Preset) -> dict[str, Any]:
 
 def _train_stages(options: TrainOptions, chosen: Preset, stages: dict[str, Any]) -> None:
     *earlier, last = stages
-    data = _Data(options, stages[last].image_size)
-    extra = data.extra(options.extra) if options.extra is not None else None
+    data = (_DrawnData if _is_synth(options.data) else _Data)(options, stages[last].image_size)
+    extra = data.extra(options.extra) if isinstance(data, _Data) and options.extra is not None else None
     for role in ROLES:
         if finished(options.out, role):
             continue
@@ -136,6 +143,17 @@ def _train_stages(options: TrainOptions, chosen: Preset, stages: dict[str, Any])
             start = str(out)
 
 
+def _is_synth(path: Path | None) -> bool:
+    return str(path) == SYNTH and not Path(SYNTH).is_dir()
+
+
+def _drawn(options: TrainOptions) -> Drawn:
+    """Raises UserError where several processes train: each of them would see other garments."""
+    if parallel.launched_count() > 1:
+        raise UserError("Garments are drawn for one process that trains; for several draw a folder: amgan synth.")
+    return Drawn(options.workers or max(1, (os.cpu_count() or 1) // 2))
+
+
 class _Data:
     """The labelled folder, checked and cut out, and what identifies it."""
 
@@ -149,7 +167,7 @@ class _Data:
         if options.model != CLASSIFIER and not self.folder.schema.editable:
             raise UserError(f"No attribute of {options.data} can be edited: {', '.join(self.folder.schema.names)}.")
         # What can be wrong is looked for before the photos are cut out.
-        self._extra = read_imagefolder(options.extra) if options.extra is not None else None
+        self._extra = None if options.extra is None or _is_synth(options.extra) else read_imagefolder(options.extra)
         records = [self.folder.split("train"), self.folder.split("val")]
         self._extra_records = self._extra.split("train") if self._extra is not None else ()
         self.about: dict[str, Any] = {"data": _identity(self.folder), "preset": options.preset}
@@ -157,9 +175,11 @@ class _Data:
             self.about["edit"] = list(self.folder.schema.editable)
         self.train, self.val = (load_garments(self.folder, r, size) for r in records)
 
-    def extra(self, path: Path) -> Garments:
+    def extra(self, path: Path) -> Garments | Drawn:
         """Garments with true edits, in the schema of the data. Raises UserError."""
-        assert self._extra is not None
+        if self._extra is None:
+            self.about["extra"] = DRAWN
+            return _drawn(self.options)
         self.about["extra"] = _identity(self._extra)
         added = load_garments(self._extra, self._extra_records, self.size).with_schema(self.folder.schema)
         say(f"{len(added.truths or ()):,} true edits from {path}")
@@ -169,6 +189,28 @@ class _Data:
         out, garments = self.options.out, self.train.with_truths()
         best = train_classifier(garments, self.val, config, role, out, self.device, self.about, start)
         say(f"{role}: {json.dumps({k: round(v, 4) for k, v in best.items()})}, in {out / role}")
+
+
+class _DrawnData:
+    """Garments that are drawn while training goes on, and the ones to validate on."""
+
+    def __init__(self, options: TrainOptions, size: int) -> None:
+        if options.attributes is not None or options.extra is not None:
+            raise UserError("Drawn garments have attributes of their own: leave out --attributes and --extra.")
+        self.options, self.device, self.train = options, pick_device(options.device), _drawn(options)
+        writable_folder(options.out)
+        self.about: dict[str, Any] = {"data": DRAWN, "preset": options.preset}
+        schema = SCHEMA
+        if options.edit:
+            schema = SCHEMA.editing(options.edit)
+            self.about["edit"] = list(schema.editable)
+        self.val = replace(validation_garments(size), schema=schema)
+
+    def train_classifier(self, role: str, config: Any, start: str | None = None) -> None:
+        raise UserError(
+            f"No finished {role} in {self.options.out}, and classifiers learn from a folder: draw one with amgan "
+            f"synth, or copy the {role} of other weights of the same attributes there."
+        )
 
 
 def _identity(folder: ImageFolder) -> str:

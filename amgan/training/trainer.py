@@ -9,10 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from amgan.data.garments import Garments, balance_weights
+from amgan.data.garments import Garments
 from amgan.errors import UserError
 from amgan.lessons.batches import BatchMaker
-from amgan.models.classifier import AttributeClassifier
 from amgan.models.interface import Method, Terms
 from amgan.models.training_config import OptimisationConfig
 from amgan.training import parallel
@@ -21,6 +20,7 @@ from amgan.training.journal import Journal, Progress
 from amgan.training.loop import fit, seed_step
 from amgan.training.precision import settle_precision
 from amgan.training.run import Run, load_state, pack, pack_optimizer, say, unpack, unpack_optimizer
+from amgan.training.supply import Drawn, Supply
 from amgan.weights import load_classifier, load_critics, load_generator
 from amgan.weights.transfer import transfer_generator
 
@@ -31,6 +31,7 @@ class Trainer:
     Attributes:
         average: the generator averaged over steps (Karras et al. 2018), which is validated and kept; the generator
             itself where ``ema_kimg`` is 0.
+        batches: that a step draws.
     """
 
     def __init__(self, method: Method) -> None:
@@ -38,6 +39,7 @@ class Trainer:
         self.average: nn.Module = method.generator
         if o.ema_kimg:
             self.average = copy.deepcopy(method.generator).eval().requires_grad_(False)
+        self.batches = max(1, method.critic_steps)
         self.g_optimizer = _adam([method.generator, *method.generator_networks().values()], o.lr)
         self.d_optimizer = _adam(list(method.critic_networks().values()), o.critic_lr)
 
@@ -48,7 +50,7 @@ class Trainer:
         draws = seed_step(o.seed, step)
         factor = learning_rate_factor(o, step, progress)
         terms: Terms = {}
-        for left in reversed(range(max(1, method.critic_steps))):
+        for left in reversed(range(self.batches)):
             batch = batches.draw(draws, parallel.my_rows())
             # The generator does not move before its own step, so the last critic step and it share one batch and one
             # forward pass; the passes before need no gradient.
@@ -142,7 +144,7 @@ def learning_rate_factor(o: OptimisationConfig, step: int, progress: float) -> f
 
 def train(
     kind: type[Method],
-    garments: Garments,
+    garments: Garments | Drawn,
     val: Garments,
     config: Any,
     out: Path,
@@ -150,7 +152,7 @@ def train(
     about: dict[str, Any],
     classifiers: Path | None = None,
     warm_start: str | None = None,
-    extra: Garments | None = None,
+    extra: Garments | Drawn | None = None,
 ) -> None:
     """Train and write ``out/editor/`` (the averaged generator) and ``out/editor-run/`` (state, statistics, TensorBoard,
     sheets).
@@ -162,6 +164,7 @@ def train(
         classifiers: the folder of teacher and judge; ``out`` when not given.
         warm_start: weights to start from.
         extra: garments of the same schema with true edits, drawn for a share ``config.lessons.extra`` of each batch.
+            These, or the garments, may be ones that are drawn as training goes on.
 
     Raises:
         UserError: the data do not do, the run folder is another's, the run diverged.
@@ -171,20 +174,21 @@ def train(
     o = config.optimisation
     if o.batch % parallel.world():
         raise UserError(f"A batch of {o.batch} cannot be shared by {parallel.world()} processes evenly.")
-    if len(garments) < 2:
-        raise UserError("The split train has a single usable garment; its reference must be another: add some.")
-    require_labels(garments, "train")
+    if isinstance(garments, Garments):
+        if len(garments) < 2:
+            raise UserError("The split train has a single usable garment; its reference must be another: add some.")
+        require_labels(garments, "train")
     require_labels(val, "val")
     first = parallel.rank() == 0
     same = {k: about[k] for k in ("data", "preset", "stage", "extra", "edit") if k in about}
     run = Run(out / "editor-run", config, same) if first else None
-    journal, tell = None, say if first else lambda _: None
+    journal, supply, tell = None, None, say if first else lambda _: None
     try:
         parallel.wait_for_all()
         teacher, judge = (load_classifier(classifiers or out, role) for role in ("teacher", "judge"))
-        teacher.schema.require_same(garments.schema, "the teacher", "the data")
+        teacher.schema.require_same(val.schema, "the teacher", "the data")
         torch.manual_seed(o.seed)
-        trainer = Trainer(kind(garments.schema, config, teacher, device))
+        trainer = Trainer(kind(val.schema, config, teacher, device))
         steps = max(1, round(o.kimg * 1000 / o.batch))
         progress = Progress()
 
@@ -202,38 +206,23 @@ def train(
             tell(f"Resuming at {done * o.batch / 1000:.1f} of {o.kimg:g} kimg")
         elif warm_start is not None:
             trainer.start_from(warm_start)
-        batches = make_batches(garments, extra, teacher, config, device)
+        supply = Supply(garments, extra, val, teacher, config, device, done or 0, trainer.batches)
         journal = Journal(run, out, trainer, judge, val, about, progress) if run is not None else None
         fit(
             f"Training {kind.name}",
             run,
             range(done or 0, steps),
             max(1, round(o.snapshot_kimg * 1000 / o.batch)),
-            lambda step, progress: trainer.step(batches, step, progress),
+            lambda step, progress: trainer.step(supply.at(step), step, progress) | supply.terms(step),
             journal,
         )
         if journal is not None:
             best = f"best validation score {progress.best:.3f}"
             say(f"Done: {out / 'editor'}, {best}. Sheets in {out / 'editor-run' / 'sheets'}.")
     finally:
+        if supply is not None:
+            supply.close()
         if journal is not None:
             journal.close()
         if run is not None:
             run.close()
-
-
-def make_batches(
-    garments: Garments, extra: Garments | None, teacher: AttributeClassifier, config: Any, device: torch.device
-) -> BatchMaker:
-    """What draws a method's batches from garments and, for a share of each batch, from others with true edits."""
-    lessons, o = config.lessons, config.optimisation
-    own, weights = len(garments), balance_weights(garments.labels, lessons.balance)
-    if extra is not None:
-        more = balance_weights(extra.labels, lessons.balance)
-        weights = torch.cat([(1 - lessons.extra) * weights, lessons.extra * more])
-        garments = garments.joined(extra)
-    garments = garments.to(device)
-    features = teacher.embed(garments.images).to(device)
-    return BatchMaker(
-        garments, features, weights, lessons, o.batch, own, config.code_size, config.wants_real, o.channels_last
-    )
