@@ -22,7 +22,7 @@ from amgan.lessons.true_edits import DyedTrueEdit, TrueEdit
 from amgan.lessons.unpaired import Unpaired
 from amgan.models.interface import BatchCounts, EditBatch
 from amgan.models.training_config import LessonsConfig
-from amgan.pixels import to_float
+from amgan.pixels import dilate, to_float
 from amgan.schema import AttributeSchema
 from amgan.synth import render
 from amgan.testing import SCHEMA
@@ -202,6 +202,19 @@ def test_sewn_sleeves_cover_more_and_go_back_only_where_they_grew_and_nothing_el
     colours = lab_statistics(pairs.made, pairs.made_mask)[:, :3]
     shades = pairs.maker.data.shades[pairs.edits.wanted[:, COLOR], :3]
     assert (colours - shades)[rows & recoloured].abs().median() < 2
+
+
+def test_detail_is_open_in_sewn_sleeves_alone(pairs):
+    rows, b = pairs.rows(Sewn), pairs.batch
+    assert not b.open_detail[~rows].any()
+    grows = rows & (pairs.edits.wanted > pairs.edits.labels)[:, SLEEVE]
+    forth = grows & ~pairs.plan.backward
+    grown = (b.reference_mask > 0.5) & (b.source_mask < 0.5)
+    assert (grown & b.open_detail)[forth].sum() > 0.9 * grown[forth].sum()
+    # Both ways round it is cloth of the result, and never the middle of the torso.
+    assert b.open_detail[forth].flatten(1).any(1).all() and not b.open_detail[..., SIZE // 2 - 4 : SIZE // 2 + 4].any()
+    inside = dilate(b.reference_mask.round(), 3) > 0
+    assert (b.open_detail <= inside)[rows].all()
 
 
 def test_cut_sleeves_cover_less_and_never_go_backward(pairs, monkeypatch):

@@ -55,6 +55,7 @@ def some_batch() -> EditBatch:
         source_mask=masks,
         reference_mask=masks,
         aligned=torch.tensor([0.0, 0.0, 1.0]),
+        open_detail=torch.zeros(3, 1, SIZE, SIZE, dtype=torch.bool),
         changed=torch.tensor([1.0, 1.0, 0.0]),
         recoloured=torch.tensor([0.0, 1.0, 0.0]),
         difference=torch.zeros(3),

@@ -79,6 +79,44 @@ def test_a_clear_shade_is_the_clearest_of_those_with_the_name():
     assert not clear_shades(colour, torch.full((15,), -1), 4).any()
 
 
+@pytest.mark.parametrize("cloth", [(200, 20, 30), (30, 60, 220), (120, 20, 50)], ids=["red", "blue", "maroon"])
+@pytest.mark.parametrize("constant", [False, True])
+def test_strong_colours_turn_white_without_a_tinge(cloth, constant):
+    """In folds a photograph's colours lose chroma, or, overexposed, keep it: neither is seen in white."""
+    shade = 0.8 + 0.2 * torch.sin(torch.arange(64) / 4)[:, None, None].expand(64, 64, 1)
+    rgb = torch.tensor(cloth) / 255 * shade
+    picture = torch.ones(64, 64, 3)
+    picture[12:52, 12:52] = rgb[12:52, 12:52]
+    red = picture.permute(2, 0, 1)[None] * 2 - 1
+    if constant:
+        lab = rgb_to_lab(red)
+        lab[:, 1:, 12:52, 12:52] = lab[:, 1:, 12:52, 12:52].mean((2, 3), keepdim=True)
+        red = lab_to_rgb(lab)
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., 12:52, 12:52] = 1
+    white = torch.tensor([[83.0, 0.0, 1.7, 4.0, 1.0, 1.5]])
+    out = rgb_to_lab(recolour(red, mask, lab_statistics(red, mask), white))[..., 12:52, 12:52]
+    chroma = (out[:, 1:] - white[:, 1:3, None, None]).square().sum(1).sqrt()
+    assert chroma.quantile(0.95) < 6 and (out[:, 0] > 55).all()
+    # The folds are there still.
+    before = rgb_to_lab(red)[:, 0, 12:52, 12:52].flatten()
+    assert torch.corrcoef(torch.stack([before, out[:, 0].flatten()]))[0, 1] > 0.95
+
+
+def test_the_soft_edge_takes_the_colour_as_far_as_it_shows():
+    """A rim outside of the mask that is half red, half ground, becomes half blue."""
+    picture = torch.ones(1, 3, 64, 64)
+    red, blue = torch.tensor([0.6, -0.8, -0.7]), torch.tensor([[50.0, 1.0, -40.0, 7.0, 3.0, 5.0]])
+    picture[..., 11:53, 11:53] = (0.5 + 0.5 * red)[None, :, None, None]
+    picture[..., 12:52, 12:52] = red[None, :, None, None]
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., 12:52, 12:52] = 1
+    out = recolour(picture, mask, lab_statistics(picture, mask), blue)
+    inside = out[0, :, 32, 32]
+    assert (out[0, :, 32, 11] - (0.5 + 0.5 * inside)).abs().max() < 0.12
+    assert (out[0, :, 32, 10] - 1).abs().max() < 0.02
+
+
 def test_recolour_leaves_a_print_alone():
     red, mask = shirt("short", "red")
     _, blue_mask = shirt("short", "blue")

@@ -115,15 +115,15 @@ class BatchMaker:
         edits, to_device = plan.edits, self.data.to_device
         garment = to_device(edits.garment)
         photos, masks = to_float(self.data.garments.images[garment]), self.data.garments.masks[garment].float()
-        others, other_masks = self._others(plan, photos, masks)
+        others, other_masks, open_detail = self._others(plan, photos, masks)
 
         theta = to_device(plan.theta)
         moved, moved_masks = (
             warp(torch.cat([photos, others], 1), theta),
-            warp_mask(torch.cat([masks, other_masks], 1), theta),
+            warp_mask(torch.cat([masks, other_masks, open_detail], 1), theta),
         )
         photos, others = (t.contiguous(memory_format=self.layout) for t in moved.split(3, 1))
-        masks, other_masks = moved_masks.split(1, 1)
+        masks, other_masks, open_detail = moved_masks.split(1, 1)
 
         backward = to_device(plan.backward)[:, None, None, None]
         changes = torch.tensor([lesson.changes for lesson in self.lessons])[edits.lesson]
@@ -139,6 +139,7 @@ class BatchMaker:
             source_mask=torch.where(backward, other_masks, masks),
             reference_mask=torch.where(backward, masks, other_masks),
             aligned=to_device((edits.lesson != UNPAIRED).float()),
+            open_detail=open_detail > 0.5,
             changed=to_device((edits.edited.any(1) & changes).float()),
             recoloured=to_device(self._recolours(edits).float()),
             difference=to_device(difference.float()),
@@ -160,16 +161,20 @@ class BatchMaker:
         chance = Chance(*torch.rand(b, len(Chance._fields), generator=generator).unbind(1))
         return Edits(garment, labels, wanted, edited, chance, torch.full((b,), UNPAIRED), {})
 
-    def _others(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-        """The picture beside each photograph, float (B, 3, S, S), and its mask, made by the row's lesson."""
-        others, other_masks = photos, masks
+    def _others(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The picture beside each photograph, float (B, 3, S, S), its mask, and where its detail is open, made by the
+        row's lesson."""
+        others, other_masks, open_detail = photos, masks, torch.zeros_like(masks)
         for place, lesson in enumerate(self.lessons):
             rows = (plan.edits.lesson == place).nonzero()[:, 0]
             if len(rows):
                 there = self.data.to_device(rows)
-                made, made_masks = lesson.make(plan.rows(rows), photos[there], masks[there])
+                mine = plan.rows(rows)
+                made, made_masks = lesson.make(mine, photos[there], masks[there])
                 others, other_masks = others.index_copy(0, there, made), other_masks.index_copy(0, there, made_masks)
-        return others, other_masks
+                if (where := lesson.open_detail(mine)) is not None:
+                    open_detail = open_detail.index_copy(0, there, where)
+        return others, other_masks, open_detail
 
     def _real(self, plan: BatchPlan, reference: Tensor) -> RealGarments:
         """The references, where they are the true edits; elsewhere garments that have the wanted values."""

@@ -66,6 +66,10 @@ def recolour(images: Tensor, masks: Tensor, source: Tensor, target: Tensor) -> T
     """Give cloth another colour: Lab moves with the median, lightness keeps its folds, and what has another colour than
     the cloth (a print) stays as it is.
 
+    Cloth in shade has less chroma, at most in proportion to its lightness. So of each pixel's chroma what may be shade
+    is taken for the cloth's, and as much of the wanted colour's comes instead; what is left, a weave of two colours,
+    turns with the hue and shrinks with the chroma: red folds leave no pink on white.
+
     Args:
         images: (B, 3, H, W) in [-1, 1].
         masks: (B, 1, H, W) in 0..1.
@@ -73,17 +77,54 @@ def recolour(images: Tensor, masks: Tensor, source: Tensor, target: Tensor) -> T
     """
     lab = rgb_to_lab(images)
     s, t = source[:, :, None, None], target[:, :, None, None]
-    delta = lab - s[:, :3]
-    # Shading moves lightness, a print mostly chroma: lightness counts less towards "another colour".
-    distance = (0.4 * delta[:, :1]) ** 2 + delta[:, 1:2] ** 2 + delta[:, 2:] ** 2
-    cloth = torch.exp(-distance / (2 * 16.0**2)) * masks
+    shade = lab[:, :1] - s[:, :1]
+    saturation = _saturation(lab, s)
+    other = lab[:, 1:] - saturation * s[:, 1:3]
+    # Shading moves lightness, a print mostly chroma: as far as shades go, lightness counts less towards "another
+    # colour".
+    distance = (0.4 * shade) ** 2 + (1.5 * F.relu(shade.abs() - SHADES)) ** 2 + other.square().sum(1, keepdim=True)
+    # Strong colours vary more under one light.
+    width = 16.0 * (1 + s[:, 1:3].square().sum(1, keepdim=True).sqrt() / 200)
+    cloth = torch.exp(-distance / (2 * width**2)) * masks
     contrast = (t[:, 3:4] / s[:, 3:4].clamp(min=1)).clamp(0.6, 1.5)
-    moved = torch.cat([t[:, :1] + delta[:, :1] * contrast, t[:, 1:3] + 0.7 * delta[:, 1:]], dim=1)
-    moved[:, 0].clamp_(2, 98)
-    change = lab_to_rgb(lab + cloth * (moved - lab)) - images
+    lightness = (t[:, :1] + shade * contrast).clamp(2, 98)
+    chroma = t[:, 1:3] * saturation + _turned(other, s[:, 1:3], t[:, 1:3])
+    change = lab_to_rgb(lab + cloth * (torch.cat([lightness, chroma], 1) - lab)) - images
     # The garment's edge is blended with white already: it takes the change of the cloth beside it, as far as it is
-    # covered.
+    # covered. How far says its colour, between white and the cloth's; of pale cloth only the mask.
     inner = -dilate(-masks, 1)
-    beside = F.avg_pool2d(change * inner, 5, 1, 2) / F.avg_pool2d(inner, 5, 1, 2).clamp(min=0.04)
-    covered = F.avg_pool2d(masks, 3, 1, 1)
+    weight = _near(inner).clamp(min=0.02)
+    beside, cloth_beside = _near(change * inner) / weight, 1 - _near(images * inner) / weight
+    strength = cloth_beside.square().sum(1, keepdim=True)
+    seen = ((1 - images) * cloth_beside).sum(1, keepdim=True) / strength.clamp(min=0.1)
+    covered = torch.where(strength > 0.3, seen.clamp(0, 1) * dilate(masks, 1), F.avg_pool2d(masks, 3, 1, 1))
     return (images + inner * change + (1 - inner) * covered * beside).clamp(-1, 1)
+
+
+SHADES = 22.0  # in lightness: cloth in folds differs by up to so much; what differs more is rather another colour
+
+
+def _near(x: Tensor) -> Tensor:
+    return F.avg_pool2d(x, 5, 1, 2)
+
+
+def _saturation(lab: Tensor, usual: Tensor) -> Tensor:
+    """Chroma of each pixel in the cloth's hue, over the cloth's, as far as light and shade explain it; (B, 1, H, W)."""
+    # Of black cloth lightness is mostly noise: the constant lets it count for less.
+    share = ((lab[:, :1] + 6) / (usual[:, :1] + 6)).clamp(0.2, 1.2)
+    strength = usual[:, 1:3].square().sum(1, keepdim=True)
+    own = (lab[:, 1:] * usual[:, 1:3]).sum(1, keepdim=True) / strength.clamp(min=1)
+    explained = torch.minimum(torch.maximum(own, 0.9 * share.clamp(max=1)), share.clamp(min=1) + 0.1)
+    return torch.where(strength > 8.0**2, explained, share.clamp(0.7, 1.1))
+
+
+def _turned(chroma: Tensor, source: Tensor, target: Tensor) -> Tensor:
+    """A difference in chroma (B, 2, H, W), turned from one hue to the other and scaled as their chroma; of gray cloth,
+    which has no hue, it is light from elsewhere, of which little is kept."""
+    from_, to = (v.square().sum(1, keepdim=True).sqrt() for v in (source, target))
+    u, v = source / from_.clamp(min=1e-3), target / to.clamp(min=1e-3)
+    cos, sin = (u * v).sum(1, keepdim=True), u[:, :1] * v[:, 1:] - u[:, 1:] * v[:, :1]
+    a, b = chroma[:, :1], chroma[:, 1:]
+    turned = torch.cat([cos * a - sin * b, sin * a + cos * b], 1) * (0.7 * to / from_.clamp(min=8)).clamp(max=0.9)
+    coloured = ((from_ - 4) / 8).clamp(0, 1)
+    return coloured * turned + (1 - coloured) * 0.3 * chroma

@@ -120,3 +120,8 @@ class Lesson:
             Pictures and masks, shaped alike.
         """
         raise NotImplementedError
+
+    def open_detail(self, plan: BatchPlan) -> Tensor | None:
+        """Where of the results only place and colour are given, and detail is one of many, float (b, 1, S, S) in 0..1,
+        of its rows alone; None where that is nowhere."""
+        return None

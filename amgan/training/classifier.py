@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from dataclasses import dataclass
@@ -9,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from amgan.config import setting, to_dict
 from amgan.data.augment import random_affine, warp
 from amgan.data.garments import Garments, balance_weights
 from amgan.errors import UserError
+from amgan.models.backbones import TimmBackbone
 from amgan.models.classifier import AttributeClassifier, classification_loss
 from amgan.models.interface import Terms
 from amgan.models.precision import autocast
@@ -33,12 +35,14 @@ class ClassifierConfig:
     """Training of an attribute classifier. Progress is counted in thousands of images (kimg)."""
 
     backbone: str = "resnet50"
-    pretrained: bool = False  # start from torchvision's ImageNet weights
+    pretrained: bool = False  # start from ImageNet weights
+    frozen: int = setting(0, low=0)  # so many first stages, and all norms' statistics, keep them: networks of timm's
     image_size: int = setting(128, low=16, high=1024)
     kimg: float = setting(400.0, above=0)
     batch: int = setting(64, low=2)  # batch normalisation needs two
     lr: float = setting(1e-3, low=0, high=1)  # peak of a one-cycle schedule
     weight_decay: float = setting(0.02, low=0)
+    ema_kimg: float = setting(0.0, low=0)  # half-life of the averaged weights that are validated and kept; 0: none
     smoothing: float = setting(0.05, low=0, high=1)  # label smoothing
     balance: float = setting(0.6, low=0, high=1)  # 0 draws as the data are, 1 every value equally often
     seed: int = setting(0, low=0)
@@ -110,20 +114,28 @@ def train_classifier(
         torch.manual_seed(config.seed)
         network = AttributeClassifier(train.schema, config.backbone, config.image_size, config.pretrained)
         network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        optimizer = torch.optim.AdamW(network.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True)
-        keeper = _Keeper(run, network, optimizer, val, config, role, out, about)
+        if config.frozen:
+            _freeze(network, config)
+        average = copy.deepcopy(network).eval() if config.ema_kimg else network
+        learnt = [p for p in network.parameters() if p.requires_grad]
+        optimizer = torch.optim.AdamW(learnt, lr=config.lr, weight_decay=config.weight_decay, fused=True)
+        keeper = _Keeper(run, network, average, optimizer, val, config, role, out, about)
         run.saved = load_state(run.folder, keeper.load)
         if run.saved is not None:
             say(f"Resuming {role} at {keeper.kimg(run.saved):.1f} of {config.kimg:g} kimg")
         elif warm_start is not None:
             _start_from(network, role, warm_start)
+            average.load_state_dict(network.state_dict())
         train = train.to(device)
         weights = balance_weights(train.labels.cpu(), config.balance)
         steps = max(1, round(config.kimg * 1000 / config.batch))
         network.train()
 
         def step(k: int, progress: float) -> Terms:
-            return {"loss": classifier_step(network, optimizer, train, weights, config, k, progress)}
+            loss = classifier_step(network, optimizer, train, weights, config, k, progress)
+            if average is not network:
+                _follow(average, network, 0.5 ** (config.batch / (config.ema_kimg * 1000)), k)
+            return {"loss": loss}
 
         every = max(1, round(config.snapshot_kimg * 1000 / config.batch))
         fit(f"Training {role}", run, range(run.saved or 0, steps), every, step, keeper)
@@ -137,6 +149,7 @@ class _Keeper:
         self,
         run: Run,
         network: AttributeClassifier,
+        average: AttributeClassifier,
         optimizer: torch.optim.Optimizer,
         val: Garments,
         config: ClassifierConfig,
@@ -144,7 +157,7 @@ class _Keeper:
         out: Path,
         about: dict[str, Any],
     ) -> None:
-        self.run, self.network, self.optimizer, self.val = run, network, optimizer, val
+        self.run, self.network, self.average, self.optimizer, self.val = run, network, average, optimizer, val
         self.config, self.role, self.out, self.about = config, role, out, about
         self.best: dict[str, float] = {"score": -1.0}
         self.started = time.monotonic()
@@ -155,6 +168,8 @@ class _Keeper:
     def load(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
         best, seconds = {k: float(v) for k, v in meta["best"].items()}, float(meta["seconds"])
         self.network.load_state_dict(unpack("network", tensors))
+        if self.average is not self.network:
+            self.average.load_state_dict(unpack("average", tensors))
         unpack_optimizer("optimizer", self.optimizer, tensors)
         self.best, self.started = best, time.monotonic() - seconds
 
@@ -163,18 +178,38 @@ class _Keeper:
 
     def snapshot(self, step: int) -> str:
         tensors = pack("network", self.network.state_dict()) | pack_optimizer("optimizer", self.optimizer)
+        if self.average is not self.network:
+            tensors |= pack("average", self.average.state_dict())
         self.run.require_finite(step, tensors)
-        scores = accuracy(self.network, self.val)
+        scores = accuracy(self.average, self.val)
         # The macro average: a classifier that never says "sleeveless" is no use to an edit.
         score = sum(v for k, v in scores.items() if k.endswith("_macro")) / len(scores) * 2
         self.run.write_statistics(step=step, kimg=self.kimg(step), **{f"val_{k}": v for k, v in scores.items()})
         if score > self.best["score"]:
             self.best = {"score": score, "kimg": self.kimg(step), **scores}
             facts = {"role": self.role, "training": to_dict(self.config), "validation": self.best, **self.about}
-            save_classifier(self.out, self.role, self.network, facts)
+            save_classifier(self.out, self.role, self.average, facts)
         self.run.save(step, tensors, {"best": self.best, "seconds": time.monotonic() - self.started})
         shown = ", ".join(f"{k} {v:.3f}" for k, v in scores.items())
         return f"{self.role} {self.kimg(step):.1f} kimg, validation {shown}"
+
+
+def _freeze(network: AttributeClassifier, config: ClassifierConfig) -> None:
+    if not config.pretrained:
+        raise UserError("frozen keeps ImageNet weights, and there are none: it needs pretrained=true.")
+    if not isinstance(network.backbone, TimmBackbone):
+        raise UserError(f"frozen is for networks of timm's, and {config.backbone} is none; leave it out.")
+    network.backbone.freeze(config.frozen)
+
+
+@torch.no_grad()
+def _follow(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:
+    """The average a step further; over the first steps a mean, lest the start weigh too much."""
+    averaged: list[Tensor] = list(average.parameters())
+    current: list[Tensor] = list(network.parameters())
+    torch._foreach_lerp_(averaged, current, 1 - min(decay, (step + 1) / (step + 10)))
+    for mine, other in zip(average.buffers(), network.buffers(), strict=True):
+        mine.copy_(other)
 
 
 def _start_from(network: AttributeClassifier, role: str, weights: str) -> None:

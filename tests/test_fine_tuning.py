@@ -1,0 +1,98 @@
+"""Classifiers that start from ImageNet: maps of training and of use, what is frozen, averaged weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from amgan.data.garments import load_garments
+from amgan.data.imagefolder import read_imagefolder
+from amgan.errors import UserError
+from amgan.models.backbones import TimmBackbone, make_backbone
+from amgan.testing import draw_catalogue
+from amgan.training.classifier import _freeze, train_classifier
+from amgan.training.presets import PRESETS
+from amgan.training.run import load_state, unpack
+from amgan.weights import load_classifier
+
+pytest.importorskip("timm")
+CPU = torch.device("cpu")
+TINY = replace(PRESETS["tiny"].teacher, kimg=0.024, snapshot_kimg=0.008)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = read_imagefolder(draw_catalogue(tmp_path_factory.mktemp("data"), 16, split=("train", "val")))
+    return [load_garments(folder, folder.split(s), 32, progress=False) for s in ("train", "val")]
+
+
+@torch.no_grad()
+def test_the_fine_maps_hold_those_of_training():
+    torch.manual_seed(0)
+    network = make_backbone("efficientnet_lite0", 64)
+    pictures = torch.rand(2, 3, 64, 64) * 2 - 1
+    fine = network.eval()(pictures)
+    network.train()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+    coarse = network(pictures)
+    assert (fine["last"].shape[-1], coarse["last"].shape[-1]) == (4, 2)
+    torch.testing.assert_close(fine["last"][:, :, ::2, ::2], coarse["last"])
+    torch.testing.assert_close(fine["middle"], coarse["middle"])
+
+
+def test_what_is_frozen_does_not_move(data):
+    torch.manual_seed(0)
+    network = make_backbone("efficientnet_lite0", 32)
+    assert isinstance(network, TimmBackbone)
+    network.freeze(3)
+    network.train()
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    optimizer = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], lr=0.1)
+    network(torch.rand(2, 3, 32, 32))["last"].square().sum().backward()
+    optimizer.step()
+    moved = {k for k, v in network.state_dict().items() if not torch.equal(v, before[k])}
+    assert moved and all(
+        k.startswith(("body.blocks.3", "body.blocks.4", "body.blocks.5", "body.blocks.6")) for k in moved
+    )
+    assert not any("running" in k for k in moved)
+    with pytest.raises(UserError, match=r"has 7 stages that can be frozen; frozen=8 are too many"):
+        network.freeze(8)
+
+
+def test_frozen_says_what_it_needs(data, tmp_path):
+    config = replace(TINY, frozen=2)
+    with pytest.raises(UserError, match="needs pretrained=true"):
+        train_classifier(*data, config, "teacher", tmp_path, CPU, {})
+    with pytest.raises(UserError, match="networks of timm's, and small-4 is none"):
+        _freeze(load_like(data), replace(config, pretrained=True))
+
+
+def load_like(data):
+    from amgan.models.classifier import AttributeClassifier
+
+    return AttributeClassifier(data[0].schema, TINY.backbone, 32)
+
+
+def test_averaged_weights_are_kept_and_resumed(data, tmp_path):
+    config = replace(TINY, ema_kimg=0.016)
+    train_classifier(*data, config, "teacher", tmp_path / "whole", CPU, {})
+    train_classifier(*data, replace(config, kimg=0.016), "teacher", tmp_path / "parts", CPU, {})
+    states = []
+    for run in ("whole", "parts"):
+        if run == "parts":
+            train_classifier(*data, config, "teacher", tmp_path / run, CPU, {})
+        found: dict = {}
+        load_state(tmp_path / run / "teacher-run", lambda tensors, meta, found=found: found.update(tensors))
+        states.append(found)
+    whole, parts = states
+    assert whole.keys() == parts.keys()
+    network, average = (unpack(name, whole)["head.weight"] for name in ("network", "average"))
+    assert not torch.equal(network, average)
+    train_classifier(*data, TINY, "teacher", tmp_path / "plain", CPU, {})
+    kept = [load_classifier(tmp_path / run).state_dict()["head.weight"] for run in ("whole", "plain")]
+    assert not torch.equal(*kept)
