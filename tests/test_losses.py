@@ -162,6 +162,22 @@ def test_pair_loss_counts_pairs_alone():
     assert losses.pair_loss(a, b, torch.zeros(2), 1) == 0
 
 
+def test_pair_loss_leaves_open_detail_to_others():
+    """Stripes finer than the blur cost nothing where detail is open, a wrong colour costs all it did."""
+    a = torch.zeros(1, 3, 32, 32)
+    stripes = torch.tensor([1.0, -1.0]).repeat(16).expand(1, 3, 32, 32)
+    open_detail = torch.zeros(1, 1, 32, 32, dtype=torch.bool)
+    open_detail[..., 16:, :] = True
+    one = torch.ones(1)
+    assert losses.pair_loss(a, stripes, one, 1) == 1
+    assert float(losses.pair_loss(a, stripes, one, 1, None, open_detail, 2.0)) == pytest.approx(0.5, abs=0.02)
+    assert float(losses.pair_loss(a, a + 0.3, one, 1, None, open_detail, 2.0)) == pytest.approx(0.3, abs=1e-5)
+    x = torch.rand(2, 3, 24, 24)
+    plain = torch.from_numpy(cv2.GaussianBlur(x[0].permute(1, 2, 0).numpy(), (23, 23), 1.5))
+    inside = losses.blurred(x, 1.5)[0].permute(1, 2, 0)[8:-8, 8:-8]
+    assert torch.allclose(inside, plain[8:-8, 8:-8], atol=1e-3)
+
+
 def plain_box(alpha):
     """The paper's rule, region by region."""
     above = (alpha > 0.5 * alpha.max()).astype(np.uint8)

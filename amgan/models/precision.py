@@ -63,3 +63,10 @@ def autocast(device: torch.device, bf16: bool) -> torch.autocast:
     """Within: products in bfloat16, or not. Whether that pays has been settled before the first step
     (``amgan.training.precision``)."""
     return torch.autocast(device.type, torch.bfloat16, enabled=bf16)
+
+
+def autocast_for_gradients(device: torch.device, bf16: bool, network: nn.Module) -> torch.autocast:
+    """As ``autocast``, for a frozen network through which gradients pass. On a CPU those of depthwise convolutions take
+    longer in bfloat16 than all else gains."""
+    depthwise = any(isinstance(m, nn.Conv2d) and m.groups > 1 for m in network.modules())
+    return autocast(device, bf16 and not (depthwise and device.type == "cpu"))

@@ -56,6 +56,7 @@ _WITH_EYE = {
     "percep": 1.0,
     "eye_percep": 10.0,
     "pair": 6.0,
+    "pair_blur": 1.5,
     "lr": 3e-4,
     "critic_lr": 5e-4,
 }

@@ -58,6 +58,7 @@ class LossConfig:
     mask_loss: Literal["l1", "bce"] = "l1"  # of alpha against its target
     balanced: bool = False  # lift small attention targets in the attention and pair losses
     pair: float = setting(10.0, low=0)  # pixel loss of aligned pairs
+    pair_blur: float = setting(0.0, low=0)  # pixels: pairs are compared blurred where their detail is open
     eye_percep: float = setting(0.0, low=0)  # distance of the eye's maps from the exact result, where there is one
     detail: float = setting(0.0, low=0)  # detail kept where only the colour is edited
     kl: float = setting(0.005, low=0)  # divergence of the code from its prior
@@ -130,6 +131,7 @@ class AmganConfig:
             "attention": (not w.att and not w.balanced, "att is 0"),
             "mask_loss": (not w.att, "att is 0"),
             "pair": (not d.pairs, "there are no pairs (pairs is 0)"),
+            "pair_blur": (not d.pairs or not w.pair, "there are no pairs, or pair is 0"),
             "eye_percep": (not d.pairs, "there are no pairs (pairs is 0)"),
             "extra": (not d.extra, "there are no --extra garments"),
             "balanced": (not w.att and not (w.pair and d.pairs), "att and pair are 0"),

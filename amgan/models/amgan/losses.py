@@ -175,9 +175,33 @@ def eye_distance(
     return (torch.stack(terms).mean(0) * aligned).sum() / count
 
 
-def pair_loss(image: Tensor, reference: Tensor, aligned: Tensor, count: float, weight: Tensor | None = None) -> Tensor:
-    """L_pair = ‖x* − x_ref‖₁ over the ``count`` rows whose reference is the exact result (``aligned``, float (B,))."""
-    return (_weighted_mean((image - reference).abs(), weight) * aligned).sum() / count
+def pair_loss(
+    image: Tensor,
+    reference: Tensor,
+    aligned: Tensor,
+    count: float,
+    weight: Tensor | None = None,
+    open_detail: Tensor | None = None,
+    blur: float = 0.0,
+) -> Tensor:
+    """L_pair = ‖x* − x_ref‖₁ over the ``count`` rows whose reference is the exact result (``aligned``, float (B,)).
+
+    A pixel loss answers what is open with the average of all answers, which is a blur. So where the detail is open
+    (bool (B, 1, S, S)) only the blurred pictures are compared, ``blur`` the standard deviation in pixels: place and
+    colour are held, and detail is left to those who see it, the eye and the critics.
+    """
+    difference = image - reference
+    if blur and open_detail is not None:
+        difference = torch.where(open_detail, blurred(difference, blur), difference)
+    return (_weighted_mean(difference.abs(), weight) * aligned).sum() / count
+
+
+def blurred(x: Tensor, sigma: float) -> Tensor:
+    """Pictures (B, C, S, S) under a Gaussian of ``sigma`` pixels, by two matrix products."""
+    at = torch.arange(x.shape[-1], device=x.device, dtype=x.dtype)
+    kernel = torch.exp(-0.5 * ((at - at[:, None]) / sigma).square())
+    kernel = kernel / kernel.sum(1, keepdim=True)
+    return kernel @ x @ kernel.T
 
 
 def detail_loss(image: Tensor, source: Tensor, mask: Tensor, recoloured: Tensor, count: float) -> Tensor:

@@ -34,7 +34,7 @@ from amgan.models.blocks import laid_out_as
 from amgan.models.classifier import AttributeClassifier
 from amgan.models.eye import Eye
 from amgan.models.interface import EditBatch, Generated, Terms, make_condition
-from amgan.models.precision import autocast
+from amgan.models.precision import autocast, autocast_for_gradients
 from amgan.schema import AttributeSchema
 
 CROP_MARGIN = 0.1  # around the edit, in shares of its size, in what D_C sees through the eye
@@ -118,7 +118,9 @@ class Amgan:
             features = outputs.edited_features, outputs.reference_features
             terms.percep = perceptual_loss(*features, w.percep_maps, batch.aligned)
         if w.pair and self.config.lessons.pairs:
-            terms.pair = pair_loss(edited.image, batch.reference, batch.aligned, counts.aligned, weight)
+            open_detail = batch.open_detail if w.pair_blur else None
+            compared = edited.image, batch.reference, batch.aligned, counts.aligned
+            terms.pair = pair_loss(*compared, weight, open_detail, w.pair_blur)
         if w.eye_percep and self.eye is not None:
             terms.eye = eye_distance(outputs.edited_maps, outputs.reference_maps, batch.aligned, counts.aligned)
         if w.detail:
@@ -214,9 +216,10 @@ class Outputs:
 
     @cached_property
     def edited_maps(self) -> EyeMaps:
-        """Of the edited pictures. Not in bfloat16 on a CPU, where the gradient of depthwise convolutions is slow."""
+        """Of the edited pictures."""
         m = self._method
-        with autocast(m.device, m.config.optimisation.bf16 and m.device.type != "cpu"):
+        assert m.eye is not None
+        with autocast_for_gradients(m.device, m.config.optimisation.bf16, m.eye):
             return self._look(self.edited.image)
 
     @cached_property
@@ -263,8 +266,9 @@ class Outputs:
     @cached_property
     def edited_features(self) -> Maps:
         """Of the edited pictures."""
-        with self._method.autocast():
-            return self._method.features(self.edited.image)
+        m = self._method
+        with autocast_for_gradients(m.device, m.config.optimisation.bf16, m.teacher):
+            return m.features(self.edited.image)
 
     @property
     def reference_features(self) -> Maps:
