@@ -87,7 +87,7 @@ class TimmBackbone(nn.Module):
             self._dense = _geometry(timm_network(name, False, output_stride=16, **options))
         except (NotImplementedError, TypeError):  # what cannot be dilated
             self._dense = self._sparse
-        statistics = self.body.default_cfg
+        statistics = cast(Any, self.body).default_cfg
         mean, std = (torch.tensor(statistics[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
         if name in PACKAGES:
             mean, std = torch.full_like(mean, 0.5), torch.full_like(std, 0.5)
