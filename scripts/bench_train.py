@@ -89,6 +89,11 @@ def variants(config: Any, with_compile: bool, bf16: bool) -> dict[str, tuple[Any
     }
     if bf16:  # elsewhere training leaves it alone
         rows["+ bf16"] = (changed(plain, channels_last=True, bf16=True), True)
+    if config.has_eye:  # what it costs
+        without = changed(plain, channels_last=True, bf16=bf16, adv=0.0, cls=0.0)
+        if config.losses.eye_percep and config.lessons.pairs:
+            rows["the same without critics"] = (without, True)
+        rows["the same without critics and the eye"] = (changed(without, eye_percep=0.0), True)
     if with_compile:
         rows["+ torch.compile"] = (changed(plain, channels_last=True, bf16=bf16, compile=True), True)
     return rows
