@@ -54,7 +54,7 @@ def bench(
 
         return once
 
-    print(f"{device_name(torch.device("cpu"))}, {views} views of {size} px")
+    print(f"{device_name(torch.device('cpu'))}, {views} views of {size} px")
     for learn, title in ((False, "look"), (True, "look and learn")):
         rows = {
             f"{name}{', bf16' if bf16 else ''}": look(network, bf16, learn)
