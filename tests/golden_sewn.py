@@ -32,6 +32,7 @@ CASES = {  # present, wanted
     "cut": ("long", "short"),
     "like a real one": ("short", "long"),
     "in place": ("long", "3/4"),
+    "bare": ("short", "sleeveless"),
 }
 
 

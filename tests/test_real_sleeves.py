@@ -7,7 +7,7 @@ import torch
 
 from amgan.lessons.cut import cut_sleeves, shorten
 from amgan.lessons.real_sleeves import RealSleeve, find_sleeves
-from amgan.lessons.sewing import sew
+from amgan.lessons.sewing import bare, sew
 from amgan.pixels import to_float, to_hwc, to_uint8
 from tests.golden_sewn import LENGTHS, SIZE, real_sleeves, shirt
 
@@ -120,6 +120,20 @@ def test_a_print_on_the_chest_does_not_go_on_into_the_sleeves():
     assert np.abs(np.median(sewn[new], 0) - np.median(picture[65:80, 38:58], (0, 1))).max() < 30
     yellow = (sewn[..., 0] > 180) & (sewn[..., 2] < 90)
     assert (yellow & new).sum() < 0.03 * new.sum()
+
+
+def test_short_sleeves_go_and_the_torso_s_sides_stay():
+    image, mask = shirt("short", CLOTH)
+    made = bare(to_hwc(image), mask[0].numpy())
+    assert made is not None
+    picture, covered = made
+    torso = shirt("sleeveless", CLOTH)[1][0].numpy()
+    arms = mask[0].numpy() & ~torso
+    arms[:, 28:68] = False
+    assert (covered & arms).sum() < 0.1 * arms.sum() and (picture[arms & ~covered] > 180).all()
+    below = torso & (np.arange(SIZE) > 45)[:, None]
+    assert covered[below].all() and np.array_equal(picture[below], to_hwc(image)[below])
+    assert bare(to_hwc(image), np.zeros((SIZE, SIZE), bool)) is None
 
 
 def test_sleeves_are_shortened_where_they_lie():

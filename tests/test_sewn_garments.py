@@ -49,12 +49,12 @@ def same(a, b) -> bool:
 
 def test_a_later_start_reads_all_and_sews_nothing(garments, tasks_sewn, tmp_path):
     first = sewn(garments, Cache(tmp_path))
-    # 2 sleeveless with short and long, 3 short with long, 2 long with short; nothing fits the last.
-    assert len(tasks_sewn) == 9 and len(first.images) == 8 and (first.at[6] == -1).all()
+    # 2 sleeveless with short and long, 3 short with long and without, 2 long with short; nothing fits the last.
+    assert len(tasks_sewn) == 12 and len(first.images) == 10 and (first.at[6] == -1).all()
     tasks_sewn.clear()
     assert same(sewn(garments, Cache(tmp_path)), first) and not tasks_sewn
     # Without a folder all is made again, and is the same.
-    assert same(sewn(garments, Cache(None)), first) and len(tasks_sewn) == 9
+    assert same(sewn(garments, Cache(None)), first) and len(tasks_sewn) == 12
 
 
 def test_what_changed_is_sewn_again_and_nothing_else(garments, tasks_sewn, tmp_path, monkeypatch):
@@ -74,11 +74,11 @@ def test_what_changed_is_sewn_again_and_nothing_else(garments, tasks_sewn, tmp_p
     masks[4, 0, 60, 40] = False
     # Its own, and the two that take after its sleeves.
     assert again(replace(garments, masks=masks)) == 3
-    # Both short shirts have another outline: their own sleeves are sewn anew, those that are cut along them, and those
-    # that take after them.
+    # Both short shirts have another outline: their own sleeves are sewn or cut anew, those that are cut along them,
+    # and those that take after them.
     masks = garments.masks.clone()
     masks[2:4, 0, 80:] = False
-    assert again(replace(garments, masks=masks)) == 6
+    assert again(replace(garments, masks=masks)) == 8
     order = torch.tensor([6, 5, 4, 3, 2, 1, 0])
     turned = {n: getattr(garments, n)[order] for n in ("images", "masks", "labels")}
     assert again(replace(garments, **turned)) == 0
@@ -87,13 +87,13 @@ def test_what_changed_is_sewn_again_and_nothing_else(garments, tasks_sewn, tmp_p
     labels[2, 0] = 0
     assert again(replace(garments, labels=labels)) == 3
     monkeypatch.setattr(module, "VERSION", VERSION + 1)
-    assert again(garments) == 9
+    assert again(garments) == 12
 
 
 def test_a_damaged_entry_is_sewn_again(garments, tasks_sewn, tmp_path):
     first = sewn(garments, Cache(tmp_path))
     paths = sorted(tmp_path.rglob("*.safetensors"))
-    assert len(paths) == 9
+    assert len(paths) == 12
     paths[0].write_bytes(b"")
     paths[1].write_bytes(paths[1].read_bytes()[:-1])
     tasks_sewn.clear()
@@ -134,6 +134,7 @@ def test_sleeves_are_sewn_as_ever_or_the_version_says_otherwise(golden):
 @pytest.mark.parametrize(
     ("where", "name", "value", "expected"),
     [
+        (sewing, "STRAP", 0.8, ["bare"]),
         (sewing, "SOFT", 2.0, ["grown", "begun", "cut", "like a real one"]),
         (armholes, "BARE_ANGLE", (31.0, 20.0), ["grown", "like a real one"]),
         (armholes, "SHORT_HEM", ((0.2, 0.1), (0.1, 0.0)), ["begun", "cut"]),

@@ -24,13 +24,15 @@ from amgan.synth.body import SLEEVE_LENGTH
 # Of the rule by which sleeves are cut and sewn: ``sew``, armholes.py, ``Arm`` and ``cut_sleeves``. Whoever changes what
 # comes out counts it up, so that nobody trains on garments that were sewn by the old rule and kept on disk.
 VERSION = 2
+BARE = "sleeveless"
 NO_SHOULDERS = ("spaghetti", "strapless")
+STRAP = 0.74  # where a sleeveless garment's shoulder ends, over the chest's half width
 SOFT = 1.6  # pixels over which an edge fades
 
 
 def sleeve_lengths(values: tuple[str, ...]) -> Tensor:
     """Share of the arm that each value of the sleeve covers, float32 (V,); NaN where a value names no length."""
-    bare = dict.fromkeys(("sleeveless", *NO_SHOULDERS), 0.0)
+    bare = dict.fromkeys((BARE, *NO_SHOULDERS), 0.0)
     return torch.tensor([(SLEEVE_LENGTH | bare).get(v, float("nan")) for v in values])
 
 
@@ -86,6 +88,28 @@ def sew(
     return np.clip(picture + 0.5, 0, 255).astype(np.uint8), covered > 0.5
 
 
+def bare(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """The garment without its short sleeves, cut off along armholes of its own: the torso's sides stay as they are.
+
+    Args, and what is returned: as of ``sew``.
+    """
+    fits = fit_sleeves(mask, True)
+    if fits is None:
+        return None
+    size = len(mask)
+    picture, covered = image.astype(np.float32), mask.astype(np.float32)
+    for fit in fits:
+        (_, shoulder), (chest, armpit) = fit.arm.armhole
+        y = np.arange(size)
+        down = np.clip((y - shoulder) / (armpit - shoulder), 0, 1)
+        armhole = chest * (STRAP + (1 - STRAP) * down**2)
+        slack = 0.03 * size * np.clip((y - armpit) / (0.1 * size), 0, 1)
+        outside = _beyond(fit, np.where(y < armpit, armhole, fit.line + slack))
+        picture += outside[..., None] * (255 - picture)
+        covered = covered * (1 - outside)
+    return np.clip(picture + 0.5, 0, 255).astype(np.uint8), covered > 0.5
+
+
 def _edge(fit: Fit, size: int) -> np.ndarray:
     """Offset of the torso's outline from the axis in each row, (S,), were it cut straight from shoulder to armpit."""
     (across, shoulder), (chest, armpit) = fit.arm.armhole
@@ -96,9 +120,14 @@ def _edge(fit: Fit, size: int) -> np.ndarray:
 def _beyond_torso(fit: Fit, size: int) -> np.ndarray:
     """How much of each pixel lies outside the torso on this side, float32 (S, S): an old sleeve, or nothing."""
     armpit = fit.arm.armhole[1, 1]
-    y = np.arange(size)
+    return _beyond(fit, _edge(fit, size) + np.where(np.arange(size) < armpit, 0, 0.03 * size))
+
+
+def _beyond(fit: Fit, edge: np.ndarray) -> np.ndarray:
+    """The same beyond an edge, offsets from the axis (S,)."""
+    size = len(edge)
     # Below the armpit an old sleeve may hang beside the torso; further down what sticks out is the hem.
-    edge = _edge(fit, size) + np.where(y < armpit, 0, 0.03 * size) + np.where(y > armpit + 0.15 * size, size, 0)
+    edge = edge + np.where(np.arange(size) > fit.arm.armhole[1, 1] + 0.15 * size, size, 0)
     out = fit.side * (np.arange(size)[None] - fit.axis)
     return np.clip(out - edge[:, None], 0, 1).astype(np.float32)
 

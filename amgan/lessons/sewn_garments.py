@@ -22,7 +22,7 @@ from amgan.lessons.cut import cut_sleeves, shorten
 from amgan.lessons.descriptors import Descriptors
 from amgan.lessons.real_sleeves import RealSleeve, find_sleeves
 from amgan.lessons.references import PARTNERS, assign_partners
-from amgan.lessons.sewing import NO_SHOULDERS, VERSION, sew, sleeve_lengths
+from amgan.lessons.sewing import BARE, NO_SHOULDERS, VERSION, bare, sew, sleeve_lengths
 from amgan.pixels import to_chw, to_float, to_hwc, to_uint8
 from amgan.schema import UNKNOWN
 from amgan.synth.body import SLEEVE_LENGTH
@@ -104,19 +104,22 @@ def _tasks(garments: Garments, attribute: int, descriptors: Descriptors) -> dict
     grows = (present <= SLEEVE_LENGTH["elbow"]) & has_shoulders
     patterned, labelled = _patterned(garments), own[own >= 0].unique().tolist()
     tasks = {}
-    for v in (lengths > 0).nonzero()[:, 0].tolist():
+    short = min((i for i in labelled if SLEEVE_LENGTH["elbow"] >= lengths[i] > 0), default=None)
+    for v, name in enumerate(values):
+        if name not in SLEEVE_LENGTH and name != BARE:
+            continue
         longer = (grows & (present < lengths[v])).nonzero()[:, 0].tolist()
         # Along which silhouettes: of garments that have these sleeves, or, in place, of those whose sleeves are short.
-        along = v
-        if in_place(values[v]):
-            along = min((i for i in labelled if SLEEVE_LENGTH["elbow"] >= lengths[i] > 0), default=v)
+        along = short if in_place(name) and short is not None else v
         shorter = ((present > lengths[v]) & (own == along).any()).nonzero()[:, 0]
+        if name == BARE:  # short sleeves lie free of the torso; long ones are left to ``Cut``
+            longer, shorter = (grows & (present > 0)).nonzero()[:, 0].tolist(), shorter[:0]
         partners: list[int] = []
         for some in shorter.to(labels.device).split(64):
             wanted, first = torch.full_like(some, along), torch.eye(1, PARTNERS, device=some.device)
             partners += assign_partners(descriptors, labels, some, wanted, first.expand(len(some), -1)).tolist()
-        cut_along = dict.fromkeys(longer) | dict(zip(shorter.tolist(), partners, strict=True))
-        donors = Donors.of(garments, own == v, bool(lengths[v] > SLEEVE_LENGTH["elbow"]), descriptors)
+        cut_along: dict[int, int | None] = dict.fromkeys(longer) | dict(zip(shorter.tolist(), partners, strict=True))
+        donors = Donors.of(garments, (own == v) & (name != BARE), in_place(name), descriptors)
         for n, partner in cut_along.items():
             silhouette = None if partner is None else garments.masks[partner]
             has = bool(present[n] > 0)
@@ -201,7 +204,7 @@ def _key(task: Task) -> str:
     for sleeve in task.real:
         for array in (sleeve.light, sleeve.depth, sleeve.outer, sleeve.inner):
             pixels.update(np.ascontiguousarray(array).data)
-    size, cuts, length = task.image.shape[-1], task.cut_along is not None, SLEEVE_LENGTH[task.sleeve]
+    size, cuts, length = task.image.shape[-1], task.cut_along is not None, SLEEVE_LENGTH.get(task.sleeve, 0)
     return content_key(VERSION, pixels.hexdigest(), size, cuts, task.has_sleeves, length, task.patterned)
 
 
@@ -215,10 +218,13 @@ def sew_one(task: Task) -> tuple[Tensor, Tensor] | None:
             return None if shortened is None else (to_uint8(shortened[0])[0], shortened[1][0] > 0.5)
         cut, kept = cut_sleeves(*given)
         image, mask = to_uint8(cut)[0], kept[0] > 0.5
+    if task.sleeve == BARE:
+        sewn = bare(to_hwc(image), mask[0].cpu().numpy())
+        return None if sewn is None else (to_chw(sewn[0]), torch.from_numpy(sewn[1])[None])
     sewn = sew(to_hwc(image), mask[0].cpu().numpy(), task.has_sleeves, task.sleeve, task.real, task.patterned)
     return None if sewn is None else (to_chw(sewn[0]), torch.from_numpy(sewn[1])[None])
 
 
 def in_place(sleeve: str) -> bool:
     """Whether longer sleeves are shortened to this value where they lie: what is left shows where the rest was."""
-    return SLEEVE_LENGTH[sleeve] > SLEEVE_LENGTH["elbow"]
+    return SLEEVE_LENGTH.get(sleeve, 0) > SLEEVE_LENGTH["elbow"]
