@@ -1,6 +1,8 @@
 """What lessons are made with, recolouring, cutting, references, and the targets of attention: on drawn garments, where
 the truth is known."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -14,9 +16,10 @@ from amgan.lessons.cut import cut_sleeves
 from amgan.lessons.descriptors import Descriptors
 from amgan.lessons.edits import draw_edits
 from amgan.lessons.references import NEAREST, PARTNERS, assign_partners, assign_references
-from amgan.models.amgan.attention import cam_target, mask_target
+from amgan.models.amgan.attention import attention_target, cam_target, mask_target, needs_cam
 from amgan.photos.framing import frame
 from amgan.pixels import dilate, lab_to_rgb, open_mask, rgb_to_lab, to_float, to_uint8
+from amgan.schema import AttributeSchema
 from amgan.testing import SCHEMA, draw_catalogue, draw_garment
 
 GENERATOR = torch.Generator()
@@ -195,3 +198,27 @@ def test_attention_targets():
     only = torch.tensor([[True, False]])
     assert cam_target(source, reference, only, 4, union=False).sum() == 1
     assert cam_target(source, reference, only, 4, union=True).sum() == 2
+
+
+def test_maps_stand_in_only_for_parts_whose_place_masks_do_not_say():
+    """A known collar must not spread the classifier's coarse maps over sleeves and colours."""
+    names = {"sleeve": ["short", "long"], "color": ["red", "blue"], "collar": ["round", "hood"]}
+    schema = AttributeSchema.from_dict(names)
+    assert needs_cam(schema, "masks") and not needs_cam(schema.editing(["sleeve", "color"]), "masks")
+    masks = torch.zeros(3, 1, 32, 32)
+    masks[..., 8:24, 8:24] = 1
+    edited = torch.eye(3).bool()
+    cams = torch.ones(3, 3, 4, 4)
+    pictures = torch.zeros(3, 3, 32, 32)
+    batch = SimpleNamespace(
+        guessed_rows=torch.arange(3),
+        edited=edited,
+        source=pictures,
+        reference=pictures,
+        source_mask=masks,
+        reference_mask=masks,
+    )
+    target = attention_target(schema, "masks", batch, (cams, cams))
+    assert float(target[0].max()) == 0  # the silhouettes do not differ
+    assert torch.equal(target[1], dilate(masks[:1], 1)[0])
+    assert float(target[2].min()) == 1

@@ -53,7 +53,7 @@ _WITH_EYE = {
     "critic_steps": 1,
     "adv": 1.0,
     "cls": 0.9,
-    "percep": 1.0,
+    "percep": 0.1,
     "eye_percep": 10.0,
     "pair": 6.0,
     "pair_blur": 1.5,

@@ -41,7 +41,8 @@ def attention_target(
         return true_target(batch.source, batch.reference)
     edited, maps = batch.edited[rows], None
     if cams is not None:
-        maps = cam_target(*cams, edited, batch.source.shape[-1], kind_of_target != "source")
+        asked = edited & _of_parts(schema).to(edited.device) if kind_of_target == "masks" else edited
+        maps = cam_target(*cams, asked, batch.source.shape[-1], kind_of_target != "source")
     if kind_of_target == "masks":
         maps = mask_target(schema, batch.source_mask[rows], batch.reference_mask[rows], edited, maps)
     assert maps is not None
@@ -99,5 +100,11 @@ def true_target(source: Tensor, reference: Tensor) -> Tensor:
 
 
 def needs_cam(schema: AttributeSchema, attention: str) -> bool:
-    """Whether any attribute of the schema takes its target from class activation maps."""
-    return attention != "masks" or any(not (kind(n).outline or kind(n).whole_cloth) for n in schema.names)
+    """Whether any attribute that is edited takes its target from class activation maps."""
+    edited = torch.tensor([a.editable for a in schema.attributes])
+    return attention != "masks" or bool((_of_parts(schema) & edited).any())
+
+
+def _of_parts(schema: AttributeSchema) -> Tensor:
+    """Bool (M,): attributes of which masks do not say where they are."""
+    return torch.tensor([not (kind(name).outline or kind(name).whole_cloth) for name in schema.names])
