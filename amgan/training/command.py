@@ -28,7 +28,7 @@ from amgan.models.methods import METHODS, find_method
 from amgan.schema import AttributeSchema
 from amgan.synth import SCHEMA
 from amgan.training import parallel
-from amgan.training.classifier import train_classifier
+from amgan.training.classifier import require_start, train_classifier
 from amgan.training.presets import Preset, override_stages, preset
 from amgan.training.run import finished, say
 from amgan.training.supply import Drawn
@@ -70,6 +70,7 @@ def train_command(options: TrainOptions) -> None:
         if options.dry_run:
             print_json(data={"model": CLASSIFIER, "preset": options.preset, "config": to_dict(config)})
             return
+        require_start(config)
         _Data(options, chosen.amgan.image_size).train_classifier(options.role, config, options.warm_start)
         return
     if options.model not in METHODS:
@@ -110,6 +111,9 @@ def _stages(options: TrainOptions, chosen: Preset) -> dict[str, Any]:
 
 def _train_stages(options: TrainOptions, chosen: Preset, stages: dict[str, Any]) -> None:
     *earlier, last = stages
+    for role in ROLES:
+        if not finished(options.out, role):
+            require_start(getattr(chosen, role))
     data = (_DrawnData if _is_synth(options.data) else _Data)(options, stages[last].image_size)
     extra = data.extra(options.extra) if isinstance(data, _Data) and options.extra is not None else None
     for role in ROLES:
