@@ -11,7 +11,7 @@ from PIL import Image
 
 from amgan import NoEdit, UserError, load_classifier, load_editor
 from amgan.editing.edit_command import edit_command
-from amgan.editing.editor import GeneratorEditor
+from amgan.editing.editor import GeneratorEditor, from_the_shoulders
 from amgan.models.interface import Generated
 from amgan.schema import AttributeSchema
 from amgan.testing import SCHEMA, draw_garment, tiny_weights
@@ -63,6 +63,15 @@ class Halves(torch.nn.Module):
             mask[..., 16:] = 0.3
         raw = torch.full_like(x, -1)
         return Generated(mask * raw + (1 - mask) * x, mask, raw)
+
+
+def test_sleeves_hang_from_the_shoulders():
+    sleeves = torch.zeros(2, 1, 40, 40)
+    sleeves[:, :, 8:30, 4:10] = 0.8  # from the shoulder to below the middle
+    corner = sleeves.clone()
+    corner[1, :, 34:38, 4:8] = 0.9
+    assert torch.equal(from_the_shoulders(corner), sleeves) and (corner[1, :, 34:38, 4:8] > 0).all()
+    assert not from_the_shoulders(torch.zeros(1, 1, 40, 40)).any()
 
 
 def test_only_on_sleeve_and_only_on_torso_divide_the_edit(images):

@@ -13,6 +13,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Literal, Protocol
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -177,7 +179,7 @@ class NetworkEditor:
         if only_on is None:
             return result
         sleeves = self._forward(x, [{"sleeve": BARE}] * len(images)).mask
-        sleeves = torch.where(sleeves < SLEEVE_THRESHOLD, 0.0, sleeves)
+        sleeves = from_the_shoulders(torch.where(sleeves < SLEEVE_THRESHOLD, 0.0, sleeves))
         mask = result.mask * (sleeves if only_on == "sleeve" else 1 - sleeves)
         return Generated(mask * result.raw + (1 - mask) * x, mask, result.raw)
 
@@ -189,6 +191,17 @@ class NetworkEditor:
         labels = labels.to(x.device)
         raw, mask = self.network(x, make_condition(self.schema, labels, labels != UNKNOWN))
         return Generated(mask * raw + (1 - mask) * x, mask, raw)
+
+
+def from_the_shoulders(sleeves: Tensor) -> Tensor:
+    """A mask of sleeves, float (B, 1, S, S), without what hangs together with nothing in the upper half of the frame:
+    corners of the hem."""
+    out = sleeves.clone()
+    for mask in out[:, 0]:
+        parts = cv2.connectedComponents((mask > 0).cpu().numpy().astype(np.uint8))[1]
+        upper = np.unique(parts[: len(parts) // 2])
+        mask *= torch.from_numpy(np.isin(parts, upper)).to(mask)
+    return out
 
 
 class GeneratorEditor(NetworkEditor):
