@@ -1,13 +1,14 @@
 """Edits at the photo's own size: 128 pixels are what networks and search see, and too few to look at.
 
 What the generator changed is carried up by ``joint_upsample``: its mask along the photo's edges, its picture as a
-change of the photo's colours. Nothing but the generator's output says what changes, and where.
+change of the photo's colours. What it painted anew, a grown sleeve, gets a sharp outline and the cloth's own texture.
+Nothing but the generator's output says what changes, and where.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -15,9 +16,11 @@ import torch
 from torch import Tensor
 
 from amgan.editing.editor import Editor, EditResult, Region
+from amgan.editing.grown import Grown, find_grown
+from amgan.editing.painting import paint_grown
 from amgan.errors import UserError
 from amgan.photos import CutOut
-from amgan.photos.guided import joint_upsample
+from amgan.photos.guided import enlarge, fit, joint_upsample, response
 
 Size = Literal["model", "source"]
 SIZES: tuple[Size, ...] = ("model", "source")
@@ -59,6 +62,7 @@ def at_source_size(edited: EditResult, cutout: CutOut) -> EditResult:
     """An edit of a cut-out, carried to the size of ``cutout.source``: about the photo's own, 2,048 pixels at most.
 
     Where the mask is 0 the photo's pixels stay as they are. Photos with fewer pixels than the frame give ``edited``.
+    Of new cloth the mask's outline is as sharp as the picture's.
 
     Args:
         edited: what the editor made of ``cutout.image``: one picture.
@@ -76,12 +80,42 @@ def at_source_size(edited: EditResult, cutout: CutOut) -> EditResult:
         )
     if cutout.source.image.shape == cutout.image.shape:
         return edited
-    small, large = _unit(cutout.image), _unit(cutout.source.image)
+    enlarged = enlarge_edit(edited, _unit(cutout.image), _unit(cutout.source.image))
+    if enlarged.grown is not None:
+        _paint(enlarged, enlarged.grown)
+    mask = torch.from_numpy(np.moveaxis(enlarged.mask, 2, 0)[None])
+    return EditResult(_tensor(enlarged.image), mask, _tensor(enlarged.raw))
+
+
+class Enlarged(NamedTuple):
+    """Photo, edited picture, alpha and generator's picture at the photo's size, float32 (S, S, 3 or 1) in [0, 1], where
+    new cloth is still blurred; and that cloth, at the model's size."""
+
+    photo: np.ndarray
+    image: np.ndarray
+    mask: np.ndarray
+    raw: np.ndarray
+    grown: Grown | None
+
+
+def enlarge_edit(edited: EditResult, small: np.ndarray, large: np.ndarray) -> Enlarged:
+    """One edit by joint upsampling alone; the photo is float32 in [0, 1] at both sizes."""
     alpha = edited.mask[0, 0].float().cpu().numpy()  # (h, w)
     mask = _mask(small, alpha, large)  # (S, S, 1)
-    raw = joint_upsample(small, _unit(_pixels(edited.raw)), large, alpha, radii=(16, 3, 1))
+    target = _unit(_pixels(edited.raw))
+    transform = fit(small, target, alpha, radii=(16, 3, 1))
+    raw = enlarge(transform, small, target, large, alpha)
     image = large + mask * (raw - large)
-    return EditResult(_tensor(image), torch.from_numpy(np.moveaxis(mask, 2, 0)[None]), _tensor(raw))
+    grown = find_grown(small, _unit(_pixels(edited.image)), alpha, response(transform, small, target))
+    return Enlarged(large, image, mask, raw, grown)
+
+
+def _paint(enlarged: Enlarged, grown: Grown) -> None:
+    """New cloth, in place; image = photo + mask (raw - photo) goes on to hold."""
+    for box, pixels, share in paint_grown(grown, enlarged.photo, enlarged.image):
+        photo, mask = enlarged.photo[box], np.maximum(enlarged.mask[box], share)
+        enlarged.image[box], enlarged.mask[box] = pixels, mask
+        enlarged.raw[box] = np.clip(photo + (pixels - photo) / np.maximum(mask, 1e-3), 0, 1)
 
 
 def _mask(small: np.ndarray, alpha: np.ndarray, large: np.ndarray) -> np.ndarray:

@@ -17,7 +17,9 @@ import numpy as np
 
 RIDGE = 1e-3  # colour variance, of [0, 1]^2, below which a window says little about A and the wider window counts
 DOUBT = 3e-4  # variance of the target that is too small to doubt A by
+GREY = np.array([0.299, 0.587, 0.114], np.float32)
 BINOMIAL = np.array([0.25, 0.5, 0.25], np.float32)  # low-pass that removes generators' chequerboards
+NEXT_TO_NOTHING = 1e-3  # a pixel's least weight
 FULL_WEIGHT = 0.1  # a weight from which a pixel's remainder is taken as it is
 
 
@@ -46,8 +48,14 @@ def joint_upsample(
     Returns:
         float32 (H, W, C) in [0, 1].
     """
-    weight = np.maximum(weight, 1e-3)
-    transform = fit(small, target, weight, radii)
+    return enlarge(fit(small, target, weight, radii), small, target, large, weight)
+
+
+def enlarge(
+    transform: Transform, small: np.ndarray, target: np.ndarray, large: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
+    """See ``joint_upsample``: with the transform of each pixel that ``fit`` found."""
+    weight = np.maximum(weight, NEXT_TO_NOTHING)
     remainder = target - transform(small)
     # A pixel without weight says nothing, and must not bleed into its neighbours when enlarged.
     mean = _box(remainder * weight[..., None], 2) / _box(weight, 2)[..., None]
@@ -71,11 +79,23 @@ def fit(x: np.ndarray, target: np.ndarray, weight: np.ndarray, radii: tuple[int,
     Wide windows hold enough folds to say how strongly shading comes through; narrow ones tell sleeve and torso apart.
     So ridge regression draws each window's A towards that of the next wider one, and the widest's towards zero.
     """
+    weight = np.maximum(weight, NEXT_TO_NOTHING)
     gain = np.zeros((*x.shape[:2], 3, target.shape[2]), np.float32)
     offset = np.zeros(target.shape, np.float32)
     for radius in radii:
         gain, offset = _fit(x, target, weight, radius, gain)
     return Transform(gain, offset)
+
+
+def response(transform: Transform, small: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """How far the brightness of `target` follows that of `small`: float32 (h, w), 0 not at all, 1 as under one light.
+
+    Args:
+        transform: from `small` to `target`, both float32 (h, w, 3) in [0, 1].
+    """
+    from_grey = transform.gain.sum(2) @ GREY  # of a step of grey
+    before, after = (cv2.blur(p @ GREY, (9, 9)) for p in (small, target))
+    return np.clip(from_grey / np.clip(after / np.maximum(before, 0.05), 0.1, 1), 0, 1)
 
 
 def _fit(

@@ -1,0 +1,134 @@
+"""The garment's own texture, to go on where new cloth is painted: image quilting of the detail of its plainer parts.
+
+Knit, weave, fine stripes and a camera's grain are what lies above a Gaussian low-pass of the photo. Patches of it are
+laid side by side, each the best of a few drawn ones for the neighbours that lie already (Efros and Freeman, 2001). They
+are blended over the overlap, not cut, with their variance kept.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+PATCH = 6  # side of a patch, in pixels of the model
+CANDIDATES = 24  # patches that each place chooses from
+KEPT = 400  # patches at most
+PLAIN = 0.3  # share of the cloth, the plainest, that patches come from: prints, seams and buttons are the rest
+DETAIL, GRAIN = 1.5, 0.5  # low-pass, in pixels of the model: above it lies what generators do not paint, or cannot
+DETAIL_LIMIT, GRAIN_LIMIT = 3.0, 1.5  # of the median of what is left, where edges of a print are cut off
+FITTING = 0.6  # correlation of neighbours from which patches make up a pattern
+SEED = 11
+
+
+class Cloth(NamedTuple):
+    """Plain cloth: ``patches`` float32 (n, side, side, 3) of its detail, each of mean 0; ``brightness``, 0 to 1, of the
+    photo there."""
+
+    patches: np.ndarray
+    brightness: float
+
+
+def sample(photo: np.ndarray, cloth: np.ndarray, scale: float, grain: bool = False) -> Cloth | None:
+    """The detail of a garment's plain cloth.
+
+    Stripes and knit, whose patches fit one another, are kept as they are; of a floral print, whose patches would make
+    rubbish, only what its ground shows.
+
+    Args:
+        photo: float32 (S, S, 3) in [0, 1].
+        cloth: bool (S, S), where it is certainly cloth.
+        scale: its pixels for one of the model.
+        grain: only what is finer than a pixel of the model: for cloth whose pattern the generator paints.
+
+    Returns:
+        None where no patch of cloth is whole.
+    """
+    side = max(8, round(PATCH * scale))
+    rows, columns = np.flatnonzero(cloth.any(1)), np.flatnonzero(cloth.any(0))
+    if not len(rows):
+        return None
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    photo, cloth = photo[box], cloth[box]
+    # A corner (y, x) is allowed where the patch that begins there holds cloth only.
+    whole = cv2.boxFilter(cloth.astype(np.float32), -1, (side, side), anchor=(0, 0)) > 1 - 0.5 / side**2
+    stride = max(2, side // 4)
+    corners = np.argwhere(whole[: 1 - side : stride, : 1 - side : stride]) * stride
+    if not len(corners):
+        return None
+    detail = photo - low_pass(photo, (GRAIN if grain else DETAIL) * scale)
+    power = cv2.boxFilter(detail[..., 1] ** 2, -1, (side, side), anchor=(0, 0))[corners[:, 0], corners[:, 1]]
+    # Not the very plainest: shade and glare hide the texture that the rest has.
+    first = len(corners) // 20
+    corners = corners[np.argsort(power, kind="stable")[first : max(first + 1, round(PLAIN * len(corners)))]]
+    corners = corners[np.random.default_rng(SEED).permutation(len(corners))[:KEPT]]
+    patches = np.stack([detail[y : y + side, x : x + side] for y, x in corners])
+    brightness = float(photo[tuple((corners + side // 2).T)].mean())
+    patches -= patches.mean((1, 2), keepdims=True)
+    if grain or _fitting(patches) < FITTING:
+        limit = (GRAIN_LIMIT if grain else DETAIL_LIMIT) * np.median(np.abs(patches[::4, ::2, ::2])) + 1e-3
+        patches = limit * np.tanh(patches / limit)
+    return Cloth(patches, brightness)
+
+
+def low_pass(photo: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian blur of float32 (H, W, 3), by way of a smaller picture where sigma is large."""
+    step = max(1, int(sigma / 2))
+    size = photo.shape[1::-1]
+    less = cv2.resize(photo, (-(-size[0] // step), -(-size[1] // step)), interpolation=cv2.INTER_AREA)
+    return cv2.resize(cv2.GaussianBlur(less, (0, 0), sigma / step), size, interpolation=cv2.INTER_LINEAR)
+
+
+def quilt(cloth: Cloth, height: int, width: int) -> np.ndarray:
+    """A sheet of the cloth's detail, float32 (height, width, 3); the same every time."""
+    patches, rng = cloth.patches, np.random.default_rng(SEED)
+    side, overlap = patches.shape[1], _overlap(patches)
+    step = side - overlap
+    rows, columns = -(-max(1, height - overlap) // step), -(-max(1, width - overlap) // step)
+    sheet = np.empty((rows * step + overlap, columns * step + overlap, 3), np.float32)
+    ramp = ((np.arange(overlap, dtype=np.float32) + 0.5) / overlap)[:, None, None]
+    for y in range(0, rows * step, step):
+        for x in range(0, columns * step, step):
+            there = sheet[y : y + side, x : x + side]
+            drawn = rng.integers(len(patches), size=CANDIDATES)
+            fit = np.zeros(CANDIDATES)
+            if y:
+                fit += _correlation(patches[drawn, :overlap], there[:overlap])
+            if x:
+                fit += _correlation(patches[drawn, :, :overlap], there[:, :overlap])
+            patch = patches[drawn[fit.argmax()]].copy()
+            if y:
+                patch[:overlap] = _blend(there[:overlap], patch[:overlap], ramp)
+            if x:
+                patch[:, :overlap] = _blend(there[:, :overlap], patch[:, :overlap], ramp.transpose(1, 0, 2))
+            sheet[y : y + side, x : x + side] = patch
+    return sheet[:height, :width]
+
+
+def _overlap(patches: np.ndarray) -> int:
+    return max(2, patches.shape[1] // 4)
+
+
+def _fitting(patches: np.ndarray) -> float:
+    """How well patches find neighbours: the mean correlation, over the overlap, of the best of those drawn."""
+    overlap = _overlap(patches)
+    found = []
+    for first, *drawn in np.random.default_rng(SEED).integers(len(patches), size=(16, CANDIDATES + 1)):
+        found.append(_correlation(patches[drawn, :, :overlap], patches[first, :, -overlap:]).max())
+        found.append(_correlation(patches[drawn, :overlap], patches[first, -overlap:]).max())
+    return float(np.mean(found))
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Of each of (n, y, x, 3) with (y, x, 3), whose means are about 0: (n,)."""
+    a = a.reshape(len(a), -1)
+    b = b.reshape(-1)
+    return (a @ b) / np.sqrt((a * a).sum(1) * (b @ b) + 1e-12)
+
+
+def _blend(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """From a to b as share goes from 0 to 1, with the variance that they have: a mean of unlike things is smoother."""
+    alike = max(0.0, float(_correlation(a[None], b)[0]))
+    variance = (1 - share) ** 2 + share**2 + 2 * alike * share * (1 - share)
+    return ((1 - share) * a + share * b) / np.sqrt(variance)

@@ -1,0 +1,125 @@
+"""New cloth at the photo's own size: an outline as steep as a cut-out's, and the garment's own texture laid along it.
+
+The generator gives its place, colour and shading (``amgan.editing.grown``), the photo what is finer
+(``amgan.editing.cloth``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from amgan.editing.cloth import quilt, sample
+from amgan.editing.grown import FAINT, Box, Edges, Grown
+
+OUTLINE = 1.5  # pixels of the photo from ground to cloth, about as in a cut-out
+CRISP = 2.5  # and across an edge of a pattern
+ELONGATED = 2  # axes' variances, long over short, from which cloth is laid along the long one
+
+
+class Painted(NamedTuple):
+    """A part of the picture: its box, the pixels there, float32 (a, b, 3) in [0, 1], and how much of them is new,
+    float32 (a, b, 1)."""
+
+    box: Box
+    image: np.ndarray
+    share: np.ndarray
+
+
+def paint_grown(grown: Grown, photo: np.ndarray, edited: np.ndarray) -> Iterator[Painted]:
+    """The new cloth, part by part.
+
+    Args:
+        grown: of the small picture.
+        photo: float32 (S, S, 3) in [0, 1].
+        edited: the edit as it was enlarged so far, the same shape.
+    """
+    size = photo.shape[0]
+    scale = size / grown.near.shape[0]
+    own = cv2.resize(grown.own.astype(np.uint8), (size, size), interpolation=cv2.INTER_NEAREST) > 0
+    cloth = sample(photo, own, scale, grain=grown.edges is not None)
+    parts = [_Part(grown, box, scale, size) for box in grown.boxes]
+    sheet = None if cloth is None else quilt(cloth, *(max(p.extent[i] for p in parts) for i in (0, 1)))
+    for part in parts:
+        colour = part.enlarge(grown.colour, cv2.INTER_CUBIC)
+        if grown.edges is not None:
+            _crisp(colour, grown.edges, part)
+        if cloth is not None and sheet is not None:
+            light = cv2.transform(colour, np.full((1, 3), 1 / (3 * max(cloth.brightness, 0.02))))
+            colour += part.lay(sheet) * np.clip(light, 0.5, 2)[..., None]
+        yield _compose(grown, part, photo[part.box], edited[part.box], colour)
+
+
+def _compose(grown: Grown, part: _Part, photo: np.ndarray, edited: np.ndarray, colour: np.ndarray) -> Painted:
+    """New cloth behind the garment that stays, on white."""
+    whiteness = np.minimum(np.minimum(photo[..., 0], photo[..., 1]), photo[..., 2])  # .min(2), ten times faster
+    # How much of each pixel is the photo's garment: at its outline by how dark it is.
+    there = (1 - whiteness) / np.maximum(part.enlarge(grown.darkness), FAINT)
+    there = np.clip(np.maximum(there, part.enlarge(grown.inside)), 0, 1)[..., None]
+    again, near = part.enlarge(grown.repainted)[..., None], part.enlarge(grown.near)[..., None]
+    new = 1 + part.cover * (colour - 1)
+    # At the old outline, there F + (1 - there) 1 becomes there F + (1 - there) new; never darker than both.
+    behind = np.maximum(photo + new - 1, np.minimum(cv2.erode(photo, np.ones((5, 5))), new))
+    kept = behind + there * (edited - behind)
+    after = edited + near * (kept + again * (new - kept) - edited)
+    return Painted(part.box, np.clip(after, 0, 1), near * np.maximum(again, part.cover * (1 - there)))
+
+
+def _crisp(colour: np.ndarray, edges: Edges, part: _Part) -> None:
+    """Edges of a painted pattern made steep, in place."""
+    steps = (part.enlarge(edges.place, cv2.INTER_CUBIC) - 0.5) / part.enlarge(edges.slope) * (part.scale / CRISP)
+    dark, light = part.enlarge(edges.dark), part.enlarge(edges.light)
+    side = dark + np.clip(steps + 0.5, 0, 1)[..., None] * (light - dark)
+    colour += part.enlarge(edges.weight)[..., None] * (side - colour)
+
+
+class _Part:
+    """A part's box in the large picture, its outline and how its cloth lies.
+
+    Attributes:
+        box: in pixels of the photo.
+        cover: float32 (a, b, 1), how much of each pixel is cloth.
+        extent: of the cloth along and across, in pixels of the photo.
+    """
+
+    def __init__(self, grown: Grown, box: Box, scale: float, size: int) -> None:
+        self.scale = scale
+        rows, columns = (slice(round(s.start * scale), min(size, round(s.stop * scale))) for s in box)
+        self.box = rows, columns
+        self._corner, self._size = (
+            np.array([columns.start, rows.start]),
+            (columns.stop - columns.start, rows.stop - rows.start),
+        )
+        steps = (self.enlarge(grown.cover, cv2.INTER_CUBIC) - 0.5) / self.enlarge(grown.slope) * (scale / OUTLINE)
+        self.cover = np.clip(steps + 0.5, 0, 1)[..., None]
+        y, x = np.nonzero(((grown.cover > 0.1) & (grown.near > 0.1))[box])
+        points = np.stack([x + box[1].start, y + box[0].start], 1) * scale  # (n, 2)
+        along = np.array([0.0, 1.0])
+        variances, axes = np.linalg.eigh(np.cov(points.T)) if len(points) > 2 else (np.ones(2), np.eye(2))
+        if variances[1] > ELONGATED * variances[0]:
+            along = axes[:, 1] * (1 if axes[1, 1] >= 0 else -1)
+        self._axes = np.array([[along[1], -along[0]], along])  # across, along
+        reach = points @ self._axes.T if len(points) else np.zeros((1, 2))
+        self._origin = reach.min(0) - 2 * scale
+        self.extent = tuple(int(n) for n in (np.ptp(reach, axis=0) + 5 * scale)[::-1])
+
+    def enlarge(self, a: np.ndarray, interpolation: int = cv2.INTER_LINEAR) -> np.ndarray:
+        """What of float32 (h, w) or (h, w, C) lies in the box, at the large picture's size."""
+        shift = (self._corner + 0.5) / self.scale - 0.5
+        return self._warp(a, np.column_stack([np.eye(2) / self.scale, shift]), interpolation, cv2.BORDER_REPLICATE)
+
+    def lay(self, sheet: np.ndarray) -> np.ndarray:
+        """Of a sheet of cloth (H, W, 3) what lies in the box, (a, b, 3)."""
+        return self._warp(
+            sheet,
+            np.column_stack([self._axes, self._axes @ self._corner - self._origin]),
+            cv2.INTER_CUBIC,
+            cv2.BORDER_REFLECT,
+        )
+
+    def _warp(self, a: np.ndarray, matrix: np.ndarray, interpolation: int, border: int) -> np.ndarray:
+        a = np.ascontiguousarray(a, np.float32)
+        return cv2.warpAffine(a, matrix, self._size, flags=interpolation | cv2.WARP_INVERSE_MAP, borderMode=border)
