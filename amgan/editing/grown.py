@@ -101,7 +101,7 @@ def find_grown(x: np.ndarray, y: np.ndarray, alpha: np.ndarray, response: np.nda
         cv2.erode(cloth, np.ones((3, 3))),
         _mean_darkness((1 - x.min(2)) * cloth),
         own,
-        _edges(colour) if _patterned(x, own, y, inner) else None,
+        _edges(colour, cover > 0.5) if _patterned(x, own, y, inner) else None,
         _boxes(near),
     )
 
@@ -121,14 +121,15 @@ def _cover(y: np.ndarray, ground: np.ndarray, alpha: np.ndarray) -> tuple[np.nda
     """
     painted = (1 - y.min(2)) * (~ground | (alpha > PAINTED))
     both = np.dstack([y, painted])
-    body = cv2.GaussianBlur((painted > FAINT).astype(np.float32), (0, 0), 2)
-    dx, dy = _gradient(body)
+    there = (painted > FAINT).astype(np.float32)
+    body = cv2.GaussianBlur(there, (0, 0), 2)
+    dx, dy = _gradient(cv2.GaussianBlur(there, (0, 0), 4))
     steep = np.maximum(np.hypot(dx, dy), 0.02)  # in the middle there is no way inwards
     rows, columns = np.indices(painted.shape, dtype=np.float32)
-    smooth, best = cv2.GaussianBlur(both, (0, 0), 0.7), both
+    best = both
     for k in (1, 2, 3, 4):
         at = columns + k * dx / steep, rows + k * dy / steep
-        inwards = cv2.remap(smooth, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        inwards = cv2.remap(both, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         best = np.where(inwards[..., 3:] > best[..., 3:], inwards, best)
     cover = painted / np.maximum(best[..., 3], FAINT)
     deep = np.clip((body - 0.9) / 0.07, 0, 1) * np.clip(painted / FAINT - 1, 0, 1)  # shading and stripes, no outline
@@ -145,14 +146,16 @@ def _patterned(x: np.ndarray, own: np.ndarray, y: np.ndarray, new: np.ndarray) -
     return bool(theirs > max(0.02, 0.5 * ours))
 
 
-def _edges(colour: np.ndarray) -> Edges:
+def _edges(colour: np.ndarray, cloth: np.ndarray) -> Edges:
+    """Of the pattern in a picture (h, w, 3), where it is cloth, bool (h, w): white ground is no side of it."""
     grey = cv2.GaussianBlur(colour.mean(2), (0, 0), 0.5)
     both = np.dstack([colour, grey])
     dark = light = both
-    (h, w), padded = grey.shape, cv2.copyMakeBorder(both, 2, 2, 2, 2, cv2.BORDER_REPLICATE)
+    (h, w), padded = grey.shape, cv2.copyMakeBorder(np.dstack([both, cloth]), 2, 2, 2, 2, cv2.BORDER_REPLICATE)
     for dy, dx in np.argwhere(_disc(5)):
-        at = padded[dy : dy + h, dx : dx + w]
-        dark, light = np.where(at[..., 3:] < dark[..., 3:], at, dark), np.where(at[..., 3:] > light[..., 3:], at, light)
+        at, valid = padded[dy : dy + h, dx : dx + w, :4], padded[dy : dy + h, dx : dx + w, 4:] > 0
+        dark = np.where(valid & (at[..., 3:] < dark[..., 3:]), at, dark)
+        light = np.where(valid & (at[..., 3:] > light[..., 3:]), at, light)
     span = light[..., 3] - dark[..., 3]
     place = (grey - dark[..., 3]) / np.maximum(span, 1e-3)
     weight = cv2.GaussianBlur(np.clip((span - STRIPE[0]) / (STRIPE[1] - STRIPE[0]), 0, 1), (0, 0), 1)

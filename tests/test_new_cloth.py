@@ -1,0 +1,198 @@
+"""What an edit paints anew, at the photo's own size: a sharp outline, the garment's own texture, nothing else."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from amgan import at_source_size, cut_out
+from amgan.editing.cloth import Cloth, quilt, sample
+from amgan.editing.editor import EditResult
+from amgan.editing.grown import find_ground
+from amgan.editing.source_size import Enlarged, enlarge_edit
+from amgan.photos import CutOut
+
+SIDE, SMALL = 768, 128
+COLOUR = np.array([60, 110, 190])
+SLEEVE = (slice(52, 108), slice(8, 30))  # of the small picture
+
+
+def drawn(weave: np.ndarray) -> CutOut:
+    """A bare rectangle of cloth on white, of a weave (SIDE, SIDE) about 1."""
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    mask[140:620, 240:530] = 255
+    cloth = np.where(mask[..., None] > 0, COLOUR * weave[..., None], 255).clip(0, 255).astype(np.uint8)
+    return cut_out(Image.fromarray(cloth), mask, SMALL, keep_source=True)
+
+
+def knit() -> np.ndarray:
+    y, x = np.mgrid[:SIDE, :SIDE]
+    return (
+        1
+        + 0.1 * np.sin(x * 2 * np.pi / 7) * np.sin(y * 2 * np.pi / 7)
+        + np.random.default_rng(0).normal(0, 0.02, x.shape)
+    )
+
+
+def with_sleeve(cutout: CutOut, colour: np.ndarray, soft: float = 1.2) -> EditResult:
+    """A long patch beside the garment, haze around it, as generators paint: colour (h, w, 3) or (3,), 0 to 255."""
+    alpha = np.zeros((SMALL, SMALL), np.float32)
+    alpha[SLEEVE] = 1
+    cover = cv2.GaussianBlur(alpha, (0, 0), soft)[..., None]
+    raw = 1 + cover * (np.broadcast_to(colour, (SMALL, SMALL, 3)) / 255 - 1)
+    return edited(cutout, cv2.dilate(alpha, np.ones((7, 7))), raw)
+
+
+def edited(cutout: CutOut, alpha: np.ndarray, raw: np.ndarray) -> EditResult:
+    small = cutout.image.astype(np.float32) / 255
+
+    def tensor(a: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy((a * 255 + 0.5).astype(np.uint8)).permute(2, 0, 1)[None]
+
+    return EditResult(
+        tensor(small + alpha[..., None] * (raw - small)), torch.from_numpy(alpha)[None, None], tensor(raw)
+    )
+
+
+def pixels(image: torch.Tensor) -> np.ndarray:
+    return image[0].permute(1, 2, 0).numpy()
+
+
+def blurred(result: EditResult, cutout: CutOut) -> Enlarged:
+    return enlarge_edit(result, *(p.astype(np.float32) / 255 for p in (cutout.image, cutout.source.image)))
+
+
+def detail(picture: np.ndarray, where: tuple[slice, slice]) -> float:
+    grey = picture.astype(np.float32).mean(2)
+    return float((grey - cv2.GaussianBlur(grey, (0, 0), 6))[where].std())
+
+
+def outline(picture: np.ndarray) -> float:
+    """Pixels from a tenth to nine tenths of the way across the sleeve's outer outline."""
+    scale = picture.shape[0] / SMALL
+    rows = picture[round(65 * scale) : round(95 * scale), : round(19 * scale)].astype(np.float32).mean(2)
+    dark = 255 - rows.mean(0)
+    return float(((dark > 0.1 * dark.max()) & (dark < 0.9 * dark.max())).sum())
+
+
+@pytest.fixture(scope="module")
+def cutout() -> CutOut:
+    return drawn(knit())
+
+
+@pytest.fixture(scope="module")
+def boxes(cutout) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Well inside the sleeve, and well inside the garment."""
+    scale = cutout.source.image.shape[0] / SMALL
+    return tuple(
+        tuple(slice(round(a * scale), round(b * scale)) for a, b in box)
+        for box in (((60, 100), (13, 25)), ((50, 90), (56, 72)))
+    )
+
+
+def test_a_grown_sleeve_has_the_cloths_detail_and_the_painted_colour(cutout, boxes):
+    result = with_sleeve(cutout, COLOUR * 0.9)
+    shown, before = pixels(at_source_size(result, cutout).image), blurred(result, cutout).image * 255
+    sleeve, own = boxes
+    there = detail(cutout.source.image, own)
+    assert detail(before, sleeve) < 0.1 * there
+    assert 0.7 * there < detail(shown, sleeve) < 1.3 * there
+    assert np.abs(shown[sleeve].mean((0, 1)) - before[sleeve].mean((0, 1))).max() < 2
+
+
+def test_its_outline_is_steep(cutout):
+    result = with_sleeve(cutout, COLOUR)
+    assert outline(blurred(result, cutout).image * 255) > 12
+    assert outline(pixels(at_source_size(result, cutout).image)) <= 4
+
+
+def test_nothing_else_changes_and_it_comes_out_the_same_every_time(cutout):
+    result = with_sleeve(cutout, COLOUR)
+    shown, before = at_source_size(result, cutout), blurred(result, cutout)
+    right = round(40 / SMALL * before.image.shape[0])
+    assert (pixels(shown.image)[:, right:] == cutout.source.image[:, right:]).all()
+    unpainted = before.mask[..., 0] == 0
+    away = cv2.erode(unpainted.astype(np.uint8), np.ones((25, 25))) > 0  # two pixels of the model
+    assert (pixels(shown.image)[away] == cutout.source.image[away]).all()
+    again = at_source_size(result, cutout)
+    assert all(torch.equal(getattr(shown, n), getattr(again, n)) for n in ("image", "mask", "raw"))
+    photo, raw = cutout.source.image.astype(np.float32), pixels(shown.raw).astype(np.float32)
+    mask = shown.mask[0, 0].numpy()[..., None]
+    assert np.abs(photo + mask * (raw - photo) - pixels(shown.image)).max() <= 2
+
+
+@pytest.mark.parametrize("rim", [0, 1])
+def test_a_colour_edit_is_left_alone(cutout, rim):
+    alpha = cv2.dilate((cutout.mask > 0).astype(np.float32), np.ones((2 * rim + 1,) * 2))
+    raw = cutout.image[..., ::-1].astype(np.float32) / 255
+    raw[cutout.mask == 0] = np.array([190, 110, 60]) / 255  # paints over the outline
+    result = edited(cutout, alpha, raw)
+    assert blurred(result, cutout).grown is None
+
+
+def test_pale_stripes_at_the_outline_are_cloth(cutout):
+    stripes = np.where((np.arange(SMALL) // 5 % 2)[:, None, None] > 0, COLOUR, np.array([225, 225, 230]))
+    stripes = np.broadcast_to(stripes, (SMALL, SMALL, 3))
+    result = with_sleeve(cutout, stripes)
+    shown = pixels(at_source_size(result, cutout).image)
+    scale = shown.shape[0] / SMALL
+    white = (shown.min(2) >= 250)[round(56 * scale) : round(104 * scale)]
+    left = white[:, : round(19 * scale)].argmin(1)  # where the sleeve begins, in each row
+    off = np.abs(left - 8 * scale) / scale
+    assert np.quantile(off, 0.9) < 0.6 and off.max() < 2  # the rows beside a dark stripe lean towards it
+
+
+def test_a_short_sleeve_under_it_leaves_no_trace(cutout):
+    """Garment that is painted over in one colour, its old outline included."""
+    left = int(np.flatnonzero((cutout.mask > 0).any(0))[0])
+    alpha = np.zeros((SMALL, SMALL), np.float32)
+    alpha[40:80, left - 14 : left + 14] = 1
+    raw = np.where(alpha[..., None] > 0, 0.7 * COLOUR / 255, 1).astype(np.float32)
+    result = edited(cutout, alpha, raw)
+    shown = pixels(at_source_size(result, cutout).image).astype(np.float32)
+    scale = shown.shape[0] / SMALL
+    rows = slice(round(46 * scale), round(74 * scale))
+    seam = shown[rows, round((left - 4) * scale) : round((left + 4) * scale)].mean((0, 2))
+    assert np.ptp(cv2.GaussianBlur(seam[None], (0, 0), 4)) < 12
+
+
+def test_cloth_that_is_too_small_or_all_painted_gives_an_outline_alone(cutout):
+    assert sample(np.zeros((64, 64, 3), np.float32), np.zeros((64, 64), bool), 4) is None
+    assert sample(np.zeros((64, 64, 3), np.float32), np.eye(64, dtype=bool), 4) is None
+    everywhere = np.ones((SMALL, SMALL), np.float32)
+    raw = with_sleeve(cutout, COLOUR).raw[0].permute(1, 2, 0).numpy() / np.float32(255)
+    result = at_source_size(edited(cutout, everywhere, raw), cutout)  # the garment itself is gone
+    assert outline(pixels(result.image)) <= 4
+
+
+def test_a_quilt_is_as_strong_as_its_patches_and_stripes_go_on_in_it():
+    x = np.mgrid[:400, :400][1].astype(np.float32)
+    stripes = 0.5 + 0.2 * np.sign(np.sin(x * 2 * np.pi / 21))
+    noise = 0.5 + np.random.default_rng(1).normal(0, 0.05, x.shape)
+    for picture, like in ((stripes, 0.9), (noise, 0)):
+        cloth = sample(np.repeat(picture[..., None], 3, 2).astype(np.float32), np.ones((400, 400), bool), 8)
+        sheet = quilt(cloth, 300, 200)
+        assert sheet.shape == (300, 200, 3)
+        assert 0.85 < sheet.std() / cloth.patches.std() < 1.15
+        down = np.corrcoef(sheet[:150, :, 0].ravel(), sheet[150:, :, 0].ravel())[0, 1]  # a stripe meets itself below
+        assert down > 0.5 if like else abs(down) < 0.2
+
+
+def test_of_a_print_only_its_ground_is_taken():
+    """Blots anywhere fit nothing: their edges are cut down to what is between them."""
+    rng = np.random.default_rng(2)
+    picture = (0.5 + rng.normal(0, 0.01, (400, 400, 1)) + np.zeros(3)).astype(np.float32)
+    for x, y in rng.integers(0, 400, (250, 2)):
+        cv2.circle(picture, (int(x), int(y)), 9, (0.9, 0.1, 0.2), -1)
+    cloth = sample(picture, np.ones((400, 400), bool), 8)
+    assert isinstance(cloth, Cloth) and np.abs(cloth.patches).max() < 0.25
+
+
+def test_ground_is_white_that_reaches_the_border():
+    picture = np.ones((40, 40, 3), np.float32)
+    picture[8:32, 8:32] = 0.4
+    picture[16:24, 16:24] = 1  # a white print
+    assert find_ground(picture).sum() == 40 * 40 - 24 * 24
