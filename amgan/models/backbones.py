@@ -112,14 +112,18 @@ class TimmBackbone(nn.Module):
 
     def train(self, mode: bool = True) -> TimmBackbone:
         super().train(mode)
-        for name, geometry in (self._sparse if mode else self._dense).items():
-            convolution = self.body.get_submodule(name)
-            convolution.stride, convolution.dilation, convolution.padding = geometry
+        self.fine_maps(not mode)
         if self.frozen:
             for module in self.body.modules():
                 if isinstance(module, nn.BatchNorm2d):
                     module.eval()
         return self
+
+    def fine_maps(self, on: bool) -> None:
+        """Whether the last maps are kept at stride 16, until the next call of ``train`` or ``eval``."""
+        for name, geometry in (self._dense if on else self._sparse).items():
+            convolution = self.body.get_submodule(name)
+            convolution.stride, convolution.dilation, convolution.padding = geometry
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         return dict(zip(("early", "middle", "last"), self.body(((x + 1) / 2 - self.mean) / self.std), strict=True))

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from amgan.models.backbones import make_backbone
+from amgan.models.backbones import TimmBackbone, make_backbone
 from amgan.models.blocks import laid_out_as
 from amgan.pixels import to_float
 from amgan.schema import AttributeSchema
@@ -58,6 +58,12 @@ class AttributeClassifier(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Logits, float32 (B, N), of pictures in [-1, 1]."""
         return self.head(self.dropout(self.features(x)["pooled"])).float()
+
+    def coarse_maps(self) -> None:
+        """From now on the last maps may be as coarse as in training, where the backbone has others: a loss of all of
+        them costs half, and only ``cam`` needs them fine."""
+        if isinstance(self.backbone, TimmBackbone):
+            self.backbone.fine_maps(False)
 
     def cam(self, last: Tensor, labels: Tensor) -> Tensor:
         """Class activation maps (Zhou et al. 2016, equation 2), each scaled to 0..1.
