@@ -12,6 +12,7 @@ from amgan.data.garments import load_garments
 from amgan.data.imagefolder import read_imagefolder
 from amgan.errors import UserError
 from amgan.models.backbones import TimmBackbone, make_backbone
+from amgan.models.classifier import AttributeClassifier
 from amgan.schema import AttributeSchema
 from amgan.testing import draw_catalogue
 from amgan.training.classifier import RAREST, _freeze, log_priors, train_classifier
@@ -45,6 +46,25 @@ def test_the_fine_maps_hold_those_of_training():
     assert (fine["last"].shape[-1], coarse["last"].shape[-1]) == (4, 2)
     torch.testing.assert_close(fine["last"][:, :, ::2, ::2], coarse["last"])
     torch.testing.assert_close(fine["middle"], coarse["middle"])
+
+
+def test_a_part_is_found_where_it_is(data):
+    """LayerCAM against its definition; other networks have class activation maps."""
+    torch.manual_seed(0)
+    network = AttributeClassifier(data[0].schema, "efficientnet_lite0", 64).eval().requires_grad_(False)
+    x = torch.rand(2, 3, 64, 64) * 2 - 1
+    labels = torch.tensor([[1, -1], [0, -1]])
+    with torch.no_grad():
+        found = network.locate(x, network.features(x)["last"], labels)
+    assert found.shape == (2, 2, 8, 8) and not found.requires_grad and not found[:, 1].any()
+    early = network.features(x.clone().requires_grad_(True))
+    logits = network.head(early["pooled"])[:, :3]
+    (slope,) = torch.autograd.grad(logits[0, 1] - logits[0].mean(), early["early"])
+    by_hand = (slope.relu() * early["early"]).sum(1)[0].relu()
+    torch.testing.assert_close(found[0, 0], (by_hand - by_hand.min()) / (by_hand.max() - by_hand.min()))
+    own = AttributeClassifier(data[0].schema, "small-4", 32).eval()
+    last = own.features(x)["last"]
+    assert torch.equal(own.locate(x, last, labels), own.cam(last, labels))
 
 
 def test_what_is_frozen_does_not_move(data):
@@ -114,8 +134,6 @@ def test_a_missing_package_is_said_before_photos_are_read(data, tmp_path, monkey
 
 
 def load_like(data):
-    from amgan.models.classifier import AttributeClassifier
-
     return AttributeClassifier(data[0].schema, TINY.backbone, 32)
 
 

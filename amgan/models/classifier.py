@@ -79,10 +79,36 @@ class AttributeClassifier(nn.Module):
         for i, part in enumerate(self.schema.slices):
             weight = self.head.weight[part][labels[:, i].clamp(min=0)]  # (B, D)
             cam = torch.einsum("bdhw,bd->bhw", last.float(), weight.float())
-            low, high = cam.amin((1, 2), keepdim=True), cam.amax((1, 2), keepdim=True)
-            cam = (cam - low) / (high - low).clamp(min=1e-6)
-            maps.append(cam * (labels[:, i] >= 0).float()[:, None, None])
+            maps.append(_scaled(cam) * (labels[:, i] >= 0).float()[:, None, None])
         return torch.stack(maps, dim=1)
+
+    def locate(self, x: Tensor, last: Tensor, labels: Tensor) -> Tensor:
+        """Where in a picture each of its labels is seen, scaled to 0..1: ``cam``, or, where every place of the last
+        maps has seen the whole picture and their class activation maps say nothing, LayerCAM of the early ones (Jiang
+        et al., IEEE TIP 2021): those features, each place by how much it speaks for the value before the others.
+
+        Args:
+            x: the pictures, float (B, 3, H, W) in [-1, 1].
+            last: their last feature maps.
+            labels: int64 (B, M); an unknown label's map is zero.
+
+        Returns:
+            float32 (B, M, h, w).
+        """
+        if not isinstance(self.backbone, TimmBackbone):
+            return self.cam(last, labels)
+        with torch.enable_grad():
+            maps = self.features(x.detach().requires_grad_(True))
+            logits, early = self.head(maps["pooled"]).float(), maps["early"]
+            found = [torch.zeros_like(early[:, 0], dtype=torch.float32)] * len(self.schema.slices)
+            for i, part in enumerate(self.schema.slices):
+                known = labels[:, i] >= 0
+                if known.any():
+                    wanted = logits[:, part].gather(1, labels[:, i, None].clamp(min=0))[:, 0]
+                    score = ((wanted - logits[:, part].mean(1)) * known).sum()
+                    (slope,) = torch.autograd.grad(score, early, retain_graph=True)
+                    found[i] = _scaled((slope.relu() * early).sum(1).relu().float()) * known.float()[:, None, None]
+        return torch.stack(found, dim=1).detach()
 
     def _batches(self, images: Tensor, batch: int = 64) -> Iterator[dict[str, Tensor]]:
         device = self.head.weight.device
@@ -110,6 +136,12 @@ class AttributeClassifier(nn.Module):
             return torch.zeros(0, self.schema.n_values), torch.zeros(0, self.feature_dim)
         pooled = torch.cat([maps["pooled"].float() for maps in self._batches(images)])
         return self._probabilities(pooled).cpu(), F.normalize(pooled, dim=1).cpu()
+
+
+def _scaled(maps: Tensor) -> Tensor:
+    """Maps (B, h, w), each from 0 to 1."""
+    low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
+    return (maps - low) / (high - low).clamp(min=1e-6)
 
 
 def classification_loss(

@@ -35,7 +35,7 @@ from amgan.models.classifier import AttributeClassifier
 from amgan.models.eye import Eye
 from amgan.models.interface import EditBatch, Generated, Terms, make_condition
 from amgan.models.precision import autocast, autocast_for_gradients
-from amgan.schema import AttributeSchema
+from amgan.schema import UNKNOWN, AttributeSchema
 
 CROP_MARGIN = 0.1  # around the edit, in shares of its size, in what D_C sees through the eye
 
@@ -165,9 +165,11 @@ class Amgan:
         """α*, float (B, 1, S, S)."""
         rows, cams = batch.guessed_rows, None
         if self._needs_cams and len(rows):
+            source, reference = outputs.batch_features.source["last"], outputs.reference_features["last"][rows]
+            before, after = (v[rows].masked_fill(~batch.edited[rows], UNKNOWN) for v in (batch.labels, batch.wanted))
             cams = (
-                self.teacher.cam(outputs.batch_features.source["last"], batch.labels[rows]),
-                self.teacher.cam(outputs.reference_features["last"][rows], batch.wanted[rows]),
+                self.teacher.locate(batch.source[rows], source, before),
+                self.teacher.locate(batch.reference[rows], reference, after),
             )
         return attention_target(self.schema, self.config.losses.attention, batch, cams)
 
