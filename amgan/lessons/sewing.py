@@ -1,10 +1,11 @@
 """Sleeves sewn onto photographs by hand, for training: what a garment would look like with other sleeves.
 
 Where a new sleeve goes, how wide it is and how it bends nothing in a photograph says, and a network that learns from
-many borrowed sleeves answers with their average, a blur. So here the new sleeve follows from the garment alone: the
+many borrowed sleeves answers with their average, a blur. So here place and colour follow from the garment alone: the
 armhole is found on the silhouette, the sleeve leaves it in the direction of the sleeve that is there, or at a usual
-angle, narrows to the wrist, and is made of the garment's own cloth, taken from beside the print. One garment, one
-answer: a pixel loss then draws it sharply. All this happens in training alone; an edit never uses it.
+angle, narrows to the wrist, and is made of the garment's own cloth. Its detail, outline, folds and ends, is a real
+sleeve's (real_sleeves.py), one of many that it might have: losses compare it blurred (``EditBatch.open_detail``). All
+this happens in training alone; an edit never uses it.
 """
 
 from __future__ import annotations
