@@ -10,11 +10,17 @@ CATALOGUE ?=
 DEMO_OUT ?= demo-out
 STORE ?= $(DEMO_OUT)/index
 COLLECTION ?= demo
+WEIGHTS ?= photos
+MINUTES ?= 100
+DATA ?=
+CONFIG ?=
+NICE ?= 19
+SHIP ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test test-long lint format types browser
+.PHONY: help setup demo ui train-on test test-long lint format types browser
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +44,10 @@ ui: $(READY)  ## the page, on the demo's index, or STORE=folder-or-URL COLLECTIO
 		exit 2; }; esac
 	@$(BIN)/python -m streamlit run ui/app.py --server.showEmailPrompt false --browser.gatherUsageStats false \
 		-- --store "$(STORE)" --collection "$(COLLECTION)"
+
+train-on: $(READY)  ## WEIGHTS=synthetic MINUTES=100: go on training shipped weights in the background; then SHIP=1
+	@$(BIN)/python scripts/train_on.py $(if $(SHIP),ship,start) --weights "$(WEIGHTS)" \
+		$(if $(SHIP),,--minutes $(MINUTES) --nice $(NICE) $(if $(DATA),--data "$(DATA)") $(foreach s,$(CONFIG),-c $(s)))
 
 test: $(READY) browser  ## the tests: six minutes on two quiet cores
 	@$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile

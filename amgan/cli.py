@@ -33,6 +33,8 @@ amgan train --data garments --preset small --out runs/photos
 amgan train --data garments --model classifier --role judge --out runs/photos
 
 amgan train --data garments --preset small --extra synth --minutes 100 --out runs/photos
+
+amgan train --data synth --go-on synthetic --minutes 100 --out runs/synthetic
 """
 
 
@@ -82,6 +84,13 @@ def train(
         list[str] | None,
         typer.Option(help="An attribute that is edited; the others are only known. May be repeated; default: all."),
     ] = None,
+    go_on: Annotated[
+        str | None,
+        typer.Option(
+            help="Weights whose training goes on, in the place of --preset: their settings, networks, teacher and "
+            "judge, and images counted on."
+        ),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="For synth: processes that draw; half of the processors when not given.")
     ] = None,
@@ -114,6 +123,7 @@ def train(
         extra=extra,
         edit=tuple(edit or ()),
         workers=workers,
+        go_on=go_on,
         device=device,
         dry_run=dry_run,
     )

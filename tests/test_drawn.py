@@ -159,6 +159,16 @@ def test_lessons_renewed_are_those_made_anew(here, tmp_path):
                 torch.testing.assert_close(getattr(x, name), getattr(y, name), msg=name)
 
 
+def test_validation_garments_are_drawn_once(here, tmp_path, monkeypatch):
+    monkeypatch.setenv("AMGAN_CACHE", str(tmp_path))
+    drawn = validation_garments(SIZE, 8)
+    monkeypatch.setattr(stream, "draw_all", None)
+    again = validation_garments(SIZE, 8)
+    assert drawn.item_ids == again.item_ids == tuple(map(str, validation_seeds(8))) and again.truths is None
+    for name in ("images", "masks", "labels"):
+        assert torch.equal(getattr(drawn, name), getattr(again, name))
+
+
 def test_training_on_drawn_garments_goes_on(here, tmp_path, monkeypatch):
     monkeypatch.setattr("amgan.training.command.validation_garments", lambda size: validation_garments(size, 8))
     monkeypatch.chdir(tmp_path)

@@ -8,7 +8,6 @@ moves on later, and pairs are seen more often.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import itertools
 import multiprocessing
@@ -20,23 +19,25 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from rich.console import Console
 from rich.progress import track
 
+from amgan.cache import Cache, Entry, content_key
 from amgan.data.drawn import DrawnPairs, draw_pairs, run_seeds, validation_seeds
 from amgan.data.garments import Garments
 from amgan.data.truths import Truths
 from amgan.errors import UserError
+from amgan.photos import PREPARATION
 from amgan.schema import AttributeSchema
 from amgan.synth import RENDERER_VERSION, SCHEMA
 
 CHUNK = 32  # pairs that a process draws at once
-WINDOW = 16  # chunks that are drawn from
+WINDOW = 8  # chunks that are drawn from
 AHEAD = 4  # chunks that are drawn before their time, and the most that wait
-VALIDATION = 480  # garments
+VALIDATION = 320  # garments
 IDENTITY = f"drawn on the fly, renderer {RENDERER_VERSION}"
 
 
@@ -148,10 +149,24 @@ class DrawnStream:
 
 
 def validation_garments(size: int, count: int = VALIDATION) -> Garments:
-    """Drawn garments to validate on, none of a training's, the same ones every time."""
-    seeds = validation_seeds(count)
-    parts = draw_all([seeds[i : i + CHUNK] for i in range(0, count, CHUNK)], size, f"Drawing {count} to validate on")
-    return joined([replace(as_garments(p), truths=None) for p in parts])
+    """Drawn garments to validate on, none of a training's, the same ones every time; kept on disk."""
+    cache, seeds = Cache.at_home("drawn"), validation_seeds(count)
+    parts = [seeds[i : i + CHUNK] for i in range(0, count, CHUNK)]
+    lots = {content_key(IDENTITY, PREPARATION, size, *part): part for part in parts}
+    entries = {key: cache.read(key) for key in lots}
+    missing = [key for key, entry in entries.items() if entry is None]
+    if missing:
+        drawn = draw_all([lots[key] for key in missing], size, f"Drawing {count} garments to validate on")
+        for key, pairs in zip(missing, drawn, strict=True):
+            g = as_garments(pairs)
+            entries[key] = made = Entry({"images": g.images, "masks": g.masks, "labels": g.labels}, {"ids": g.item_ids})
+            cache.write(key, made)
+    return joined([_kept(entry) for entry in entries.values() if entry is not None])
+
+
+def _kept(entry: Entry) -> Garments:
+    t = entry.tensors
+    return Garments(SCHEMA, t["images"], t["masks"], t["labels"], tuple(entry.note["ids"]))
 
 
 def joined(parts: Iterable[Garments]) -> Garments:
@@ -175,13 +190,11 @@ def drawing_pool(workers: int) -> ProcessPoolExecutor:
 
 
 def _begin() -> None:
-    """In a process that draws: the processes are the parallelism, the training comes first, an interruption is the
-    training's business, and when that is gone, however it went, so is this."""
+    """In a process that draws: the processes are the parallelism, an interruption is the training's business, and when
+    that is gone, however it went, so is this."""
     import cv2
 
     cv2.setNumThreads(1)
-    with contextlib.suppress(OSError, AttributeError):
-        os.nice(10)
     for s in (signal.SIGINT, signal.SIGTERM):
         signal.signal(s, signal.SIG_IGN)
     parent = multiprocessing.parent_process()

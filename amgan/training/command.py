@@ -29,6 +29,8 @@ from amgan.schema import AttributeSchema
 from amgan.synth import SCHEMA
 from amgan.training import parallel
 from amgan.training.classifier import require_start, train_classifier
+from amgan.training.going_on import Earlier
+from amgan.training.journal import Progress
 from amgan.training.presets import Preset, override_stages, preset
 from amgan.training.run import finished, say
 from amgan.training.supply import Drawn
@@ -58,12 +60,16 @@ class TrainOptions:
     extra: Path | None = None
     edit: tuple[str, ...] = ()
     workers: int | None = None
+    go_on: str | None = None
     device: str = "auto"
     dry_run: bool = False
 
 
 def train_command(options: TrainOptions) -> None:
     """See ``amgan train --help``. Raises UserError, and Interrupted."""
+    if options.go_on is not None:
+        _go_on(options, Earlier.of(options.go_on))
+        return
     chosen = preset(options.preset)
     if options.model == CLASSIFIER:
         config = _classifier_config(options, chosen)
@@ -83,6 +89,23 @@ def train_command(options: TrainOptions) -> None:
     if options.warm_start is not None:
         weights_folder(options.warm_start)  # a wrong name is said before hours of classifiers
     _train_stages(options, chosen, stages)
+
+
+def _go_on(options: TrainOptions, earlier: Earlier) -> None:
+    """The training of other weights, with their settings but for those that are given."""
+    if options.stage is not None or options.warm_start is not None:
+        raise UserError("--go-on starts from the weights that it names; leave out --warm-start and --stage.")
+    options = replace(options, model=earlier.model, preset=earlier.preset, warm_start=earlier.name)
+    if earlier.edits_some:
+        options = replace(options, edit=options.edit or earlier.editable)
+    chosen = earlier.stages(options.settings)
+    stages = _stages(options, chosen)
+    if options.dry_run:
+        print_json(data={"model": options.model, "stages": {n: to_dict(c) for n, c in stages.items()}})
+        return
+    writable_folder(options.out)
+    earlier.copy_classifiers(options.out, ROLES)
+    _train_stages(options, chosen, stages, earlier.begun(stages["all"]))
 
 
 def _classifier_config(options: TrainOptions, chosen: Preset) -> Any:
@@ -109,7 +132,7 @@ def _stages(options: TrainOptions, chosen: Preset) -> dict[str, Any]:
     return {options.stage: stages[options.stage]}
 
 
-def _train_stages(options: TrainOptions, chosen: Preset, stages: dict[str, Any]) -> None:
+def _train_stages(options: TrainOptions, chosen: Preset, stages: dict[str, Any], begun: Progress | None = None) -> None:
     *earlier, last = stages
     for role in ROLES:
         if not finished(options.out, role):
@@ -143,6 +166,7 @@ def _train_stages(options: TrainOptions, chosen: Preset, stages: dict[str, Any])
                 options.out,
                 start,
                 extra,
+                begun,
             )
             start = str(out)
 

@@ -39,10 +39,12 @@ class InTraining(Protocol):
 
 @dataclass
 class Progress:
-    """The best validation score so far, and the seconds that earlier parts of the run took."""
+    """The best validation score so far, the seconds that earlier parts of the run took, and its first step: 0, or where
+    the training that it goes on with had come to."""
 
     best: float = -1.0
     seconds: float = 0.0
+    step: int = 0
 
 
 class Journal:

@@ -24,6 +24,7 @@ from amgan.training import budget, parallel
 from amgan.training.run import Run, console, say
 
 LOG_EVERY = 50  # steps
+REPORT_EVERY = 60.0  # seconds
 LAST = 0.9  # of the time, after which only the end is validated and saved
 
 
@@ -61,7 +62,7 @@ def fit(
         UserError: the losses are not finite any more.
     """
     done, end, stop = steps.start, steps.stop, False
-    first, clock = _FirstNotFinite(), _Clock()
+    first, clock = _FirstNotFinite(), _Clock(done)
     if done < end and parallel.any_process(clock.over()):
         raise TimeIsUp
     with interruptible() as interrupted, progress_bar(visible=run is not None) as bar:
@@ -85,6 +86,8 @@ def fit(
                 values = {k: float(parallel.mean_over_processes(v)) for k, v in losses.items()}
                 if journal is not None:
                     journal.losses(done, values)
+                if run is not None and not console.is_terminal:  # no bar moves in a log
+                    clock.report(title, done, end)
             if saves and journal is not None:
                 bar.update(task, description="Validating")
                 with clock.validating():
@@ -104,18 +107,26 @@ class _Clock:
         share: of the training's time, see ``Budget.share``; 0 where it is not limited.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, done: int) -> None:
         self._budget, self.share, self._step_seconds = budget.current(), 0.0, 0.0
-        self._last = (time.monotonic(), 0)
+        self._last = self._reported = (time.monotonic(), done)
         if self._budget is not None:
             self._budget.begin()
 
     def tick(self, done: int) -> None:
         """After a step; all processes must call it."""
+        (then, before), now = self._last, time.monotonic()
+        self._step_seconds, self._last = (now - then) / max(1, done - before), (now, done)
         if self._budget is not None:
-            (then, before), now = self._last, time.monotonic()
-            self._step_seconds, self._last = (now - then) / max(1, done - before), (now, done)
             self.share = parallel.most_over_processes(self._budget.share())
+
+    def report(self, title: str, done: int, end: int) -> None:
+        """A line for a log, once a minute."""
+        (then, before), now = self._reported, time.monotonic()
+        if now - then > REPORT_EVERY:
+            self._reported = now, done
+            total = f" of {end:,}" if self._budget is None else f", {self.share:.0%} of the time"
+            say(f"{title}: {done:,} steps{total}, {(now - then) / (done - before):.2f} s a step")
 
     def over(self) -> bool:
         return self._budget is not None and self._budget.over(self._step_seconds)
@@ -125,9 +136,9 @@ class _Clock:
         """Around validating and saving."""
         start = time.monotonic()
         yield
+        self._last = (time.monotonic(), self._last[1])
         if self._budget is not None:
-            self._budget.validated(time.monotonic() - start)
-            self._last = (time.monotonic(), self._last[1])
+            self._budget.validated(self._last[0] - start)
 
 
 class _FirstNotFinite:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +33,15 @@ class Trainer:
         average: the generator averaged over steps (Karras et al. 2018), which is validated and kept; the generator
             itself where ``ema_kimg`` is 0.
         batches: that a step draws.
+        first_step: of the run, with which learning rates warm up.
     """
 
-    def __init__(self, method: Method) -> None:
+    def __init__(self, method: Method, first_step: int = 0) -> None:
         self.method, o = method, method.config.optimisation
         self.average: nn.Module = method.generator
         if o.ema_kimg:
             self.average = copy.deepcopy(method.generator).eval().requires_grad_(False)
-        self.batches = max(1, method.critic_steps)
+        self.batches, self.first_step = max(1, method.critic_steps), first_step
         self.g_optimizer = _adam([method.generator, *method.generator_networks().values()], o.lr)
         self.d_optimizer = _adam(list(method.critic_networks().values()), o.critic_lr)
 
@@ -48,7 +50,7 @@ class Trainer:
         progress of the run, in [0, 1]."""
         method, o = self.method, self.method.config.optimisation
         draws = seed_step(o.seed, step)
-        factor = learning_rate_factor(o, step, progress)
+        factor = learning_rate_factor(o, step - self.first_step, progress)
         terms: Terms = {}
         for left in reversed(range(self.batches)):
             batch = batches.draw(draws, parallel.my_rows())
@@ -153,6 +155,7 @@ def train(
     classifiers: Path | None = None,
     warm_start: str | None = None,
     extra: Garments | Drawn | None = None,
+    begun: Progress | None = None,
 ) -> None:
     """Train and write ``out/editor/`` (the averaged generator) and ``out/editor-run/`` (state, statistics, TensorBoard,
     sheets).
@@ -165,6 +168,7 @@ def train(
         warm_start: weights to start from.
         extra: garments of the same schema with true edits, drawn for a share ``config.lessons.extra`` of each batch.
             These, or the garments, may be ones that are drawn as training goes on.
+        begun: how far the training of the weights that it starts from had come, where images are counted on.
 
     Raises:
         UserError: the data do not do, the run folder is another's, the run diverged.
@@ -188,9 +192,9 @@ def train(
         teacher, judge = (load_classifier(classifiers or out, role) for role in ("teacher", "judge"))
         teacher.schema.require_same(val.schema, "the teacher", "the data")
         torch.manual_seed(o.seed)
-        trainer = Trainer(kind(val.schema, config, teacher, device))
+        progress = replace(begun) if begun is not None else Progress()
+        trainer = Trainer(kind(val.schema, config, teacher, device), progress.step)
         steps = max(1, round(o.kimg * 1000 / o.batch))
-        progress = Progress()
 
         def accept(tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
             trainer.load(tensors)
@@ -206,12 +210,13 @@ def train(
             tell(f"Resuming at {done * o.batch / 1000:.1f} of {o.kimg:g} kimg")
         elif warm_start is not None:
             trainer.start_from(warm_start)
-        supply = Supply(garments, extra, val, teacher, config, device, done or 0, trainer.batches)
+        start = progress.step if done is None else done
+        supply = Supply(garments, extra, val, teacher, config, device, start, trainer.batches)
         journal = Journal(run, out, trainer, judge, val, about, progress) if run is not None else None
         fit(
             f"Training {kind.name}",
             run,
-            range(done or 0, steps),
+            range(start, steps),
             max(1, round(o.snapshot_kimg * 1000 / o.batch)),
             lambda step, progress: trainer.step(supply.at(step), step, progress) | supply.terms(step),
             journal,
