@@ -76,7 +76,7 @@ def fit(
             if not parallel.active() or done % 10 == 0:
                 clock.tick(done)
                 stop = parallel.any_process(bool(interrupted) or clock.over())
-            logs, saves = done % LOG_EVERY == 0 or done == 1, done == end or stop
+            logs, saves = done % LOG_EVERY == 0 or done == steps.start + 1, done == end or stop
             saves |= done % snapshot_every == 0 and clock.share < LAST  # else the last one comes soon
             if logs or saves:  # the only places where the loop waits for the device
                 at = first.step()
