@@ -4,10 +4,10 @@ python scripts/measure_source_size.py                                  # drawn g
 python scripts/measure_source_size.py --photos FOLDER --sheet sheet.png    # and photographs, whose own cloth stands in
 
 Rows: the weights' edit; and the true edit at the editor's size and at twice that, which no generator of that size can
-better ("perfect"). Columns, medians over garments: detail, the deviation of what is finer than 1.5 pixels of the editor,
-inside the new sleeve, over the true sleeve's (photographs: over the garment's own plain cloth); sharpness, the same of
-the median gradient; edge, the outline's width from a tenth to nine tenths, in pixels of the photo; colour, how far the
-sleeve's mean moved, 0 to 255; ms on one core, from the edit to the picture.
+better ("perfect"). Columns, medians over garments: detail, the deviation of what is finer than 1.5 pixels of the
+editor, inside the new sleeve, over the true sleeve's (else over the garment's own cloth); sharpness,
+the same of the median gradient; edge, the outline's width from a tenth to nine tenths, in pixels of the photo; colour,
+how far the sleeve's mean moved, 0 to 255; ms on one core, from the edit to the picture.
 """
 
 from __future__ import annotations
@@ -144,9 +144,9 @@ def _photos(editor, folder: Path, count: int):
     bare = [data.schema.values("sleeve").index(v) for v in ("short", "sleeveless")]
     records = [r for r in data.records if r.split == "val" and r.mask_file_name and r.labels[column] in bare]
     for i in first_by_hash(tuple(r.file_name for r in records), count):
-        photo, mask = read_image(folder / records[i].file_name), read_mask(folder / records[i].mask_file_name)
+        photo, mask = read_image(folder / records[i].file_name), read_mask(folder / str(records[i].mask_file_name))
         cutout = cut_out(photo, mask, editor.image_size, keep_source=True)
-        if cutout.source.image.shape != cutout.image.shape:
+        if cutout.source is not None and cutout.source.image.shape != cutout.image.shape:
             yield cutout, editor.edit(to_chw(cutout.image)[None], {"sleeve": "long"})
 
 

@@ -7,6 +7,7 @@ import tracemalloc
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from amgan.evaluation import metrics, realism
 from amgan.evaluation.edits import EditPlan
@@ -95,6 +96,26 @@ def test_entries_say_how_many_and_leave_out_what_is_too_few(rng: np.random.Gener
     assert set(macro) == {"edits", "real", "edited", "no edit", "real items"}
     assert macro["edited"] == pytest.approx(table["color"]["values"]["blue"]["edited"])  # the only one with figures
     assert realism.kernel_distances(plan, labels[:0], {"edited": good}, photos[:0])["color"]["macro"]["real"] == 0
+
+
+def test_sleeves_are_compared_without_the_torso(rng: np.random.Generator) -> None:
+    def mean(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return images[:, 0, 0, :2].float(), images.float().mean((2, 3))
+
+    images = torch.zeros(2, 3, 10, 10, dtype=torch.uint8)
+    images[1, :, :, 4:6] = 200  # a print on the torso
+    torso, sleeves = mean(images)[1], realism.on_sides(mean)(images)[1]
+    assert (torso[0] != torso[1]).any() and (sleeves[0] == sleeves[1]).all()
+    assert sleeves[0, 0] == pytest.approx(255 * 0.4) and images[0].max() == 0  # on a copy
+    labels = np.array([[0, 0]] * 20 + [[1, 0]] * 30)
+    photos = np.concatenate([features(rng, 20), features(rng, 30, 1.0)])
+    plan = EditPlan(SCHEMA, np.arange(20).repeat(2), np.array([0, 1] * 20), np.ones(40, np.int64), {})
+    table = realism.sleeve_distances(plan, labels, {"no edit": photos[plan.photo]}, photos)
+    long = table[realism.SLEEVES_ALONE]["values"]["long"]
+    assert (list(table), long["edits"], long["real"]) == ([realism.SLEEVES_ALONE], 20, 30)
+    assert long["no edit"]["mean"] > 10 * abs(long["real items"]["mean"])
+    colours = plan.part(np.flatnonzero(plan.attribute == 1))
+    assert realism.sleeve_distances(colours, labels, {"no edit": photos[colours.photo]}, photos) == {}
 
 
 def test_gradient_is_a_loop_over_neighbours(rng: np.random.Generator) -> None:

@@ -10,19 +10,35 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import torch
 
-from amgan.evaluation.edits import EditPlan
+from amgan.evaluation.edits import SLEEVE, EditPlan, Network
 
 SUBSETS = 100  # of the kernel distance, as Binkowski et al. draw them
 LARGEST, SMALLEST = 100, 5  # pictures in a subset; with fewer than the smallest no figure is given
 WHOLE_KERNEL = 4_000_000  # entries of a kernel that is kept whole: 32 MB
 FLOOR = "real items"
+SIDE = 0.3  # of the frame's width, on either side of the torso's middle: where sleeves lie
+SLEEVES_ALONE = f"{SLEEVE}, the sides alone"
 ROWS = {
     "edited": "the edits, against real items of the wanted values",
     "no edit": "the photos of the same edits as they were, against the same: how far there is to go",
     "truth": "the true pictures of the same edits, against the same: what a perfect editor reaches",
     FLOOR: "real items against others of the same values: what chance does with sets of that size",
 }
+
+
+def on_sides(network: Network) -> Network:
+    """A network that is shown the sides of the frame alone: what it says is about sleeves, not about the torso, which
+    a sleeve edit leaves as it is."""
+
+    def look(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        side = round(SIDE * images.shape[-1])
+        images = images.clone()
+        images[..., side : images.shape[-1] - side] = 255
+        return network(images)
+
+    return look
 
 
 def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -113,6 +129,18 @@ def kernel_distances(
         if values:
             out[attribute.name] = {"macro": _mean(list(values.values())), "values": values}
     return out
+
+
+def sleeve_distances(
+    plan: EditPlan, labels: np.ndarray, answers: Mapping[str, np.ndarray], photos: np.ndarray
+) -> dict[str, Any]:
+    """As ``kernel_distances``, of sleeve edits and of features from ``on_sides``: ``{SLEEVES_ALONE: ...}``, or nothing
+    where no sleeves were edited."""
+    if SLEEVE not in plan.schema.names:
+        return {}
+    rows = np.flatnonzero(plan.attribute == plan.schema.index(SLEEVE))
+    found = kernel_distances(plan.part(rows), labels, {row: f[rows] for row, f in answers.items()}, photos)
+    return {SLEEVES_ALONE: found[SLEEVE]} if found else {}
 
 
 def _entry(answers: Mapping[str, np.ndarray], real: np.ndarray, edits: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -19,7 +19,9 @@ from amgan.data.garments import Garments, load_garments
 from amgan.editing.editor import Editor
 from amgan.evaluation import exact, realism
 from amgan.evaluation.edits import (
+    EditPlan,
     EditScores,
+    Network,
     Unedited,
     embed_unedited,
     first_by_hash,
@@ -71,27 +73,31 @@ def measure(folder: str | Path, weights: str, settings: Settings) -> Measured:
     started, times = time.time(), _Times()
     with times.of("load"):
         subject = load_subject(Path(folder), weights, settings)
-    items, plan, networks = subject.items, subject.plan, subject.networks
+    items, plan = subject.items, subject.plan
+    networks = {**subject.networks, realism.SLEEVES_ALONE: realism.on_sides(subject.networks["judge"])}
     with times.of("look at the photos"):
         unedited = embed_unedited(items, networks)
     truths = None
     if subject.cases:
         with times.of("render truths and siblings"):
-            truths = exact.embed_truths(subject.cases, items, networks)
-    answers = _measure_answers(subject, unedited, truths, settings.batch, times)
+            truths = exact.embed_truths(subject.cases, items, subject.networks)
+    answers = _measure_answers(subject, networks, unedited, truths, settings.batch, times)
     with times.of("embed reference photos"):
         reference = _embed_reference(subject, settings)
     with times.of("search"):
         retrieval = _retrieval(subject, answers, unedited, reference, truths, settings)
-    judged = {name: s.features["judge"] for name, s in answers.items() if s.features}
-    judged["no edit"] = unedited.features["judge"][plan.photo]
     labels = items.labels.cpu().numpy()
     report: dict[str, Any] = {
         "version": REPORT_VERSION,
         **describe(subject, weights, settings),
         "edits": {name: summarise(s, settings.rounds) for name, s in answers.items()},
         "overall": {name: overall(s, settings.rounds) for name, s in answers.items()},
-        "realism": realism.kernel_distances(plan, labels, judged, unedited.features["judge"]),
+        "realism": {
+            **realism.kernel_distances(plan, labels, *_answers_and_photos("judge", plan, answers, unedited)),
+            **realism.sleeve_distances(
+                plan, labels, *_answers_and_photos(realism.SLEEVES_ALONE, plan, answers, unedited)
+            ),
+        },
         "measuring_sticks": {
             **{
                 n: classifier_accuracy(items, predicted_labels(items.schema, unedited.predictions[n]))
@@ -110,11 +116,24 @@ def measure(folder: str | Path, weights: str, settings: Settings) -> Measured:
     return Measured(report, items, subject.editor, truths)
 
 
+def _answers_and_photos(
+    network: str, plan: EditPlan, answers: Mapping[str, EditScores], unedited: Unedited
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """What a network makes of the edits by row of the report, in the plan's order, and of the photos."""
+    photos = unedited.features[network]
+    return {**{n: s.features[network] for n, s in answers.items() if s.features}, "no edit": photos[plan.photo]}, photos
+
+
 def _measure_answers(
-    subject: Subject, unedited: Unedited, truths: Truths | None, batch: int, times: _Times
+    subject: Subject,
+    networks: Mapping[str, Network],
+    unedited: Unedited,
+    truths: Truths | None,
+    batch: int,
+    times: _Times,
 ) -> dict[str, EditScores]:
     """The scores of the edits, of no edit, and of the true pictures where they are known."""
-    items, plan, networks = subject.items, subject.plan, subject.networks
+    items, plan = subject.items, subject.plan
     extra = exact.truth_columns(truths, subject.judge) if truths else None
     with times.of("edit and measure"):
         edited = measure_edits(subject.editor, items, plan, networks, unedited, batch, progress=True, extra=extra)

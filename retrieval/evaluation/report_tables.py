@@ -124,7 +124,8 @@ def realism_tables(report: Mapping[str, Any]) -> list[Block]:
             "the edits to a value and the split's real items that have it, mean ± standard deviation over "
             f"{realism.SUBSETS} random subsets. 0 is no difference, below 0 is chance; real items against real items "
             "say how large chance is with sets of that size. Features are of unit length and the kernel is (cosine + "
-            "1)³, so figures compare with others of the same judge only. Values with fewer than "
+            "1)³, so figures compare with others of the same judge only. The sides alone: both are shown to the judge "
+            f"with white between the outer {realism.SIDE:.0%} of the frame, where sleeves lie. Values with fewer than "
             f"{2 * realism.SMALLEST} real items, or half as many edits, have none."
         ),
         Table(["wanted", "edits", "real items", "in a subset", *names], rows),
