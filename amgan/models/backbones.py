@@ -70,9 +70,7 @@ class TorchvisionBackbone(nn.Module):
 
 
 class TimmBackbone(nn.Module):
-    """A network of timm's, its maps at strides 8, 16 and 32. Outside training the last ones are kept at stride 16 where
-    the network can be dilated: 8 x 8 of pictures of 128 px, fine enough to say where a collar is. Every fourth of them
-    is what training saw (the algorithme à trous); training itself takes half the time without the others.
+    """A network of timm's, its maps at strides 8, 16 and 32.
 
     Pictures are scaled as its ImageNet weights want them; those of EfficientNet-Lite want them as they are, in [-1, 1].
     """
@@ -82,11 +80,6 @@ class TimmBackbone(nn.Module):
         options = {"features_only": True, "out_indices": (2, 3, 4)}
         self.name, self.frozen = name, 0
         self.body: Any = timm_network(name, pretrained, **options)
-        self._sparse = _geometry(self.body)
-        try:
-            self._dense = _geometry(timm_network(name, False, output_stride=16, **options))
-        except (NotImplementedError, TypeError):  # what cannot be dilated
-            self._dense = self._sparse
         statistics = cast(Any, self.body).default_cfg
         mean, std = (torch.tensor(statistics[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
         if name in PACKAGES:
@@ -112,26 +105,14 @@ class TimmBackbone(nn.Module):
 
     def train(self, mode: bool = True) -> TimmBackbone:
         super().train(mode)
-        self.fine_maps(not mode)
         if self.frozen:
             for module in self.body.modules():
                 if isinstance(module, nn.BatchNorm2d):
                     module.eval()
         return self
 
-    def fine_maps(self, on: bool) -> None:
-        """Whether the last maps are kept at stride 16, until the next call of ``train`` or ``eval``."""
-        for name, geometry in (self._dense if on else self._sparse).items():
-            convolution = self.body.get_submodule(name)
-            convolution.stride, convolution.dilation, convolution.padding = geometry
-
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         return dict(zip(("early", "middle", "last"), self.body(((x + 1) / 2 - self.mean) / self.std), strict=True))
-
-
-def _geometry(body: nn.Module) -> dict[str, tuple[Any, Any, Any]]:
-    """Stride, dilation and padding of every convolution by its name."""
-    return {n: (m.stride, m.dilation, m.padding) for n, m in body.named_modules() if isinstance(m, nn.Conv2d)}
 
 
 def _small(name: str, image_size: int, pretrained: bool) -> nn.Module:

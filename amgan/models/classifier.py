@@ -59,12 +59,6 @@ class AttributeClassifier(nn.Module):
         """Logits, float32 (B, N), of pictures in [-1, 1]."""
         return self.head(self.dropout(self.features(x)["pooled"])).float()
 
-    def coarse_maps(self) -> None:
-        """From now on the last maps may be as coarse as in training, where the backbone has others: a loss of all of
-        them costs half, and only ``cam`` needs them fine."""
-        if isinstance(self.backbone, TimmBackbone):
-            self.backbone.fine_maps(False)
-
     def cam(self, last: Tensor, labels: Tensor) -> Tensor:
         """Class activation maps (Zhou et al. 2016, equation 2), each scaled to 0..1.
 

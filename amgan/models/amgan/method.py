@@ -51,8 +51,6 @@ class Amgan:
     ) -> None:
         self.schema, self.config, self.device = schema, config, device
         self.teacher: AttributeClassifier = teacher.to(device).eval().requires_grad_(False)
-        if not self._needs_cams:
-            self.teacher.coarse_maps()
         self.generator = self.make_generator(schema, config).to(device)
         self.eye: Eye | None = Eye(config.critics.eye).to(device) if config.has_eye else None
         self.critics: Critics | None = make_critics(self.teacher, config, self.eye) if config.has_critics else None
