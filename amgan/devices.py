@@ -1,8 +1,11 @@
-"""Where networks run: what ``--device`` may name on this machine."""
+"""Where networks run: what ``--device`` may name on this machine; and runtimes that keep to themselves."""
 
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -22,3 +25,22 @@ def pick_device(name: str = "auto") -> torch.device:
     if name not in valid:
         raise UserError(f"Device {name!r} is not available here; valid: {', '.join(valid)}.")
     return torch.device(name)
+
+
+_environment = threading.Lock()
+
+
+@contextmanager
+def without_telemetry() -> Iterator[None]:
+    """OpenVINO reports each import and each conversion to its makers. Nothing here uses the network; its documented
+    switches are a file in the user's home, which is not ours to write, and the variable of continuous integration."""
+    with _environment:
+        before = os.environ.get("CI")
+        os.environ["CI"] = "true"
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["CI"]
+            else:
+                os.environ["CI"] = before

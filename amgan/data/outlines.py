@@ -262,7 +262,7 @@ def drawn_ground(side: int, g: np.random.Generator) -> np.ndarray:
         share = cv2.resize(g.random((cells, cells), np.float32), (side, side), interpolation=cv2.INTER_CUBIC)
     share = share[..., None] * np.float32(g.uniform(0.2, 1))
     ground = first * (1 - share) + second * share
-    light = 1 + (u - u.mean())[..., None] * g.normal(0, 0.4)
+    light = 1 + (u - u.mean())[..., None] * g.normal(0, 0.25)
     ground = ground * light + g.standard_normal((side, side, 1), np.float32) * g.uniform(0, 8)
     return np.clip(ground, 0, 255).astype(np.uint8)
 

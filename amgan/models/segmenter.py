@@ -17,7 +17,7 @@ from torch import Tensor, nn
 # half of the weights, are left out: they tell a thousand classes apart.
 STAGES = ((1, 3, 1, 16, 1), (6, 3, 2, 24, 2), (6, 5, 2, 40, 2), (6, 3, 2, 80, 3), (6, 5, 1, 112, 3), (6, 5, 2, 192, 4))
 STEM = 32
-SKIPS = (0, 1, 2, 4)  # stages whose maps the way up sees again: at 1/2, 1/4, 1/8 and 1/16 of the side
+SKIPS = (0, 1, 2, 4)  # the stages whose maps the way up sees again: at 1/2, 1/4, 1/8 and 1/16 of the side
 WIDTHS = (24, 32, 48, 72)  # channels of the way up at the same scales
 DEEPEST = 96  # channels that the deepest maps are brought down to
 EDGE = 1e-4  # keeps logarithms of shares finite
@@ -141,10 +141,16 @@ class CutOutNetwork(nn.Module):
         for up, skip in zip(reversed(self.ups), reversed(skips), strict=True):  # type: ignore[arg-type]
             maps = up(maps, skip)
         logits = F.interpolate(self.mask(maps), scale_factor=2.0, mode="bilinear", align_corners=False)
-        return logits, self._overlap(deep, logits)
+        return logits, self.expectation(deep, logits)
 
-    def _overlap(self, deep: Tensor, logits: Tensor) -> Tensor:
-        """From what is inside the mask and in the whole photo, and from how sure the mask is; nothing flows back."""
+    def expectation(self, deep: Tensor, logits: Tensor) -> Tensor:
+        """Logits (B,) of the expected overlap, from what is inside the mask and in the whole photo, and from how sure
+        the mask is; nothing flows back.
+
+        Args:
+            deep: the deepest maps, (B, C, S/32, S/32).
+            logits: of the mask, (B, 1, S, S).
+        """
         deep, share = deep.detach().float(), logits.detach().float().sigmoid()
         inside = F.adaptive_avg_pool2d(share, deep.shape[2:])
         pooled = (deep * inside).sum((2, 3)) / inside.sum((2, 3)).clamp(min=EDGE)

@@ -123,7 +123,11 @@ def grabcut(rgb: np.ndarray, marks: np.ndarray, rounds: int) -> np.ndarray:
 def tidy(mask: np.ndarray) -> np.ndarray:
     """Specks opened away, cracks closed, the largest piece kept, its small holes filled."""
     mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _disc(3))
-    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _disc(5))
+    return whole(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _disc(5)))
+
+
+def whole(mask: np.ndarray) -> np.ndarray:
+    """The largest piece of a mask, uint8 (H, W), its small holes filled."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
     if count < 2:
         return np.zeros_like(mask)

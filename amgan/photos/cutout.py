@@ -1,7 +1,7 @@
 """The garment cut out of its photo and framed, with how far to trust it.
 
 A wrong cut makes every later step confidently wrong, so each cut-out carries a confidence and, in plain sentences, what
-speaks against it. Below one half the user is asked for a better photo or a mask instead of being served.
+speaks against it. Below what its segmenter can be trusted from the user is asked for a better photo or a mask instead of being served.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from amgan.errors import PhotoError
 from amgan.photos.framing import FRAMING, Framed, Placement, binary, frame, frame_at_source, place, resample, shrink
 from amgan.photos.given import GivenMask
 from amgan.photos.registry import CLASSICAL
-from amgan.photos.segmenter import WHITE, WORKING_SIDE, Segmenter, fitted
+from amgan.photos.segmenter import TRUST, WHITE, WORKING_SIDE, Segmentation, Segmenter, fitted
 
 # What a cut-out depends on besides photo, mask, size and segmenter; indexes and caches compare it.
 PREPARATION = f"garment on white by its {GivenMask.identity} where it has one, {FRAMING}"
-TRUST = 0.5
 NARROWEST = 16  # pixels that must be left of the shorter side at working size
 
 
@@ -35,6 +34,7 @@ class CutOut:
         confidence: 0 to 1; how far the cut can be trusted.
         method: "given", "white", "grabcut", or another segmenter's name; see `Segmentation`.
         problems: sentences for the user on what speaks against the cut, the gravest first.
+        trust: confidence from which the cut is served without asking; see `Segmentation`.
         source: the same frame with the photo's own pixels, ``size`` to 2,048 a side; None unless asked for.
     """
 
@@ -45,11 +45,12 @@ class CutOut:
     method: str
     problems: tuple[str, ...] = ()
     source: Framed | None = None
+    trust: float = TRUST
 
     @property
     def trusted(self) -> bool:
         """Whether to serve this cut without asking."""
-        return self.confidence >= TRUST
+        return self.confidence >= self.trust
 
 
 def cut_out(
@@ -94,7 +95,7 @@ def cut_out(
         source = Framed(framed.image, framed.mask, placement)
         if placement.scale > 1:  # else the photo has fewer pixels than the frame
             source = frame_at_source(photo, found.mask, placement, cut=not keeps_edges)
-    return CutOut(framed.image, framed.mask, placement, found.confidence, found.method, found.problems, source)
+    return CutOut(framed.image, framed.mask, placement, found.confidence, found.method, found.problems, source, found.trust)
 
 
 def _on_white(rgb: np.ndarray, mask: np.ndarray) -> bool:

@@ -130,3 +130,48 @@ def _box(a: np.ndarray, radius: int) -> np.ndarray:
     """Mean over (2 radius + 1)^2 pixels, of (h, w) or (h, w, C)."""
     side = 2 * min(radius, min(a.shape[:2]) // 2 - 1) + 1
     return cv2.blur(a, (side, side), borderType=cv2.BORDER_REFLECT).reshape(a.shape)
+
+
+# --- One plane, quickly -----------------------------------------------------------------------------------------------
+
+OUTLINE_RADIUS, OUTLINE_RIDGE = 3, 0.02  # pixels of the small plane; variance of a guide whose own is about 1
+
+
+def upsample_share(share: np.ndarray, large: np.ndarray) -> np.ndarray:
+    """A garment's share of each pixel carried to a larger photo, whose edges it then follows.
+
+    The fast guided filter (He and Sun, 2015) with one guide in the place of three colours: colour along the axis that
+    parts garment and ground best (Fisher, 1936), two milliseconds instead of twelve.
+
+    Args:
+        share: float32 (h, w) in [0, 1].
+        large: photo, uint8 (H, W, 3), of the same proportions.
+
+    Returns:
+        float32 (H, W), about [0, 1].
+    """
+    size = large.shape[1::-1]
+    small = cv2.resize(large, share.shape[::-1], interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    axis = _parting_axis(small, share > 0.5)
+    if axis is None:
+        return cv2.resize(share, size, interpolation=cv2.INTER_LINEAR)
+    guide = cv2.transform(small, axis[None])
+    mean_guide, mean_share = _box(guide, OUTLINE_RADIUS), _box(share, OUTLINE_RADIUS)
+    variance = _box(guide * guide, OUTLINE_RADIUS) - mean_guide * mean_guide
+    gain = (_box(guide * share, OUTLINE_RADIUS) - mean_guide * mean_share) / (variance + OUTLINE_RIDGE)
+    offset = _box(mean_share - gain * mean_guide, OUTLINE_RADIUS)
+    gain = _box(gain, OUTLINE_RADIUS)
+    gain, offset = (cv2.resize(p, size, interpolation=cv2.INTER_LINEAR) for p in (gain, offset))
+    return gain * cv2.transform(large, axis[None] / 255, dtype=cv2.CV_32F) + offset
+
+
+def _parting_axis(small: np.ndarray, inside: np.ndarray) -> np.ndarray | None:
+    """Fisher's linear discriminant of the colours inside and outside, float32 (3,), of unit variance; None where one
+    side is empty."""
+    colours, inside = small.reshape(-1, 3), inside.reshape(-1)
+    if not inside.any() or inside.all():
+        return None
+    garment, ground = colours[inside], colours[~inside]
+    within = np.cov(garment, rowvar=False, bias=True) + np.cov(ground, rowvar=False, bias=True)
+    axis = np.linalg.solve(within + RIDGE * np.eye(3), garment.mean(0) - ground.mean(0))
+    return (axis / max(float((colours @ axis).std()), 1e-6)).astype(np.float32)

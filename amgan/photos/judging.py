@@ -114,7 +114,7 @@ def judge(rgb: np.ndarray, mask: np.ndarray, method: str) -> tuple[float, tuple[
             found.append((1 - _ramp(share, 0.05, 0.60), f"The photo cuts the garment off at the {side}."))
     if evidence.centre < 0.3:
         found.append((0.6, "The garment found does not lie in the middle of the photo."))
-    if method != "given" and evidence.tallness > 2.05:
+    if method not in ("given", "learned") and evidence.tallness > 2.05:
         found.append(
             (0.4, "What was found is taller than garments are; it may be a person or only a part of the garment.")
         )

@@ -17,7 +17,8 @@ from amgan.photos.framing import binary, shrink
 from amgan.photos.judging import judge
 
 WORKING_SIDE = 160  # pixels; masks are judged, and classical ones are found, on photos shrunk to this
-GIVEN, WHITE, GRABCUT = "given", "white", "grabcut"
+GIVEN, WHITE, GRABCUT, LEARNED = "given", "white", "grabcut", "learned"
+TRUST = 0.5  # confidence from which a mask is served without asking, where its segmenter has no other
 
 
 @dataclass(frozen=True)
@@ -26,16 +27,18 @@ class Segmentation:
 
     Attributes:
         mask: uint8 (h, w) of 0 and 255, not empty; of any size in the photo's proportions.
-        confidence: 0 to 1; below one half the user is asked first.
-        method: ``"given"``, ``"white"`` (a plain light background was taken away), ``"grabcut"``, or the name of
-            another segmenter. Shots on white may keep their own edges.
+        confidence: 0 to 1; of ``"learned"`` masks the overlap with the true one that is to be expected.
+        method: ``"given"``, ``"white"`` (a plain light background was taken away), ``"grabcut"``, ``"learned"``, or the
+            name of another segmenter. Shots on white may keep their own edges.
         problems: sentences for the user on what speaks against the mask, the gravest first.
+        trust: confidence below which the user is asked first.
     """
 
     mask: np.ndarray
     confidence: float
     method: str
     problems: tuple[str, ...] = ()
+    trust: float = TRUST
 
 
 @runtime_checkable

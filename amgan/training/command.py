@@ -21,6 +21,7 @@ from amgan.data.labels import LABELS
 from amgan.data.metadata import find_metadata, find_table
 from amgan.data.stream import IDENTITY as DRAWN
 from amgan.data.stream import validation_garments
+from amgan.data.outlines import load_outlines
 from amgan.devices import pick_device
 from amgan.errors import UserError
 from amgan.files import writable_folder
@@ -34,11 +35,12 @@ from amgan.training.journal import Progress
 from amgan.training.presets import Preset, override_stages, preset
 from amgan.training.run import finished, say
 from amgan.training.supply import Drawn
+from amgan.training.segmenter import train_segmenter
 from amgan.training.trainer import train
 from amgan.weights import weights_folder
 
 ROLES = ("teacher", "judge")
-CLASSIFIER = "classifier"
+CLASSIFIER, SEGMENTER = "classifier", "segmenter"
 STAGES = "stages"  # folder of the earlier stages' weights
 SYNTH = "synth"  # in the place of a folder: garments that are drawn while training goes on
 EXTRA = 0.3  # share of a batch from --extra garments where no other is given
@@ -79,8 +81,11 @@ def train_command(options: TrainOptions) -> None:
         require_start(config)
         _Data(options, chosen.amgan.image_size).train_classifier(options.role, config, options.warm_start)
         return
+    if options.model == SEGMENTER:
+        _train_segmenter(options, chosen)
+        return
     if options.model not in METHODS:
-        raise UserError(f"Unknown model {options.model!r}. Valid: {', '.join([*METHODS, CLASSIFIER])}.")
+        raise UserError(f"Unknown model {options.model!r}. Valid: {', '.join([*METHODS, CLASSIFIER, SEGMENTER])}.")
     stages = _stages(options, chosen)
     if options.dry_run:
         shown = {name: to_dict(config) for name, config in stages.items()}
@@ -116,6 +121,30 @@ def _classifier_config(options: TrainOptions, chosen: Preset) -> Any:
     if parallel.launched_count() > 1:
         raise UserError("A classifier trains in one process; start it without torchrun.")
     return override(getattr(chosen, options.role), options.settings)
+
+
+def _train_segmenter(options: TrainOptions, chosen: Preset) -> None:
+    """Photos as they are, with their masks, not cut-outs; --extra gives photos without."""
+    if options.stage is not None or options.warm_start is not None:
+        raise UserError("--stage and --warm-start are for editors and classifiers; the cut-out network has neither.")
+    if parallel.launched_count() > 1:
+        raise UserError("The cut-out network trains in one process; start it without torchrun.")
+    config = override(chosen.segmenter, options.settings)
+    if options.dry_run:
+        print_json(data={"model": SEGMENTER, "preset": options.preset, "config": to_dict(config)})
+        return
+    writable_folder(options.out)
+    schema = AttributeSchema.load(options.attributes) if options.attributes else None
+    folder = read_imagefolder(options.data, schema)
+    about = {"data": _identity(folder), "preset": options.preset, "command": shlex.join(["amgan", *sys.argv[1:]])}
+    train, val = (load_outlines(folder, folder.split(s)) for s in ("train", "val"))
+    unmasked = []
+    if options.extra is not None:
+        extra = read_imagefolder(options.extra, folder.schema)
+        about["extra"] = _identity(extra)
+        unmasked = load_outlines(extra, extra.split("train"))
+    best = train_segmenter(train, val, unmasked, config, options.out, pick_device(options.device), about)
+    say(f"{SEGMENTER}: {json.dumps({k: round(v, 4) for k, v in best.items()})}, in {options.out / SEGMENTER}")
 
 
 def _stages(options: TrainOptions, chosen: Preset) -> dict[str, Any]:

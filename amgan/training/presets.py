@@ -9,15 +9,17 @@ from amgan.config import apply, changed, refuse_idle
 from amgan.errors import UserError
 from amgan.models.amgan.config import AmganConfig
 from amgan.training.classifier import ClassifierConfig
+from amgan.training.segmenter import SegmenterConfig
 
 
 @dataclass(frozen=True)
 class Preset:
-    """Stages by name, in order, and the classifiers beside them."""
+    """Stages by name, in order, and the classifiers and the cut-out network beside them."""
 
     stages: dict[str, AmganConfig]
     teacher: ClassifierConfig
     judge: ClassifierConfig
+    segmenter: SegmenterConfig = SegmenterConfig()
 
     @property
     def amgan(self) -> AmganConfig:
@@ -134,6 +136,7 @@ PRESETS = {
         ClassifierConfig(
             backbone="small-6", image_size=32, kimg=0.032, batch=8, snapshot_kimg=0.016, seed=1, bf16=False
         ),
+        SegmenterConfig(image_size=64, pretrained=False, kimg=0.032, batch=4, drawn_count=2, snapshot_kimg=0.016),
     ),
 }
 

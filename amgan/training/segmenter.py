@@ -24,8 +24,8 @@ from torch import Tensor
 from amgan.config import setting, to_dict
 from amgan.data.outlines import Mixture, Outline, Sampler, drawn_outlines
 from amgan.errors import UserError
+from amgan.models.eye import timm_network
 from amgan.models.interface import Terms
-from amgan.models.precision import autocast
 from amgan.models.segmenter import CutOutNetwork
 from amgan.photos.letterbox import fitted_shape, letterbox, unletterbox
 from amgan.pixels import to_float
@@ -57,7 +57,6 @@ class SegmenterConfig:
     agree: float = setting(0.85, low=0, high=1)  # overlap with the given mask from which the two are said to agree
     sure: float = setting(0.92, low=0, high=1)  # overlap of its own views from which they are believed without a mask
     seed: int = setting(0, low=0)
-    bf16: bool = True  # where the device multiplies it faster than float32
     snapshot_kimg: float = setting(2.0, above=0)
 
     def idle(self) -> dict[str, str]:
@@ -252,9 +251,8 @@ class _Trainer:
                 part.eval().requires_grad_(False)
 
     def start_from_pretrained(self) -> None:
-        from amgan.models.eye import lite_weights
-
-        self.network.trunk.fill(lite_weights("efficientnet_lite0").values())
+        """Raises UserError where ImageNet's weights are not to be had."""
+        self.network.trunk.fill(timm_network("efficientnet_lite0", pretrained=True).state_dict().values())
         self.average.load_state_dict(self.network.state_dict())
 
     def kimg(self, step: int) -> float:
@@ -270,8 +268,8 @@ class _Trainer:
         images, target, weight = self._drawn_batch(np.random.default_rng(step_seed(self.config.seed, k)))
         for group, share in zip(self.optimizer.param_groups, self.shares, strict=True):
             group["lr"] = share * learning_rate(self.config, k, self.steps)
-        with autocast(self.device, self.config.bf16):
-            logits, expected = self.network(images)
+        # In float32: what bfloat16 wins in the dense layers it loses in the depthwise ones' backward pass.
+        logits, expected = self.network(images)
         loss, terms = cut_out_loss(logits, target, weight, self.config.bound)
         expectation = expectation_loss(expected, logits, target, weight)
         self.optimizer.zero_grad(set_to_none=True)

@@ -1,4 +1,4 @@
-"""Weights folders: ``editor/ teacher/ judge/`` of safetensors and readable JSON, and ``card.json`` with where they come
+"""Weights folders: ``editor/ teacher/ judge/ segmenter/`` of safetensors and readable JSON, and ``card.json`` with where they come
 from. A folder that training wrote also has ``critics/``, from which a later run warms up.
 
 A name is looked for among the shipped ones, then as a folder, then (``hf-hub:org/name``) on the Hugging Face hub.
@@ -25,10 +25,12 @@ from amgan.errors import UserError
 from amgan.files import write_atomic
 from amgan.models.classifier import AttributeClassifier
 from amgan.models.methods import find_method
+from amgan.models.segmenter import CutOutNetwork
 from amgan.schema import AttributeSchema
 
 SHIPPED = Path(__file__).parent
 PARTS = ("editor", "teacher", "judge")
+SEGMENTER = "segmenter"  # weights need not have one; garments are then cut out without a network
 SHARD = 14_000_000  # bytes; larger networks are saved in several files, as the hub's libraries do
 
 
@@ -46,9 +48,10 @@ def weights_folder(weights: str | Path) -> Path:
         return _download(text.removeprefix("hf-hub:"))
     folder = Path(weights)
     if folder.is_dir():
-        if not any((folder / part / "config.json").is_file() for part in PARTS):
+        parts = (*PARTS, SEGMENTER)
+        if not any((folder / part / "config.json").is_file() for part in parts):
             raise UserError(
-                f"{folder} holds no weights: none of {', '.join(p + '/config.json' for p in PARTS)} is there."
+                f"{folder} holds no weights: none of {', '.join(p + '/config.json' for p in parts)} is there."
             )
         return folder
     raise UserError(
@@ -168,6 +171,26 @@ def load_classifier(weights: str | Path, role: str = "teacher") -> AttributeClas
     config, tensors, identity = _read_part(weights, role)
     network = AttributeClassifier(AttributeSchema.from_dict(config["schema"]), config["backbone"], config["image_size"])
     _fill(network, tensors, role, weights)
+    network.identity = identity
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def save_segmenter(folder: Path, network: CutOutNetwork, extra: dict[str, Any]) -> None:
+    """Write ``folder/segmenter/``. ``extra`` (data, scores …) goes into its config.json."""
+    config = {"model": "cut-out", "image_size": network.image_size, **extra}
+    _write_part(folder, SEGMENTER, network.state_dict(), config, torch.float16)
+
+
+def has_segmenter(weights: str | Path) -> bool:
+    """Whether named weights have a network that cuts garments out. Raises UserError where there are no such weights."""
+    return (weights_folder(weights) / SEGMENTER / "config.json").is_file()
+
+
+def load_cut_out_network(weights: str | Path) -> CutOutNetwork:
+    """The network that cuts garments out, of named weights, in eval mode, frozen. Raises UserError."""
+    config, tensors, identity = _read_part(weights, SEGMENTER)
+    network = CutOutNetwork(config["image_size"])
+    _fill(network, tensors, SEGMENTER, weights)
     network.identity = identity
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

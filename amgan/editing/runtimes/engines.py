@@ -10,11 +10,9 @@ call of every module in the process meanwhile. So nothing that serves people may
 from __future__ import annotations
 
 import importlib.util
-import os
 import threading
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from amgan.devices import without_telemetry
 from amgan.editing.runtimes.rearranged import Rearranged
 from amgan.models.amgan.generator import Generator
 
@@ -80,25 +79,6 @@ def _to_save(generator: nn.Module, image_size: int) -> nn.Module:
 def _example(generator: Generator, image_size: int, batch: int) -> tuple[Tensor, Tensor]:
     planes = generator.schema.n_values + generator.schema.n_attributes
     return torch.zeros(batch, 3, image_size, image_size), torch.zeros(batch, planes)
-
-
-_environment = threading.Lock()
-
-
-@contextmanager
-def without_telemetry() -> Iterator[None]:
-    """OpenVINO reports each import and each conversion to its makers. Nothing here uses the network; its documented
-    switches are a file in the user's home, which is not ours to write, and the variable of continuous integration."""
-    with _environment:
-        before = os.environ.get("CI")
-        os.environ["CI"] = "true"
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ["CI"]
-            else:
-                os.environ["CI"] = before
 
 
 def save_openvino(generator: Generator, image_size: int, folder: Path) -> None:
