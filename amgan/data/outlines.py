@@ -135,10 +135,8 @@ class Sampler:
         sharp = cv2.erode(target, np.ones((3, 3), np.uint8)) if g.random() < 0.7 else target
         cover = cv2.GaussianBlur(sharp, (0, 0), g.uniform(0.4, 0.9)).astype(np.float32)[..., None] / 255
         if g.random() < 0.7:
-            dx, dy = g.uniform(-4, 4, 2)
-            shadow = cv2.warpAffine(
-                cv2.GaussianBlur(sharp, (0, 0), g.uniform(1, 5)), np.float32([[1, 0, dx], [0, 1, dy]]), (self.side,) * 2
-            )
+            away = np.column_stack([np.eye(2), g.uniform(-4, 4, 2)])
+            shadow = cv2.warpAffine(cv2.GaussianBlur(sharp, (0, 0), g.uniform(1, 5)), away, (self.side, self.side))
             ground *= 1 - g.uniform(0, 0.5) * shadow[..., None].astype(np.float32) / 255
         tone = g.uniform(0.6, 1.15) if g.random() < 0.5 else 1.0
         laid = image * cover * tone + ground * (1 - cover)
@@ -147,7 +145,7 @@ class Sampler:
     def _ground(self, g: np.random.Generator) -> np.ndarray:
         if self.grounds and g.random() < 0.75:
             ground = self.grounds[g.integers(len(self.grounds))]
-            ground = np.rot90(ground, g.integers(4))
+            ground = np.rot90(ground, int(g.integers(4)))
             s = int(self.side * g.uniform(0.6, 1.0))
             y, x = g.integers(0, ground.shape[0] - s + 1), g.integers(0, ground.shape[1] - s + 1)
             part = np.ascontiguousarray(ground[y : y + s, x : x + s])
@@ -169,9 +167,7 @@ def motion(shape: tuple[int, ...], side: int, g: np.random.Generator) -> np.ndar
     return np.column_stack([linear, shift]).astype(np.float32)
 
 
-def warped(
-    outline: Outline, matrix: np.ndarray, side: int, fill: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def warped(outline: Outline, matrix: np.ndarray, side: int, fill: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Image, target and weight of an outline moved into a square; beyond the photo there is no garment for sure."""
     assert outline.target is not None
     size, flags = (side, side), cv2.INTER_LINEAR
@@ -214,7 +210,9 @@ def ground_of(outline: Outline) -> np.ndarray | None:
     if min(bottom - top, right - left) < 3 or (bottom - top) * (right - left) < EMPTY * EMPTY * cells * cells / 2:
         return None
     height, width = outline.image.shape[:2]
-    part = outline.image[top * height // cells : bottom * height // cells, left * width // cells : right * width // cells]
+    part = outline.image[
+        top * height // cells : bottom * height // cells, left * width // cells : right * width // cells
+    ]
     scale = max(1.0, 64 / min(part.shape[:2]))
     part = cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
     while min(part.shape[:2]) < SIDE:

@@ -118,8 +118,12 @@ def _lower(module: nn.Module, x: Any) -> Any:
         while layers:
             layer = layers.pop(0)
             if isinstance(layer, nn.Conv2d):
-                norm = layers.pop(0) if layers and isinstance(layers[0], nn.BatchNorm2d) else None
-                x = _convolution(layer, norm, x)
+                norm = layers[0] if layers else None
+                if isinstance(norm, nn.BatchNorm2d):
+                    x = _convolution(layer, norm, x)
+                    del layers[0]
+                else:
+                    x = _convolution(layer, None, x)
             else:
                 x = _lower(layer, x)
         return x

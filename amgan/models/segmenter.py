@@ -124,7 +124,9 @@ class CutOutNetwork(nn.Module):
         self.image_size, self.identity = image_size, "untrained"
         self.trunk = Trunk()
         channels = [STAGES[k][3] for k in SKIPS]
-        self.deepest = nn.Sequential(nn.Conv2d(STAGES[-1][3], DEEPEST, 1, bias=False), nn.BatchNorm2d(DEEPEST), nn.ReLU())
+        self.deepest = nn.Sequential(
+            nn.Conv2d(STAGES[-1][3], DEEPEST, 1, bias=False), nn.BatchNorm2d(DEEPEST), nn.ReLU()
+        )
         coarse = (*WIDTHS[1:], DEEPEST)
         self.ups = nn.ModuleList(_Up(c, s, w) for c, s, w in zip(coarse, channels, WIDTHS, strict=True))
         self.mask = nn.Conv2d(WIDTHS[0], 1, 3, padding=1)
@@ -152,7 +154,7 @@ class CutOutNetwork(nn.Module):
             logits: of the mask, (B, 1, S, S).
         """
         deep, share = deep.detach().float(), logits.detach().float().sigmoid()
-        inside = F.adaptive_avg_pool2d(share, deep.shape[2:])
+        inside = F.adaptive_avg_pool2d(share, (deep.shape[2], deep.shape[3]))
         pooled = (deep * inside).sum((2, 3)) / inside.sum((2, 3)).clamp(min=EDGE)
         soft = expected_overlap(share).clamp(EDGE, 1 - EDGE)
         facts = torch.stack([torch.logit(soft), share.mean((1, 2, 3))], 1)

@@ -1,7 +1,8 @@
 """The garment cut out of its photo and framed, with how far to trust it.
 
 A wrong cut makes every later step confidently wrong, so each cut-out carries a confidence and, in plain sentences, what
-speaks against it. Below what its segmenter can be trusted from the user is asked for a better photo or a mask instead of being served.
+speaks against it. Below what its segmenter is trusted from, the user is asked for a better photo or a mask instead of
+being served.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from amgan.errors import PhotoError
 from amgan.photos.framing import FRAMING, Framed, Placement, binary, frame, frame_at_source, place, resample, shrink
 from amgan.photos.given import GivenMask
 from amgan.photos.registry import CLASSICAL
-from amgan.photos.segmenter import TRUST, WHITE, WORKING_SIDE, Segmentation, Segmenter, fitted
+from amgan.photos.segmenter import TRUST, WHITE, WORKING_SIDE, Segmenter, fitted
 
 # What a cut-out depends on besides photo, mask, size and segmenter; indexes and caches compare it.
 PREPARATION = f"garment on white by its {GivenMask.identity} where it has one, {FRAMING}"
@@ -95,7 +96,9 @@ def cut_out(
         source = Framed(framed.image, framed.mask, placement)
         if placement.scale > 1:  # else the photo has fewer pixels than the frame
             source = frame_at_source(photo, found.mask, placement, cut=not keeps_edges)
-    return CutOut(framed.image, framed.mask, placement, found.confidence, found.method, found.problems, source, found.trust)
+    return CutOut(
+        framed.image, framed.mask, placement, found.confidence, found.method, found.problems, source, found.trust
+    )
 
 
 def _on_white(rgb: np.ndarray, mask: np.ndarray) -> bool:

@@ -19,8 +19,9 @@ def load_segmenter(name: str = DEFAULT) -> Segmenter:
     """The segmenter of that name.
 
     Args:
-        name: ``classical``; ``rembg`` or ``rembg:MODEL``; or ``NAME`` or ``NAME:ARGUMENT`` of the entry-point group ``amgan.segmenters``; the entry
-            point is a callable that takes the argument (or an empty string) and returns a `Segmenter`.
+        name: ``classical``; ``rembg`` or ``rembg:MODEL``; or ``NAME`` or ``NAME:ARGUMENT`` of the entry-point group
+            ``amgan.segmenters``, whose entry point is a callable that takes the argument (or an empty string) and
+            returns a `Segmenter`.
 
     That of weights is loaded with them, see ``amgan.weights.segmenters``.
 

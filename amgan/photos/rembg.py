@@ -3,6 +3,7 @@ them ``u2net_cloth_seg`` and ``birefnet-general``. It downloads a network when t
 
 from __future__ import annotations
 
+import importlib
 import threading
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -29,14 +30,14 @@ class Rembg:
 
     def __init__(self, model: str = "") -> None:
         try:
-            import rembg
+            rembg: Any = importlib.import_module(NAME)
         except ImportError:
             raise UserError("The segmenter rembg needs the package rembg: pip install 'rembg[cpu]'.") from None
         try:
             release = version(NAME)
         except PackageNotFoundError:
             release = "unknown version"
-        self._rembg: Any = rembg
+        self._rembg = rembg
         try:
             self._session = rembg.new_session(model or "u2net")
         except Exception as error:  # an unknown name, a failed download, whatever its runtime raises

@@ -86,11 +86,11 @@ def log_priors(schema: AttributeSchema, labels: Tensor, weights: Tensor) -> Tens
     return torch.cat(out).float()
 
 
-def learning_rate(config: ClassifierConfig, progress: float) -> float:
+def learning_rate(peak: float, progress: float) -> float:
     """One cycle: linear warm-up over a tenth of the run, then a half cosine to zero."""
     if progress < WARM_UP:
-        return config.lr * max(progress / WARM_UP, 0.01)
-    return config.lr * 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))
+        return peak * max(progress / WARM_UP, 0.01)
+    return peak * 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))
 
 
 @torch.inference_mode()
@@ -271,7 +271,7 @@ def classifier_step(
     """
     generator = seed_step(config.seed, step)
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate(config, progress)
+        group["lr"] = learning_rate(config.lr, progress)
     index = torch.multinomial(weights, config.batch, replacement=True, generator=generator)
     theta = random_affine(config.batch, generator)
     images = to_float(train.images[index])

@@ -3,7 +3,7 @@ before."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from amgan.config import apply, changed, refuse_idle
 from amgan.errors import UserError
@@ -19,7 +19,7 @@ class Preset:
     stages: dict[str, AmganConfig]
     teacher: ClassifierConfig
     judge: ClassifierConfig
-    segmenter: SegmenterConfig = SegmenterConfig()
+    segmenter: SegmenterConfig = field(default_factory=SegmenterConfig)
 
     @property
     def amgan(self) -> AmganConfig:

@@ -3,7 +3,8 @@
 Two rounds. In the first the given masks are the truth, and the loss is bounded: a mask that is wrong altogether pulls
 no harder than one that is right. In the second the network has cut out every photo itself, in several views. Where it
 and the mask agree, their mean is the truth and pixels on which they differ count for nothing; where they do not, its
-own cut is, if its views agree with one another, and else the photo is left out. Photos without masks join in the same way.
+own cut is, if its views agree with one another, and else the photo is left out. Photos without masks join in the same
+way.
 """
 
 from __future__ import annotations
@@ -134,7 +135,7 @@ def agreed(outline: Outline, seen: np.ndarray, config: SegmenterConfig) -> Outli
     """
     shape = outline.image.shape[:2]
     mean = seen.mean(0)
-    unanimous = overlap_of((seen > 0.5).all(0), (seen > 0.5).any(0))
+    unanimous = overlap_of(np.all(seen > 0.5, axis=0), np.any(seen > 0.5, axis=0))
     own = resized(mean, shape)
     if outline.target is not None:
         given = outline.target.astype(np.float32) / 255
@@ -267,7 +268,7 @@ class _Trainer:
         seed_step(self.config.seed, k)
         images, target, weight = self._drawn_batch(np.random.default_rng(step_seed(self.config.seed, k)))
         for group, share in zip(self.optimizer.param_groups, self.shares, strict=True):
-            group["lr"] = share * learning_rate(self.config, k, self.steps)
+            group["lr"] = share * learning_rate(self.config.lr, k, self.steps)
         # In float32: what bfloat16 wins in the dense layers it loses in the depthwise ones' backward pass.
         logits, expected = self.network(images)
         loss, terms = cut_out_loss(logits, target, weight, self.config.bound)
@@ -316,7 +317,7 @@ class _Trainer:
         kept = [o for o in found if o is not None]
         if not kept:
             raise UserError(
-                "The network agrees with none of the masks after its first round, nor with itself; give it more -c kimg=…."
+                "After its first round the network agrees with no mask, nor with itself; give it more -c kimg=…."
             )
         say(f"Second round: {len(kept)} of {len(self.everything)} photos, by masks that were agreed on.")
         tensors = {}
@@ -352,9 +353,7 @@ class _Trainer:
         self.run.write_statistics(step=step, kimg=self.kimg(step), **{f"val_{k}": v for k, v in self.scores.items()})
         seconds = time.monotonic() - self.started
         # A mask in ten is wrong, so a later snapshot that scores a little less is not a worse one: the last is kept.
-        facts = {
-            "training": to_dict(self.config), "seconds": round(seconds), "validation": self.scores, **self.about
-        }
+        facts = {"training": to_dict(self.config), "seconds": round(seconds), "validation": self.scores, **self.about}
         save_segmenter(self.out, self.average, facts)
         self.run.save(step, tensors, {"scores": self.scores, "seconds": seconds})
         return f"{ROLE} {self.kimg(step):.1f} kimg: " + ", ".join(f"{k} {v:.3f}" for k, v in self.scores.items())
@@ -387,10 +386,13 @@ def validate(network: CutOutNetwork, outlines: Sequence[Outline], device: torch.
             own = resized(unletterbox(plane, o.image.shape), o.image.shape[:2])
             found.append(overlap_of(own > 0, o.target > 127))
     overlap, expectation = np.array(found), np.array(expected)
+    right = overlap >= 0.8
     return {
         "overlap_median": float(np.median(overlap)),
         "overlap_mean": float(overlap.mean()),
-        "below_0.8": float((overlap < 0.8).mean()),
+        "below_0.8": float((~right).mean()),
         "expected_mean": float(expectation.mean()),
-        "expected_error": float(np.abs(overlap - expectation)[overlap >= 0.8].mean()) if (overlap >= 0.8).any() else 1.0,
+        "expected_error": float(np.abs(overlap - expectation)[overlap >= 0.8].mean())
+        if (overlap >= 0.8).any()
+        else 1.0,
     }

@@ -1,5 +1,5 @@
-"""Weights folders: ``editor/ teacher/ judge/ segmenter/`` of safetensors and readable JSON, and ``card.json`` with where they come
-from. A folder that training wrote also has ``critics/``, from which a later run warms up.
+"""Weights folders: ``editor/ teacher/ judge/ segmenter/`` of safetensors and readable JSON, and ``card.json`` with
+where they come from. A folder that training wrote also has ``critics/``, from which a later run warms up.
 
 A name is looked for among the shipped ones, then as a folder, then (``hf-hub:org/name``) on the Hugging Face hub.
 """
