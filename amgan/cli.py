@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from amgan.commandline import HELP, Version, print_json, run
+from amgan.commandline import HELP, SEGMENTER, Version, print_json, run
 from amgan.shipped import ValuesInHelp, settings, shipped_values
 
 app = typer.Typer(
@@ -35,6 +35,8 @@ amgan train --data garments --model classifier --role judge --out runs/photos
 amgan train --data garments --preset small --extra synth --minutes 100 --out runs/photos
 
 amgan train --data synth --go-on synthetic --minutes 100 --out runs/synthetic
+
+amgan train --data garments --model segmenter --extra more --out runs/photos
 """
 
 
@@ -48,7 +50,7 @@ def train(
         ),
     ],
     out: Annotated[Path, typer.Option(help="Run folder. The same command again resumes it.")],
-    model: Annotated[str, typer.Option(help="amgan, or classifier.")] = "amgan",
+    model: Annotated[str, typer.Option(help="amgan, classifier, or segmenter.")] = "amgan",
     role: Annotated[str, typer.Option(help="Of a classifier: teacher, or judge.")] = "teacher",
     preset: Annotated[
         str, typer.Option(help="paper, ours (both for a GPU), small (two CPU cores), tiny (a dry run).")
@@ -77,7 +79,8 @@ def train(
     extra: Annotated[
         Path | None,
         typer.Option(
-            help="A folder with true edits (amgan synth) that takes part of each batch of AMGAN; or the word synth."
+            help="A folder with true edits (amgan synth) that takes part of each batch of AMGAN, or the word synth; for a "
+            "segmenter photos without masks."
         ),
     ] = None,
     edit: Annotated[
@@ -105,7 +108,8 @@ def train(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the configuration and leave.")] = False,
 ) -> None:
-    """Train AMGAN, or one of its classifiers. Classifiers that are missing are trained first."""
+    """Train AMGAN, one of its classifiers, or the network that cuts garments out. Classifiers that AMGAN lacks are
+    trained first."""
     started = time.monotonic()
     from amgan.training.budget import limited
     from amgan.training.command import TrainOptions, train_command
@@ -157,13 +161,14 @@ def edit(
     size: Annotated[
         str, typer.Option(help="Of all four pictures: the model's, or source, the photo's own (2,048 pixels at most).")
     ] = "model",
+    segmenter: Annotated[str | None, typer.Option(help=SEGMENTER)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Edit photos. Writes, per photo, STEM.input.png (cut out, as the model sees it, or the same at the photo's own
     size), STEM.png (edited), STEM.mask.png (the model's attention) and STEM.garment.png (the cut-out's mask)."""
     from amgan.editing.edit_command import edit_command
 
-    result = edit_command(photos, out, set_, weights, only_on, mask, accept_cutout, as_json, size)
+    result = edit_command(photos, out, set_, weights, only_on, mask, accept_cutout, as_json, size, segmenter)
     if as_json:
         print_json(result, indent=None)
     if result["refused"]:

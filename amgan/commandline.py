@@ -19,6 +19,10 @@ from amgan.errors import Interrupted, UserError
 from amgan.files import is_full, refusal
 
 HELP = {"help_option_names": ["-h", "--help"]}  # the context settings of every command
+SEGMENTER = (
+    "How photos without a mask are cut out: learned (the weights' own), classical, rembg; default: learned, where \
+the weights have that."
+)
 MISTAKE = 2
 INTERRUPTED = 128 + signal.SIGINT
 NOT_READ = 128 + 13  # SIGPIPE, which not every system has: as a shell reports a program that writes into a closed pipe

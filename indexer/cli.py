@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from amgan.commandline import HELP, Version, print_json, run
+from amgan.commandline import HELP, SEGMENTER, Version, print_json, run
 from amgan.files import writable_file, writable_folder
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def index_catalog(
     embedder: Annotated[
         str | None, typer.Option(help="Embed with this instead of the weights' teacher, for example ViT-B-32.")
     ] = None,
+    segmenter: Annotated[str | None, typer.Option(help=SEGMENTER)] = None,
     attributes: Annotated[
         Path | None,
         typer.Option(help="JSON of the label columns and their values; default: attributes.json in FOLDER."),
@@ -97,7 +98,7 @@ def index_catalog(
     check_name(collection)
     location, device = connect(store), str(pick_device(device))
     with console.status("Loading the networks …"):
-        encoder = Representation(weights, embedder, device)
+        encoder = Representation(weights, embedder, device, segmenter=segmenter)
     catalogue = Catalogue(folder, encoder.schema, attributes)
     with stop_on_signal() as stop, _progress(console) as progress:
         task = progress.add_task("Indexing", total=catalogue.count())
@@ -159,7 +160,7 @@ def _print(summary: Summary, store: str, listed: Path) -> None:
     for label, count in summary.unknown_labels.items():
         print(f"  {count:6} labels left out, unknown to the weights: {label}")
     stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in summary.seconds.items() if stage != "total")
-    print(f"Time: {stages} (reading is summed over threads)")
+    print(f"Time: {stages} (reading and cutting out are summed over threads)")
     if summary.interrupted:
         print("Interrupted. What was indexed is kept; run the same command again to go on.", file=sys.stderr)
     else:

@@ -18,9 +18,10 @@ import numpy as np
 import torch
 
 from amgan.errors import UserError
-from amgan.photos import PREPARATION, load_segmenter
+from amgan.photos import PREPARATION
 from amgan.photos.registry import DEFAULT, name_of
 from amgan.weights import frame_size
+from amgan.weights.segmenters import find_segmenter
 from retrieval.attributes import attribute_block
 from retrieval.embedders import Embedder, TeacherEmbedder, load_embedder
 from retrieval.identity import Block, IndexIdentity
@@ -35,7 +36,7 @@ class Representation:
         weights: whose teacher predicts the attributes: a shipped name, a weights folder, or ``hf-hub:org/name``.
         embedder: what ``load_embedder`` takes; None means the same teacher.
         device, bf16: where and in which precision the networks run.
-        segmenter: what ``load_segmenter`` takes; cuts the garments out.
+        segmenter: cuts the garments out; what ``find_segmenter`` takes, None for the weights' own.
 
     Attributes:
         teacher_weights: as given; the editor of the same folder goes with them.
@@ -51,9 +52,9 @@ class Representation:
         embedder: str | None = None,
         device: str = "cpu",
         bf16: bool = False,
-        segmenter: str = DEFAULT,
+        segmenter: str | None = None,
     ) -> None:
-        self.segmenter = load_segmenter(segmenter)
+        self.segmenter = find_segmenter(segmenter, weights, device)
         self.teacher_weights = weights
         self.teacher = TeacherEmbedder(weights, device, bf16)
         self.schema = self.teacher.schema

@@ -90,7 +90,7 @@ def test_segmenters_are_found_by_name(monkeypatch):
     assert load_segmenter("dark").identity == "dark:100 (7)"
     again = load_segmenter(name_of(load_segmenter("dark:30").identity))
     assert again.identity == "dark:30 (7)"
-    with pytest.raises(UserError, match=r"'clasical'\. Valid: classical, dark, odd"):
+    with pytest.raises(UserError, match=r"'clasical'\. Valid: classical, learned, rembg, dark, odd"):
         load_segmenter("clasical")
     with pytest.raises(UserError, match="lacks identity or segment"):
         load_segmenter("odd")

@@ -18,7 +18,17 @@ from amgan.data.digests import Digests
 from amgan.data.imagefolder import ImageFolder, Record
 from amgan.data.truths import TruthRecord
 from amgan.errors import PhotoError
-from amgan.photos import PREPARATION, Framed, Placement, cut_out, frame_at, load_segmenter, read_image, read_mask
+from amgan.photos import (
+    PREPARATION,
+    Framed,
+    Placement,
+    Segmenter,
+    cut_out,
+    frame_at,
+    load_segmenter,
+    read_image,
+    read_mask,
+)
 from amgan.photos.decode import DecodeLimits, display_name, read_file
 
 
@@ -29,16 +39,19 @@ class CutOuts:
         folder: holds the photos.
         size: side of the frame in pixels.
         cache: where cut-outs are kept; by default the user's.
+        segmenter: cuts out photos without a mask; the classical one by default.
 
     Attributes:
         reused, made: how many came from the cache, and how many did not.
     """
 
-    def __init__(self, folder: ImageFolder, size: int, cache: Cache | None = None) -> None:
+    def __init__(
+        self, folder: ImageFolder, size: int, cache: Cache | None = None, segmenter: Segmenter | None = None
+    ) -> None:
         self.root, self.size = folder.root, size
         self.cache = cache or Cache.at_home("cutouts")
         self.digests = Digests(folder.root)
-        self.segmenter = load_segmenter()
+        self.segmenter = segmenter or load_segmenter()
         self.reused = self.made = 0
         self._lock = Lock()
 

@@ -19,7 +19,7 @@ from amgan.data.digests import Digests
 from amgan.data.imagefolder import ImageFolder, Record
 from amgan.data.truths import Truths, read_truths
 from amgan.errors import PhotoError, UserError
-from amgan.photos import Framed
+from amgan.photos import Framed, Segmenter
 from amgan.schema import UNKNOWN, AttributeSchema
 
 
@@ -119,7 +119,13 @@ class Garments:
         )
 
 
-def load_garments(folder: ImageFolder, records: Sequence[Record], size: int, progress: bool = True) -> Garments:
+def load_garments(
+    folder: ImageFolder,
+    records: Sequence[Record],
+    size: int,
+    progress: bool = True,
+    segmenter: Segmenter | None = None,
+) -> Garments:
     """Decode, cut out (by the given mask where there is one) and frame, or take from the cache what was cut out before.
     Pictures that cannot be used are left out, and the first is named.
 
@@ -127,12 +133,13 @@ def load_garments(folder: ImageFolder, records: Sequence[Record], size: int, pro
         records: of the folder.
         size: side of the frame in pixels.
         progress: show it, and say how many cut-outs came from the cache.
+        segmenter: cuts out photos without a mask; the classical one by default.
 
     Raises:
         UserError: none of the pictures can be used.
     """
     true_edits = read_truths(folder)
-    cut_outs = CutOuts(folder, size)
+    cut_outs = CutOuts(folder, size, segmenter=segmenter)
 
     def one(record: Record) -> tuple[Framed, list[Framed]] | str:
         try:

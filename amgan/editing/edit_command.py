@@ -21,7 +21,8 @@ from amgan.editing.editor import EditResult, Region, load_editor
 from amgan.editing.source_size import check_size, edit_cut_out
 from amgan.errors import UserError
 from amgan.files import naming, writable_folder
-from amgan.photos import CutOut, cut_out, read_image, read_mask
+from amgan.photos import CutOut, Segmenter, cut_out, read_image, read_mask
+from amgan.weights.segmenters import find_segmenter
 
 console = Console(stderr=True)
 
@@ -36,6 +37,7 @@ def edit_command(
     accept_cutout: bool,
     quiet: bool = False,
     size: str = "model",
+    segmenter: str | None = None,
 ) -> dict[str, Any]:
     """See ``amgan edit --help``.
 
@@ -50,6 +52,7 @@ def edit_command(
     _check_files(photos, mask, out)
     garment = read_mask(mask) if mask else None
     editor = load_editor(weights, "remembered")
+    finder = find_segmenter(segmenter, weights)
     edit = editor.schema.parse_edit(settings)
     region = cast("Region | None", only_on)  # the editor refuses what is no region
     # A wrong region or setting is the user's mistake once, not one per photo.
@@ -60,7 +63,7 @@ def edit_command(
     refused: dict[str, str] = {}
     for photo in track(photos, "Editing", console=console, disable=quiet or len(photos) < 2):
         try:
-            cut = _cut_out(photo, garment, editor.image_size, side == "source", accept_cutout)
+            cut = _cut_out(photo, garment, editor.image_size, side == "source", accept_cutout, finder)
         except UserError as error:
             refused[str(photo)] = str(error)
         else:
@@ -73,9 +76,11 @@ def edit_command(
     return {"edit": edit, "weights": weights, "edited": edited, "refused": refused}
 
 
-def _cut_out(photo: Path, mask: np.ndarray | None, size: int, keep_source: bool, accept: bool) -> CutOut:
+def _cut_out(
+    photo: Path, mask: np.ndarray | None, size: int, keep_source: bool, accept: bool, segmenter: Segmenter
+) -> CutOut:
     """The garment of a photo. Raises UserError, also where it is uncertain and uncertain ones are not accepted."""
-    cut = cut_out(read_image(photo), mask, size, keep_source)
+    cut = cut_out(read_image(photo), mask, size, keep_source, segmenter)
     if not cut.trusted and not accept:
         raise UserError(
             f"{photo.name}: the garment could not be cut out with confidence. {' '.join(cut.problems)} "

@@ -162,7 +162,7 @@ def upsample_share(share: np.ndarray, large: np.ndarray) -> np.ndarray:
     offset = _box(mean_share - gain * mean_guide, OUTLINE_RADIUS)
     gain = _box(gain, OUTLINE_RADIUS)
     gain, offset = (cv2.resize(p, size, interpolation=cv2.INTER_LINEAR) for p in (gain, offset))
-    return gain * cv2.transform(large, axis[None] / 255, dtype=cv2.CV_32F) + offset
+    return gain * cv2.transform(large.astype(np.float32), axis[None] / 255) + offset
 
 
 def _parting_axis(small: np.ndarray, inside: np.ndarray) -> np.ndarray | None:

@@ -6,6 +6,7 @@ A new segmenter is one file with a class that fulfils the contract, and one line
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -59,6 +60,28 @@ class Segmenter(Protocol):
             PhotoError: "no-garment", or a reason of the segmenter's own.
         """
         ...
+
+
+@runtime_checkable
+class Several(Protocol):
+    """What a segmenter may offer besides: to see several photos at once."""
+
+    def segment_batch(self, photos: Sequence[np.ndarray]) -> Sequence[Segmentation | PhotoError]:
+        """Of each photo what ``segment`` gives, or raises."""
+        ...
+
+
+def segment_several(segmenter: Segmenter, photos: Sequence[np.ndarray]) -> Sequence[Segmentation | PhotoError]:
+    """Of each photo what the segmenter finds, or why it finds nothing; at once where it can."""
+    if isinstance(segmenter, Several):
+        return segmenter.segment_batch(photos) if photos else []
+    found: list[Segmentation | PhotoError] = []
+    for photo in photos:
+        try:
+            found.append(segmenter.segment(photo))
+        except PhotoError as error:
+            found.append(error)
+    return found
 
 
 def judged(photo: np.ndarray, mask: np.ndarray, method: str) -> Segmentation:

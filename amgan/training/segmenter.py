@@ -109,22 +109,17 @@ def expectation_loss(expected: Tensor, logits: Tensor, target: Tensor, weight: T
 
 @torch.inference_mode()
 def views(network: CutOutNetwork, outline: Outline, device: torch.device) -> np.ndarray:
-    """What the network makes of a photo as it is, mirrored, smaller, and both: float32 (4, h, w) in [0, 1], at the
-    size at which the network sees the photo."""
-    side = network.image_size
-    image = outline.image
-    height, width = fitted_shape(image.shape, side)
+    """What the network makes of a photo as it is, and smaller and mirrored: float32 (2, h, w) in [0, 1], at the size at
+    which the network sees the photo."""
+    side, image = network.image_size, outline.image
     framed = np.pad(image, [(n // 8, n // 8) for n in image.shape[:2]] + [(0, 0)], mode="reflect")
-    squares = [letterbox(x, side) for x in (image, image[:, ::-1], framed, framed[:, ::-1])]
+    squares = [letterbox(image, side), letterbox(framed[:, ::-1], side)]
     x = to_float(torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).to(device))
     shares = network(x.contiguous(memory_format=torch.channels_last))[0].float().sigmoid()[:, 0].cpu().numpy()
-    out = [unletterbox(shares[0], image.shape), unletterbox(shares[1], image.shape)[:, ::-1]]
-    for k, turn in ((2, 1), (3, -1)):
-        part = unletterbox(shares[k], framed.shape)
-        top, left = (round(n / 8 / m * s) for n, m, s in zip(image.shape, framed.shape, part.shape, strict=False))
-        part = np.ascontiguousarray(part[top : part.shape[0] - top, left : part.shape[1] - left][:, ::turn])
-        out.append(resized(part, (height, width)))
-    return np.stack(out)
+    part = unletterbox(shares[1], framed.shape)[:, ::-1]
+    top, left = (round(n // 8 / m * s) for n, m, s in zip(image.shape, framed.shape, part.shape, strict=False))
+    part = part[top : part.shape[0] - top, left : part.shape[1] - left]
+    return np.stack([unletterbox(shares[0], image.shape), resized(part, fitted_shape(image.shape, side))])
 
 
 def agreed(outline: Outline, seen: np.ndarray, config: SegmenterConfig) -> Outline | None:

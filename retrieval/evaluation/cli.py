@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from amgan.commandline import HELP, Version, print_json, run
+from amgan.commandline import HELP, SEGMENTER, Version, print_json, run
 from amgan.files import writable_folder
 from retrieval.query import QueryWeights
 
@@ -59,6 +59,7 @@ def evaluate(
     weight_wanted: Annotated[
         float, typer.Option(help="How much the wanted attributes count there.", min=0)
     ] = QueryWeights().wanted,
+    segmenter: Annotated[str | None, typer.Option(help=SEGMENTER)] = None,
     sheet: Annotated[int, typer.Option(help="Photos on the example sheet.", min=1)] = 12,
     batch: Annotated[int, typer.Option(help="Edits per pass.", min=1)] = 32,
     rounds: Annotated[int, typer.Option(help="Bootstrap draws for the intervals.", min=0)] = 1000,
@@ -77,7 +78,7 @@ def evaluate(
 
     writable_folder(out)
     fused = QueryWeights(weight_image, weight_wanted)
-    settings = Settings(split, limit, measure_with, tuple(embedder or ()), fused, batch, rounds)
+    settings = Settings(split, limit, measure_with, tuple(embedder or ()), fused, batch, rounds, segmenter)
     with redirect_stdout(sys.stderr):  # progress and remarks; standard output is for the result
         measured = measure(folder, weights, settings)
         written = write_report(out, measured.report, example_sheet(measured, sheet))

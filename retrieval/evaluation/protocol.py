@@ -159,7 +159,7 @@ def _embed_reference(subject: Subject, settings: Settings) -> _Reference:
     if not records:
         none = np.zeros((0, subject.data.schema.n_attributes), np.int64)
         return _Reference(none, {n: np.zeros((0, 1), np.float32) for n in subject.networks})
-    items = load_garments(subject.data, records, subject.editor.image_size)
+    items = load_garments(subject.data, records, subject.editor.image_size, segmenter=subject.segmenter)
     return _Reference(items.labels.cpu().numpy(), run_networks(items.images, subject.networks)[1])
 
 

@@ -15,8 +15,10 @@ from amgan.errors import UserError
 from amgan.evaluation import exact
 from amgan.evaluation.edits import EditPlan, Network, plan_edits
 from amgan.models.classifier import AttributeClassifier
+from amgan.photos import Segmenter
 from amgan.synth.folder import read_synth
 from amgan.weights import load_classifier, weights_card
+from amgan.weights.segmenters import find_segmenter
 from retrieval.embedders import load_embedder
 from retrieval.evaluation.records import chosen_records, dataset_hash, measured_split
 from retrieval.query import QueryWeights
@@ -35,6 +37,7 @@ class Settings:
         weights: of the fused query.
         batch: edits per pass.
         rounds: bootstrap draws for the intervals.
+        segmenter: cuts out photos without a mask; see ``find_segmenter``.
     """
 
     split: str = "test"
@@ -44,6 +47,7 @@ class Settings:
     weights: QueryWeights = field(default_factory=QueryWeights)
     batch: int = 32
     rounds: int = 1000
+    segmenter: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class Subject:
     """
 
     editor: Editor
+    segmenter: Segmenter
     teacher: AttributeClassifier
     judge: AttributeClassifier
     networks: dict[str, Network]
@@ -86,14 +91,15 @@ def load_subject(folder: Path, weights: str, settings: Settings) -> Subject:
             schema.require_same(data.schema, whose, f"the folder {folder}")
     split = measured_split(data, settings.split)
     records = chosen_records(data, split, settings.limit)
-    items = load_garments(data, records, editor.image_size)
+    segmenter = find_segmenter(settings.segmenter, classifiers)
+    items = load_garments(data, records, editor.image_size, segmenter=segmenter)
     cases = exact.kept_cases(items, records, made.size) if made else []
     plan = (
         exact.plan_cases(items, cases) if cases else plan_edits(items.schema, items.labels.cpu().numpy(), editor.schema)
     )
     if not len(plan):
         raise UserError(f"No photo of split {split!r} in {folder} has a known label, so there is nothing to edit.")
-    return Subject(editor, teacher, judge, networks, data, split, records, items, cases, plan)
+    return Subject(editor, segmenter, teacher, judge, networks, data, split, records, items, cases, plan)
 
 
 def _with_predictions(name: str, teacher: Network) -> Network:
@@ -132,6 +138,7 @@ def describe(subject: Subject, weights: str, settings: Settings) -> dict[str, An
             "query_weights": {"image": settings.weights.image, "wanted": settings.weights.wanted},
             "batch": settings.batch,
             "bootstrap_rounds": settings.rounds,
+            "segmenter": subject.segmenter.identity,
             "image_size": subject.editor.image_size,
         },
     }
