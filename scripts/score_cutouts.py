@@ -1,0 +1,161 @@
+"""How well garments are cut out without their masks: overlap with the given ones, how many are sent back, whether the
+confidence means what it says, and where the time goes.
+
+python scripts/score_cutouts.py garments --segmenter learned --segmenter classical --weights photos
+python scripts/score_cutouts.py garments --segmenter learned --sheet worst.png       # the 40 that overlap least
+python scripts/score_cutouts.py more --segmenter learned --sheet all.png --count 60  # photos without masks
+
+Given masks may be wrong themselves: medians say more than means, and the sheet says who is right. Each photo goes
+through all segmenters in turn, on one thread.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from amgan.commandline import run
+
+if TYPE_CHECKING:
+    import numpy as np
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+BINS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 1.01)  # of confidence
+TILE = 200  # pixels a side on the sheet
+
+
+@app.command(help=__doc__)
+def score(
+    folder: Annotated[Path, typer.Argument(help="Photos with metadata.csv, with masks or without.")],
+    segmenter: Annotated[list[str], typer.Option(help="learned, classical, …; repeat for several.")],
+    weights: Annotated[str, typer.Option(help="Whose learned segmenter.")] = "photos",
+    split: Annotated[str, typer.Option(help="The split.")] = "test",
+    sheet: Annotated[Path | None, typer.Option(help="Save a picture of the first segmenter's worst cuts.")] = None,
+    count: Annotated[int, typer.Option(help="Photos on it.", min=1)] = 40,
+    limit: Annotated[int | None, typer.Option(help="Only the first so many photos.", min=1)] = None,
+) -> None:
+    # Imported here, because torch takes seconds, which --help need not wait for.
+    import cv2
+    import numpy as np
+    import torch
+    from rich.progress import track
+
+    from amgan.data.imagefolder import read_imagefolder
+    from amgan.errors import PhotoError
+    from amgan.photos import cut_out, read_image, read_mask
+    from amgan.photos.framing import shrink
+    from amgan.photos.learned import overlap_of
+    from amgan.schema import AttributeSchema
+    from amgan.weights.segmenters import find_segmenter
+
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    schema = None if (folder / "attributes.json").is_file() else AttributeSchema.from_dict({"color": ["red"]})
+    data = read_imagefolder(folder, schema)
+    finders = {name: find_segmenter(name, weights) for name in segmenter}
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in segmenter}
+    for record in track(data.split(split)[:limit], "Cutting out"):
+        start = time.perf_counter()
+        image = read_image(data.root / record.file_name)
+        reading = time.perf_counter() - start
+        photo = shrink(np.asarray(image), 512)
+        truth = read_mask(data.root / record.mask_file_name) if record.mask_file_name else None
+        for name, finder in finders.items():
+            row: dict[str, Any] = {"name": record.file_name, "photo": photo, "truth": truth, "reading": reading}
+            rows[name].append(row)
+            start = time.perf_counter()
+            try:
+                found = finder.segment(photo)
+                row |= {"segmenting": time.perf_counter() - start, "mask": found.mask, "confidence": found.confidence}
+                start = time.perf_counter()
+                cut = cut_out(image, found.mask)
+                row |= {"framing": time.perf_counter() - start, "sent back": found.confidence < found.trust}
+                row |= {"method": found.method, "problems": found.problems}
+                del cut
+            except PhotoError as error:
+                row |= {"segmenting": time.perf_counter() - start, "confidence": 0.0, "sent back": True}
+                row |= {"mask": np.zeros(photo.shape[:2], np.uint8), "method": error.reason, "problems": (str(error),)}
+            if truth is not None:
+                size = (truth.shape[1], truth.shape[0])
+                mask = cv2.resize(row["mask"], size, interpolation=cv2.INTER_LINEAR)
+                row["overlap"] = overlap_of(np.where(mask > 127, 255, 0).astype(np.uint8), truth)
+    print(json.dumps({name: summary(r) for name, r in rows.items()}, indent=1))
+    if sheet is not None:
+        first = rows[segmenter[0]]
+        worst = sorted(first, key=lambda r: r.get("overlap", r["confidence"]))[:count]
+        cv2.imwrite(str(sheet), drawn(worst)[..., ::-1])
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Figures of one segmenter."""
+    import numpy as np
+
+    def milliseconds(stage: str) -> float:
+        return round(1000 * float(np.median([r[stage] for r in rows if stage in r])), 1)
+
+    out: dict[str, Any] = {
+        "photos": len(rows),
+        "sent_back": round(float(np.mean([r["sent back"] for r in rows])), 4),
+        "median_ms": {s: milliseconds(s) for s in ("reading", "segmenting", "framing")},
+        "methods": {m: sum(r["method"] == m for r in rows) for m in sorted({r["method"] for r in rows})},
+    }
+    if "overlap" not in rows[0]:
+        return out
+    overlap, confidence = (np.array([r[k] for r in rows]) for k in ("overlap", "confidence"))
+    kept = ~np.array([r["sent back"] for r in rows])
+    out |= {
+        "overlap_median": round(float(np.median(overlap)), 4),
+        "overlap_mean": round(float(overlap.mean()), 4),
+        "below_0.8": round(float((overlap < 0.8).mean()), 4),
+        "below_0.8_of_those_kept": round(float((overlap[kept] < 0.8).mean()), 4),
+        "calibration": [
+            {
+                "confidence": f"{low:g} to {min(high, 1):g}",
+                "photos": int(within.sum()),
+                "mean_confidence": round(float(confidence[within].mean()), 3),
+                "mean_overlap": round(float(overlap[within].mean()), 3),
+                "median_overlap": round(float(np.median(overlap[within])), 3),
+            }
+            for low, high in pairwise(BINS)
+            if (within := (confidence >= low) & (confidence < high)).any()
+        ],
+    }
+    return out
+
+
+def drawn(rows: list[dict[str, Any]]) -> np.ndarray:
+    """Photo, found mask in green beside the given one in red where there is one; overlap, confidence, name."""
+    import cv2
+    import numpy as np
+
+    columns = 8 if len(rows) > 8 else len(rows)
+    sheet = np.full((-(-len(rows) // columns) * (TILE + 16), columns * TILE, 3), 255, np.uint8)
+    for k, row in enumerate(rows):
+        photo = row["photo"]
+        ratio = TILE / max(photo.shape[:2])
+        size = (int(photo.shape[1] * ratio), int(photo.shape[0] * ratio))
+        tile = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+        for mask, colour in ((row["truth"], (255, 0, 0)), (row["mask"], (0, 230, 0))):
+            if mask is not None:
+                small = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
+                outlines, _ = cv2.findContours((small > 127).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+                cv2.drawContours(tile, outlines, -1, colour, 1)
+        y, x = (k // columns) * (TILE + 16), (k % columns) * TILE
+        sheet[y + 16 : y + 16 + size[1], x : x + size[0]] = tile
+        overlap = f"{row['overlap']:.2f} " if "overlap" in row else ""
+        text = f"{k} {overlap}c{row['confidence']:.2f}{'!' if row['sent back'] else ''} {row['method'][:5]}"
+        cv2.putText(sheet, text, (x + 2, y + 12), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 1, cv2.LINE_AA)
+    return sheet
+
+
+def main() -> None:
+    run(app)
+
+
+if __name__ == "__main__":
+    main()
