@@ -17,7 +17,7 @@ from amgan.models.training_config import OptimisationConfig
 from amgan.testing import draw_catalogue, tiny_weights
 from amgan.training import budget, loop
 from amgan.training.budget import Budget, limited
-from amgan.training.classifier import ClassifierConfig, learning_rate
+from amgan.training.classifier import learning_rate
 from amgan.training.trainer import learning_rate_factor
 
 
@@ -110,8 +110,7 @@ def test_learning_rates_follow_progress():
     assert learning_rate_factor(o, 0, 0.0) == 0.1 and learning_rate_factor(o, 100, 0.5) == 1
     assert learning_rate_factor(o, 100, 0.75) == pytest.approx(0.5) and learning_rate_factor(o, 100, 1.0) == 0
     assert learning_rate_factor(changed(o, decay_from=1.0), 100, 0.99) == 1
-    config = ClassifierConfig(lr=1.0)
-    assert [round(learning_rate(config, p), 3) for p in (0.0, 0.05, 0.1, 0.55, 1.0)] == [0.01, 0.5, 1.0, 0.5, 0.0]
+    assert [round(learning_rate(1.0, p), 3) for p in (0.0, 0.05, 0.1, 0.55, 1.0)] == [0.01, 0.5, 1.0, 0.5, 0.0]
 
 
 @pytest.mark.parametrize("model", ["classifier", "amgan"])

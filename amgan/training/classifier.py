@@ -164,7 +164,7 @@ def train_classifier(
         def step(k: int, progress: float) -> Terms:
             loss = classifier_step(network, optimizer, train, weights, priors, config, k, progress)
             if average is not network:
-                _follow(average, network, 0.5 ** (config.batch / (config.ema_kimg * 1000)), k)
+                follow(average, network, 0.5 ** (config.batch / (config.ema_kimg * 1000)), k)
             return {"loss": loss}
 
         every = max(1, round(config.snapshot_kimg * 1000 / config.batch))
@@ -233,7 +233,7 @@ def _freeze(network: AttributeClassifier, config: ClassifierConfig) -> None:
 
 
 @torch.no_grad()
-def _follow(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:
+def follow(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:
     """The average a step further; over the first steps a mean, lest the start weigh too much."""
     averaged: list[Tensor] = list(average.parameters())
     current: list[Tensor] = list(network.parameters())

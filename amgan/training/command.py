@@ -19,9 +19,9 @@ from amgan.data.garments import Garments, contents_hash, load_garments
 from amgan.data.imagefolder import ImageFolder, read_imagefolder
 from amgan.data.labels import LABELS
 from amgan.data.metadata import find_metadata, find_table
+from amgan.data.outlines import load_outlines
 from amgan.data.stream import IDENTITY as DRAWN
 from amgan.data.stream import validation_garments
-from amgan.data.outlines import load_outlines
 from amgan.devices import pick_device
 from amgan.errors import UserError
 from amgan.files import writable_folder
@@ -34,8 +34,8 @@ from amgan.training.going_on import Earlier
 from amgan.training.journal import Progress
 from amgan.training.presets import Preset, override_stages, preset
 from amgan.training.run import finished, say
-from amgan.training.supply import Drawn
 from amgan.training.segmenter import train_segmenter
+from amgan.training.supply import Drawn
 from amgan.training.trainer import train
 from amgan.weights import weights_folder
 
@@ -125,8 +125,10 @@ def _classifier_config(options: TrainOptions, chosen: Preset) -> Any:
 
 def _train_segmenter(options: TrainOptions, chosen: Preset) -> None:
     """Photos as they are, with their masks, not cut-outs; --extra gives photos without."""
-    if options.stage is not None or options.warm_start is not None:
-        raise UserError("--stage and --warm-start are for editors and classifiers; the cut-out network has neither.")
+    if options.stage is not None or options.warm_start is not None or options.edit:
+        raise UserError(
+            "--stage, --warm-start and --edit are for editors and classifiers; a segmenter has none of them."
+        )
     if parallel.launched_count() > 1:
         raise UserError("The cut-out network trains in one process; start it without torchrun.")
     config = override(chosen.segmenter, options.settings)

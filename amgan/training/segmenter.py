@@ -30,7 +30,7 @@ from amgan.models.interface import Terms
 from amgan.models.segmenter import CutOutNetwork
 from amgan.photos.letterbox import fitted_shape, letterbox, unletterbox
 from amgan.pixels import to_float
-from amgan.training.classifier import learning_rate
+from amgan.training.classifier import follow, learning_rate
 from amgan.training.loop import fit, seed_step, step_seed
 from amgan.training.run import Run, load_state, pack, pack_optimizer, say, unpack, unpack_optimizer
 from amgan.weights import save_segmenter
@@ -182,7 +182,7 @@ def train_segmenter(
 
     Raises:
         UserError: no masks, another training in the folder, or the run diverged.
-        Interrupted: told to stop; what was done is saved.
+        Interrupted, TimeIsUp: told to stop, or out of time; what was done is saved.
     """
     masked, val = [o for o in train if o.target is not None], [o for o in val if o.target is not None]
     if not masked or not val:
@@ -256,14 +256,14 @@ class _Trainer:
 
     # --- Steps --------------------------------------------------------------------------------------------------------
 
-    def step(self, k: int) -> Terms:
+    def step(self, k: int, progress: float) -> Terms:
         """One optimiser step; returns losses without waiting for the device."""
         self._enter_round(2 if k >= self.turn else 1)
         assert self.sampler is not None
         seed_step(self.config.seed, k)
         images, target, weight = self._drawn_batch(np.random.default_rng(step_seed(self.config.seed, k)))
         for group, share in zip(self.optimizer.param_groups, self.shares, strict=True):
-            group["lr"] = share * learning_rate(self.config.lr, k, self.steps)
+            group["lr"] = share * learning_rate(self.config.lr, progress)
         # In float32: what bfloat16 wins in the dense layers it loses in the depthwise ones' backward pass.
         logits, expected = self.network(images)
         loss, terms = cut_out_loss(logits, target, weight, self.config.bound)
@@ -272,7 +272,7 @@ class _Trainer:
         (loss + 0.2 * expectation).backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self.optimizer.step()
-        self._follow(k)
+        follow(self.average, self.network, AVERAGE, k)
         return {"loss": loss.detach(), **terms, "expectation": expectation.detach()}
 
     def _drawn_batch(self, g: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -280,17 +280,6 @@ class _Trainer:
         images, targets, weights = (torch.from_numpy(a) for a in self.sampler.batch(self.config.batch, g))
         x = to_float(images.permute(0, 3, 1, 2).to(self.device)).contiguous(memory_format=torch.channels_last)
         return x, targets[:, None].to(self.device).float() / 255, (weights[:, None].to(self.device) > 0).float()
-
-    @torch.no_grad()
-    def _follow(self, k: int) -> None:
-        """The average follows the weights, closely at first."""
-        rate = min(AVERAGE, (1 + k) / (10 + k))
-        mine = self.network.state_dict()
-        for name, v in self.average.state_dict().items():
-            if v.is_floating_point():
-                v.lerp_(mine[name], 1 - rate)
-            else:
-                v.copy_(mine[name])
 
     # --- Rounds -------------------------------------------------------------------------------------------------------
 
