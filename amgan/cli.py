@@ -79,8 +79,8 @@ def train(
     extra: Annotated[
         Path | None,
         typer.Option(
-            help="A folder with true edits (amgan synth) that takes part of each batch of AMGAN, or the word synth; for "
-            "a segmenter photos without masks."
+            help="A folder with true edits (amgan synth) that takes part of each batch of AMGAN, or the word synth; "
+            "for a segmenter photos without masks."
         ),
     ] = None,
     edit: Annotated[

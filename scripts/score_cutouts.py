@@ -12,7 +12,9 @@ through all segmenters in turn, on one thread.
 from __future__ import annotations
 
 import json
+import re
 import time
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -55,7 +57,7 @@ def score(
 
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    schema = None if (folder / "attributes.json").is_file() else AttributeSchema.from_dict({"color": ["red"]})
+    schema = None if (folder / "attributes.json").is_file() else AttributeSchema.from_dict({"color": ["red", "blue"]})
     data = read_imagefolder(folder, schema)
     finders = {name: find_segmenter(name, weights) for name in segmenter}
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in segmenter}
@@ -104,6 +106,8 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "median_ms": {s: milliseconds(s) for s in ("reading", "segmenting", "framing")},
         "methods": {m: sum(r["method"] == m for r in rows) for m in sorted({r["method"] for r in rows})},
     }
+    sentences = Counter(sentence for r in rows if r["sent back"] for sentence in r["problems"][:1])
+    out["why"] = {re.sub(r"\d+", "…", k): n for k, n in sentences.most_common()}
     if "overlap" not in rows[0]:
         return out
     overlap, confidence = (np.array([r[k] for r in rows]) for k in ("overlap", "confidence"))
