@@ -28,17 +28,24 @@ def run_facts(folder: Path, part: str) -> dict[str, Any]:
 
 
 def ship(run: Path, name: str) -> None:
-    """Copy editor, teacher and judge of a run to the shipped folder, its segmenter, where it has one, in the place of an
-    earlier one, and its critics, where it has them, for later runs to warm up from."""
-    from amgan.weights import load_classifier, load_generator, save_classifier, save_generator  # torch takes seconds
+    """Copy editor, teacher and judge of a run to the shipped folder; its segmenter, where it has one, in the place of
+    an earlier one; and its critics, where it has them, for later runs to warm up from."""
+    from amgan.weights import (  # torch takes seconds
+        load_classifier,
+        load_cut_out_network,
+        load_generator,
+        save_classifier,
+        save_generator,
+        save_segmenter,
+    )
 
     target = SHIPPED / name
     for role in ("teacher", "judge"):
         save_classifier(target, role, load_classifier(run, role), run_facts(run, role))
     generator, config, _ = load_generator(run)
     save_generator(target, generator, config, run_facts(run, "editor"))
-    if (run / SEGMENTER).is_dir():
-        save_segmenter(target, load_cut_out_network(run), run_facts(run, SEGMENTER))
+    if (run / "segmenter").is_dir():
+        save_segmenter(target, load_cut_out_network(run), run_facts(run, "segmenter"))
     shutil.rmtree(target / "critics", ignore_errors=True)
     if (run / "critics").is_dir():
         shutil.copytree(run / "critics", target / "critics")

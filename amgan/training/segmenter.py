@@ -46,8 +46,8 @@ class SegmenterConfig:
 
     image_size: int = setting(160, low=32, high=1024)
     pretrained: bool = True  # start from ImageNet's EfficientNet-Lite0
-    kimg: float = setting(20.0, above=0)
-    second_round: float = setting(0.5, low=0, high=1)  # from this share of the run on its own agreed masks; 1: never
+    kimg: float = setting(8.0, above=0)
+    second_round: float = setting(0.45, low=0, high=1)  # from this share of the run on its own agreed masks; 1: never
     batch: int = setting(16, low=2)
     lr: float = setting(1.5e-3, low=0, high=1)  # peak of a one-cycle schedule; the pretrained part has a third
     weight_decay: float = setting(0.01, low=0)
