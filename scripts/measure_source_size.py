@@ -175,21 +175,19 @@ def _sharp(picture: np.ndarray, where: np.ndarray, scale: float) -> float:
 
 
 def _edge(photo: np.ndarray, picture: np.ndarray, scale: float) -> float:
-    """Mean width of the new outline: the area of its slope over its length."""
+    """The median over the new outline: eight tenths of the step from ground to cloth, by the steepest slope there."""
     import cv2
     import numpy as np
 
     side = 2 * round(3 * scale) + 1
     away = cv2.erode((photo.min(2) >= 250).astype(np.uint8), np.ones((side, side), np.uint8)) > 0
-    dark = 255.0 - picture.min(2)
-    most = np.maximum(cv2.blur(cv2.dilate(dark, np.ones((side, side))), (side, side)), 12)
-    share = dark / most
-    solid = (share > 0.5).astype(np.uint8)
-    line = (cv2.dilate(solid, np.ones((3, 3), np.uint8)) != solid) & away
-    return float(
-        ((share > 0.1) & (share < 0.9) & away & (cv2.dilate(line.astype(np.uint8), np.ones((side, side))) > 0)).sum()
-        / max(line.sum(), 1)
-    )
+    dark = 255 - picture.min(2).astype(np.float32)
+    step = cv2.dilate(dark, np.ones((side, side)))
+    solid = (dark > 0.5 * step).astype(np.uint8)
+    line = (cv2.dilate(solid, np.ones((3, 3), np.uint8)) != solid) & away & (step > 12)
+    slope = np.hypot(cv2.Sobel(dark, -1, 1, 0, scale=1 / 8), cv2.Sobel(dark, -1, 0, 1, scale=1 / 8))
+    widths = 0.8 * step / np.maximum(cv2.dilate(slope, np.ones((3, 3))), 1e-3)
+    return float(np.median(widths[line])) if line.any() else float("nan")
 
 
 def main() -> None:
