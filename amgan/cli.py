@@ -50,7 +50,7 @@ def train(
         ),
     ],
     out: Annotated[Path, typer.Option(help="Run folder. The same command again resumes it.")],
-    model: Annotated[str, typer.Option(help="amgan, classifier, or segmenter.")] = "amgan",
+    model: Annotated[str, typer.Option(help="amgan, classifier, segmenter, or embedder.")] = "amgan",
     role: Annotated[str, typer.Option(help="Of a classifier: teacher, or judge.")] = "teacher",
     preset: Annotated[
         str, typer.Option(help="paper, ours (both for a GPU), small (two CPU cores), tiny (a dry run).")

@@ -50,7 +50,8 @@ def index_catalog(
     collection: Annotated[str, typer.Option(help="The name to search it by.", envvar="AMGAN_COLLECTION")],
     weights: Annotated[str, typer.Option(help="Shipped name, weights folder or hf-hub:org/name.")] = "photos",
     embedder: Annotated[
-        str | None, typer.Option(help="Embed with this instead of the weights' teacher, for example ViT-B-32.")
+        str | None,
+        typer.Option(help="Embed with this instead of the weights' own embedder (or teacher), for example ViT-B-32."),
     ] = None,
     segmenter: Annotated[str | None, typer.Option(help=SEGMENTER)] = None,
     attributes: Annotated[

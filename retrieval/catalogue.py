@@ -39,7 +39,7 @@ def open_catalogue(
     try:
         representation = Representation.of_index(opened.identity, weights, device)
         representation.schema.require_same(opened.schema, "the weights", "the index")
-        editor = load_editor(representation.teacher_weights, "remembered" if device == "cpu" else "eager")
+        editor = load_editor(representation.weights, "remembered" if device == "cpu" else "eager")
         return Searcher(opened, representation, editor, _root(opened, catalogue))
     except BaseException:
         opened.close()

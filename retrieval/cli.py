@@ -76,6 +76,9 @@ def search(
     weight_wanted: Annotated[
         float, typer.Option(help="How much the wanted attributes count.", min=0)
     ] = DEFAULT_WEIGHTS.wanted,
+    weight_kept: Annotated[
+        float, typer.Option(help="How much the attributes count that are not edited.", min=0)
+    ] = DEFAULT_WEIGHTS.kept,
     catalogue: Annotated[
         Path | None, typer.Option(help="The catalogue's folder, if it was moved.", envvar="AMGAN_CATALOGUE")
     ] = None,
@@ -87,7 +90,7 @@ def search(
     version: Version = False,
 ) -> None:
     """Edit a garment in its photo, then find the catalogue's garments that look like the result."""
-    only_such, fused = parse_filter(filter_ or []), QueryWeights(weight_image, weight_wanted)
+    only_such, fused = parse_filter(filter_ or []), QueryWeights(weight_image, weight_wanted, weight_kept)
     if out is not None:
         writable_picture(out)
         if photo.exists() and out.exists() and out.samefile(photo):

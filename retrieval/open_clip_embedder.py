@@ -49,7 +49,7 @@ class OpenClipEmbedder:
     Args:
         name: ``ARCHITECTURE``, ``ARCHITECTURE:TAG``, ``ARCHITECTURE:FILE.safetensors``, ``hf-hub:org/name``,
             ``local-dir:FOLDER``, a folder, or a safetensors file next to an ``open_clip_config.json``.
-        device, bf16: as in ``TeacherEmbedder``.
+        device, bf16: as in ``PredictingEmbedder``.
         batch_size: pictures per pass; larger inputs are split.
 
     Raises:

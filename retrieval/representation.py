@@ -5,7 +5,7 @@ A vector is the concatenation of two blocks of unit length::
     v(x) = [ f(x) ; a(x) ]                                                float32 (D + N,)
 
     f(x)    the embedder's features of the cut-out picture x              (D,)
-    a(x)    the teacher's predicted attributes                             (N,)
+    a(x)    the attributes that the weights' own network predicts           (N,)
 
 with a as in ``retrieval.attributes``.
 """
@@ -23,7 +23,7 @@ from amgan.photos.registry import DEFAULT, name_of
 from amgan.weights import frame_size
 from amgan.weights.segmenters import find_segmenter
 from retrieval.attributes import attribute_block
-from retrieval.embedders import Embedder, TeacherEmbedder, load_embedder
+from retrieval.embedders import NAMES, Embedder, PredictingEmbedder, load_embedder, own_kind
 from retrieval.identity import Block, IndexIdentity
 
 AND = " + "
@@ -33,13 +33,16 @@ class Representation:
     """Pictures to index vectors, and the identity that says with which networks.
 
     Args:
-        weights: whose teacher predicts the attributes: a shipped name, a weights folder, or ``hf-hub:org/name``.
-        embedder: what ``load_embedder`` takes; None means the same teacher.
+        weights: whose embedder, or teacher where they have none, predicts the attributes: a shipped name, a weights
+            folder, or ``hf-hub:org/name``.
+        embedder: what ``load_embedder`` takes; None means that same network. The weights' own teacher, or embedder, by
+            its name predicts the attributes as well.
         device, bf16: where and in which precision the networks run.
         segmenter: cuts the garments out; what ``find_segmenter`` takes, None for the weights' own.
+        kind: which network of the weights predicts, ``embedder`` or ``teacher``; None means as above.
 
     Attributes:
-        teacher_weights: as given; the editor of the same folder goes with them.
+        weights: as given; the editor of the same folder goes with them.
         schema: the attributes, N values in all.
         image_size: the side in pixels at which garments are to be framed.
         segmenter: what garments are to be cut out with, queries and catalogue alike.
@@ -53,18 +56,22 @@ class Representation:
         device: str = "cpu",
         bf16: bool = False,
         segmenter: str | None = None,
+        kind: str | None = None,
     ) -> None:
         self.segmenter = find_segmenter(segmenter, weights, device)
-        self.teacher_weights = weights
-        self.teacher = TeacherEmbedder(weights, device, bf16)
-        self.schema = self.teacher.schema
+        self.weights = weights
+        # A network of the weights, by its own name, is no second one.
+        for own in NAMES:
+            if embedder == f"{own}:{weights}":
+                kind, embedder = own, None
+        self.predictor = PredictingEmbedder(kind or own_kind(weights), weights, device, bf16)
+        self.schema = self.predictor.schema
         self.image_size = frame_size(weights)
-        self.embedder: Embedder = self.teacher
+        self.embedder: Embedder = self.predictor
         if embedder is not None:
             loaded = load_embedder(embedder, device, bf16)
-            # The teacher by its own name is no second network.
-            self.embedder = self.teacher if loaded.identity == self.teacher.identity else loaded
-        parts = [self.embedder.identity] + ([] if self.embedder is self.teacher else [self.teacher.identity])
+            self.embedder = self.predictor if loaded.identity == self.predictor.identity else loaded
+        parts = [self.embedder.identity] + ([] if self.embedder is self.predictor else [self.predictor.identity])
         blocks = (Block("image", self.embedder.dimensions), Block("attributes", self.schema.n_values))
         self.identity = IndexIdentity(
             embedder=AND.join(p.model for p in parts),
@@ -81,18 +88,19 @@ class Representation:
 
         Args:
             identity: as stored with the index.
-            weights: where the teacher's weights are now, if not where the index says.
+            weights: where the weights are now, if not where the index says.
 
         Raises:
             UserError: the networks are not to be had, or are not the same any more.
         """
-        embedder, _, teacher = identity.embedder.rpartition(f"{AND}teacher:")
-        if not embedder and not teacher.startswith("teacher:"):
+        embedder, _, predictor = identity.embedder.rpartition(AND)
+        kind, _, named = predictor.partition(":")
+        if kind not in NAMES:
             raise UserError(
-                f"The index says it was made with {identity.embedder!r}, which names no teacher; index again."
+                f"The index says it was made with {identity.embedder!r}, which names no weights; index again."
             )
         segmenter = name_of(identity.segmenter) if identity.segmenter else DEFAULT
-        here = cls(weights or teacher.removeprefix("teacher:"), embedder or None, device, segmenter=segmenter)
+        here = cls(weights or named, embedder or None, device, segmenter=segmenter, kind=kind)
         here.identity.require_same(identity, "these weights", "the index")
         here.identity = replace(here.identity, embedder=identity.embedder)
         return here
@@ -104,8 +112,8 @@ class Representation:
 
     def encode(self, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
         """Framed garments uint8 (B, 3, H, W) to vectors float32 (B, D + N) and probabilities float32 (B, N)."""
-        probabilities, features = self.teacher.predict_and_embed(images)
-        if self.embedder is not self.teacher:
+        probabilities, features = self.predictor.predict_and_embed(images)
+        if self.embedder is not self.predictor:
             features = self.embedder.embed(images)
         return np.concatenate([features, attribute_block(probabilities, self.schema)], axis=1), probabilities
 

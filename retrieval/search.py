@@ -47,8 +47,8 @@ class Found:
         rank: from 1.
         item_id, file_name: as the catalogue names it; ``file`` is where the photo lies, None where the folder is not
             known.
-        score: weighted mean of picture and attribute similarity, at most 1.
-        predicted, confidence: the attributes that the teacher predicts, and how sure it is (0 to 1).
+        score: weighted mean of the similarity in the picture, the wanted and the kept attributes, at most 1.
+        predicted, confidence: the attributes that the index predicts, and how sure it is (0 to 1).
         given: the attributes the catalogue states.
     """
 
@@ -73,7 +73,7 @@ class SearchResult:
         edit: canonical edit; empty when nothing was edited.
         only_on: the part that a colour edit was kept to, None for the whole garment.
         cutout: the query's garment on white.
-        predicted: the unedited garment's attributes, as the teacher predicts them.
+        predicted: the unedited garment's attributes, as the index's network predicts them.
         edited: the edited picture, with its mask (``EditResult`` of one picture), at the size that the search saw;
             ``at_source_size(result.edited, result.cutout)`` is the one to show.
         hits, unedited_hits: what the edited picture finds, and what the unedited one would.
@@ -107,9 +107,13 @@ class Searcher:
         self, store: VectorStore, representation: Representation, editor: Editor, root: Path | None = None
     ) -> None:
         representation.identity.require_same(store.identity, "these weights", "the index")
-        representation.schema.require_same(editor.schema, "the index", "the editor")
         self.store, self.representation, self.editor, self.root = store, representation, editor, root
-        self.schema = editor.schema  # which also says what can be edited
+        self.schema = representation.schema.edited_by(editor.schema)
+        if not self.schema.editable:
+            raise UserError(
+                f"The editor edits {', '.join(editor.schema.editable)}, of which the index knows nothing: it knows "
+                f"{', '.join(representation.schema.names)}."
+            )
 
     def cut_out(
         self, photo: Image.Image, mask: Image.Image | np.ndarray | None = None, keep_source: bool = False
@@ -135,7 +139,7 @@ class Searcher:
             edit: ``{"sleeve": "long"}``; none or empty searches with the photo alone.
             k: how many hits.
             filter: only garments whose predicted (or ``given.``) attributes are these.
-            weights: how much picture and wanted attributes count.
+            weights: how much picture, wanted and kept attributes count.
             only_on: ``"sleeve"`` or ``"torso"``: where a colour edit may draw.
             exclude: item ids, or SHA-256 sums of files, that must not be found, such as the query's own.
 
@@ -156,10 +160,12 @@ class Searcher:
         edited = self.editor.edit(image, canonical, only_on) if canonical else _untouched(image)
         vectors, probabilities = self.representation.encode(torch.cat([image, edited.image]))  # (2, D + N), (2, N)
         features = vectors[:, : self.representation.embedder.dimensions]
-        # With red sleeves alone a garment is not red: its wanted attributes are then predicted from the edited picture.
-        target = probabilities[1] if only_on else target_probabilities(probabilities[0], canonical, self.schema)
-        unedited_query = compose(features[0], probabilities[0], self.schema, weights)
-        edited_query = compose(features[1], target, self.schema, weights)
+        target = target_probabilities(probabilities[0], canonical, self.schema)
+        if only_on:  # with red sleeves alone a garment is not red: what it is then, the edited picture says
+            for part in (self.schema.slices[self.schema.index(name)] for name in canonical):
+                target[part] = probabilities[1, part]
+        unedited_query = compose(features[0], probabilities[0], (), self.schema, weights)
+        edited_query = compose(features[1], target, canonical, self.schema, weights)
         unedited_hits = self.nearest(unedited_query, k, filter, exclude)
         return SearchResult(
             edit=canonical,

@@ -26,8 +26,8 @@ WEIGHTS = {
     "image alone": (1, 0),
     "image first": (1, 0.3),
     "equal": (1, 1),
-    "wanted first": (0.3, 1),
-    "wanted alone": (0, 1),
+    "attributes first": (0.3, 1),
+    "attributes alone": (0, 1),
 }
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -18,7 +18,7 @@ from amgan.files import write_atomic
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 SHIPPED = Path(__file__).resolve().parent.parent / "amgan" / "weights"
-REBUILT = {"model", "backbone", "image_size", "schema", "config"}  # written anew by save_*
+REBUILT = {"model", "backbone", "image_size", "dimensions", "schema", "config"}  # written anew by save_*
 
 
 def run_facts(folder: Path, part: str) -> dict[str, Any]:
@@ -28,24 +28,31 @@ def run_facts(folder: Path, part: str) -> dict[str, Any]:
 
 
 def ship(run: Path, name: str) -> None:
-    """Copy editor, teacher and judge of a run to the shipped folder; its segmenter, where it has one, in the place of
-    an earlier one; and its critics, where it has them, for later runs to warm up from."""
+    """Copy a run to the shipped folder: editor, teacher and judge, with the critics, where it has them, for later runs
+    to warm up from; its segmenter and its embedder, where it has one, in the place of an earlier one. Of a run without
+    an editor, those alone."""
     from amgan.weights import (  # torch takes seconds
         load_classifier,
         load_cut_out_network,
+        load_garment_embedder,
         load_generator,
         save_classifier,
+        save_embedder,
         save_generator,
         save_segmenter,
     )
 
     target = SHIPPED / name
+    if (run / "segmenter").is_dir():
+        save_segmenter(target, load_cut_out_network(run), run_facts(run, "segmenter"))
+    if (run / "embedder").is_dir():
+        save_embedder(target, load_garment_embedder(run), run_facts(run, "embedder"))
+    if not (run / "editor").is_dir() and any((run / part).is_dir() for part in ("segmenter", "embedder")):
+        return
     for role in ("teacher", "judge"):
         save_classifier(target, role, load_classifier(run, role), run_facts(run, role))
     generator, config, _ = load_generator(run)
     save_generator(target, generator, config, run_facts(run, "editor"))
-    if (run / "segmenter").is_dir():
-        save_segmenter(target, load_cut_out_network(run), run_facts(run, "segmenter"))
     shutil.rmtree(target / "critics", ignore_errors=True)
     if (run / "critics").is_dir():
         shutil.copytree(run / "critics", target / "critics")
@@ -77,6 +84,10 @@ def write_card(name: str, data: str | None, remarks: str | None, report: Path | 
         },
         "validation": {"editor": editor["validation"], "teacher": teacher["validation"], "judge": judge["validation"]},
     }
+    if (folder / "embedder").is_dir():
+        embedder = run_facts(folder, "embedder")
+        card["validation"]["embedder"] = embedder["validation"]
+        card["embedder_command"] = embedder.get("command", "")
     if report is not None:
         card["test"] = headline(json.loads(report.read_text(encoding="utf-8")))
     write_atomic(folder / "card.json", json.dumps(card, indent=1) + "\n")
@@ -90,8 +101,14 @@ def headline(report: dict[str, Any]) -> dict[str, float]:
         for column in ("accepted", "kept", "colour_pixels", "mask_iou", "change_outside", "detail_kept", "stray"):
             if column in scores["macro"]:
                 found[f"{attribute}: {column}"] = scores["macro"][column]["mean"]
-    for row, scores in report["retrieval"]["teacher"]["rows"].items():
+    searched = report["retrieval"].get("embedder", report["retrieval"]["teacher"])
+    for row, scores in searched["rows"].items():
         found[f"top-10, {row}"] = scores["hit"]["10"]["mean"]
+    for attribute, table in searched.get("first ten", {}).items():
+        shares = table["rows"]["edited + wanted + kept"]
+        found[f"first ten, {attribute} edited: wanted"] = shares["wanted"]
+        for name, share in shares["kept"].items():
+            found[f"first ten, {attribute} edited: {name} kept"] = share
     return {k: round(v, 4) for k, v in found.items()}
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from amgan.errors import UserError
 from retrieval import embedders
-from retrieval.embedders import TeacherEmbedder, load_embedder
+from retrieval.embedders import PredictingEmbedder, load_embedder
 from retrieval.embedding import EmbedderIdentity, unit_rows
 from retrieval.open_clip_embedder import OpenClipEmbedder, PixelPreparation
 from tests.tiny_catalogue import make_weights
@@ -160,12 +160,12 @@ def test_an_outside_package_adds_an_embedder(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_teacher_embeds_and_predicts_in_one_pass(tmp_path: Path) -> None:
     weights = make_weights(tmp_path / "weights")
     teacher = load_embedder(f"teacher:{weights}")
-    assert isinstance(teacher, TeacherEmbedder)
+    assert isinstance(teacher, PredictingEmbedder)
     images = pictures(5, 48, 40)
     probabilities, vectors = teacher.predict_and_embed(images)
     assert probabilities.shape == (5, teacher.schema.n_values)
     for s in teacher.schema.slices:
         np.testing.assert_allclose(probabilities[:, s].sum(1), 1, atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
-    np.testing.assert_allclose(TeacherEmbedder(str(weights), bf16=True).embed(images), vectors, atol=0.05)
+    np.testing.assert_allclose(PredictingEmbedder("teacher", str(weights), bf16=True).embed(images), vectors, atol=0.05)
     assert load_embedder(teacher.identity.model).identity == load_embedder(str(weights)).identity

@@ -153,7 +153,7 @@ def test_figures_that_chance_reaches_too_are_said(
         (["--split", "holdout"], "no records in split 'holdout'; it has test, train, val"),
         (["--weights", "nowhere"], "Unknown weights 'nowhere'"),
         (["--embedder", "no/such:thing"], "no/such"),
-        (["--weight-image", "0", "--weight-wanted", "0"], "Both query weights are 0"),
+        (["--weight-image", "0", "--weight-wanted", "0", "--weight-kept", "0"], "All query weights are 0"),
     ],
 )
 def test_mistakes_end_in_a_sentence(

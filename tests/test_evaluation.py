@@ -146,7 +146,9 @@ def test_perfect_edits_find_the_right_garments(items: Garments) -> None:
     assert table["left_out"] == 1  # nobody else has the long-sleeved multi
     assert table["left_out_by_value"] == {"sleeve": {"long": 1}, "color": {}}
     hit = {row: entry["hit"]["1"]["mean"] for row, entry in table["rows"].items()}
-    assert hit["edited + wanted"] == hit["given labels"] == hit["filter"] == hit["wanted alone"] == 1
+    assert hit["edited + wanted + kept"] == hit["edited + wanted"] == hit["wanted + kept alone"] == 1
+    assert hit["given labels"] == hit["filter"] == 1
+    assert hit["wanted alone"] < 1  # says nothing of what stays
     assert hit["edited"] > 0.9
     assert hit["unedited"] < 0.05  # the photo as it is finds its own kind
     assert 0 < hit["chance"] < 0.5
@@ -167,14 +169,22 @@ def test_without_reference_photos_there_is_no_prototype_row(items: Garments) -> 
 def test_fused_rows_are_what_the_search_computes(items: Garments) -> None:
     plan, unedited, scores = measured(items, Painter())
     f, p = unedited.features["judge"], unedited.predictions["judge"] * 0.8 + 0.05
-    labels, weights = items.labels.numpy(), QueryWeights(0.7, 1.3)
+    labels, weights = items.labels.numpy(), QueryWeights(0.7, 1.3, 0.4)
     features = rows.QueryFeatures(scores.features["judge"], f, p, f, labels)
     found = dict(rows.row_scores(plan, features, labels, weights, Gallery(f, p, labels)))
     wanted = rows.wanted_attributes(plan, p)
     stored = np.concatenate([f, attribute_block(p, SCHEMA)], axis=1)
+    asked = {
+        "edited": QueryWeights(1, 0, 0),
+        "edited + wanted": QueryWeights(0.7, 1.3, 0),
+        "edited + wanted + kept": weights,
+        "wanted alone": QueryWeights(0, 1, 0),
+        "wanted + kept alone": QueryWeights(0, 1.3, 0.4),
+    }
     for q in (0, 5, len(plan) - 1):
-        query = compose(scores.features["judge"][q], wanted[q], SCHEMA, weights)
-        np.testing.assert_allclose(found["edited + wanted"][q], stored @ query, atol=1e-5)
+        for row, row_weights in asked.items():
+            query = compose(scores.features["judge"][q], wanted[q], plan.edit(q), SCHEMA, row_weights)
+            np.testing.assert_allclose(found[row][q], stored @ query, atol=1e-5, err_msg=row)
 
 
 def test_prototypes_fall_back_to_the_edited_value() -> None:

@@ -40,21 +40,33 @@ def test_the_target_is_the_wish_where_edited_and_the_prediction_where_kept() -> 
     assert predicted[0] == np.float32(0.7)  # the input stays as it was
 
 
-@pytest.mark.parametrize(("image", "wanted"), [(1, 1), (0.3, 0.7), (5, 0), (0, 2)])
-def test_a_score_is_the_weighted_mean_of_the_two_similarities(image: float, wanted: float) -> None:
+EDITS = [(), ("sleeve",), ("color",), ("sleeve", "color")]
+
+
+@pytest.mark.parametrize("edited", EDITS)
+@pytest.mark.parametrize(("image", "wanted", "kept"), [(1, 1, 1), (0.3, 0.7, 2), (5, 0, 0), (0, 2, 0.5), (0, 0, 1)])
+def test_a_score_is_the_weighted_mean_of_the_similarities(
+    image: float, wanted: float, kept: float, edited: tuple[str, ...]
+) -> None:
     rng = np.random.default_rng(1)
     f, g = (v / np.linalg.norm(v) for v in rng.normal(size=(2, 8)).astype(np.float32))
     p, q = distributions(2, seed=2)
     stored = np.concatenate([g, attribute_block(q, SCHEMA)])
-    query = compose(f, p, SCHEMA, QueryWeights(image, wanted))
+    query = compose(f, p, edited, SCHEMA, QueryWeights(image, wanted, kept))
     assert query.shape == (13,)
     assert query.dtype == np.float32
-    expected = (image * (f @ g) + wanted * (attribute_block(p, SCHEMA) @ attribute_block(q, SCHEMA))) / (image + wanted)
-    assert query @ stored == pytest.approx(expected, abs=1e-6)
-    np.testing.assert_allclose(query, compose(f, p, SCHEMA, QueryWeights(3 * image, 3 * wanted)), rtol=1e-6)
+    cosines = {"sleeve": cosine(p[:3], q[:3]), "color": cosine(p[3:], q[3:])}
+    asked, stays = [[c for n, c in cosines.items() if (n in edited) is side] for side in (True, False)]
+    if asked and stays:
+        attributes = wanted * np.mean(asked) + kept * np.mean(stays)
+    else:  # a part without attributes leaves its weight to the other
+        attributes = (wanted + kept) * np.mean(asked or stays)
+    assert query @ stored == pytest.approx((image * (f @ g) + attributes) / (image + wanted + kept), abs=1e-6)
+    tripled = compose(f, p, edited, SCHEMA, QueryWeights(3 * image, 3 * wanted, 3 * kept))
+    np.testing.assert_allclose(query, tripled, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize(("image", "wanted"), [(0, 0), (-1, 2), (math.nan, 1), (1, math.inf)])
-def test_weights_that_weigh_nothing_are_refused(image: float, wanted: float) -> None:
+@pytest.mark.parametrize("weights", [(0, 0, 0), (-1, 2, 1), (math.nan, 1, 1), (1, math.inf, 1), (1, 1, -0.5)])
+def test_weights_that_weigh_nothing_are_refused(weights: tuple[float, float, float]) -> None:
     with pytest.raises(UserError, match="weight"):
-        QueryWeights(image, wanted)
+        QueryWeights(*weights)

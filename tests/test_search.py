@@ -72,7 +72,7 @@ class OtherGarment:
 def test_the_edit_is_what_is_searched_for(made: Path, shop: Searcher) -> None:
     wanted = cut_out(photo(made, "long red & 96"), size=shop.editor.image_size).image
     perfect = Searcher(shop.store, shop.representation, OtherGarment(wanted), shop.root)
-    result = perfect.find_similar(photo(made), {"Sleeves": "long-sleeved"}, k=5, weights=QueryWeights(1, 0))
+    result = perfect.find_similar(photo(made), {"Sleeves": "long-sleeved"}, k=5, weights=QueryWeights(1, 0, 0))
     assert result.edit == {"sleeve": "long"}
     assert result.hits[0].file_name == "images/long red & 96.png"
     assert result.hits[0].score == pytest.approx(1, abs=1e-4)
@@ -82,28 +82,31 @@ def test_the_edit_is_what_is_searched_for(made: Path, shop: Searcher) -> None:
 
 
 def test_scores_are_those_of_every_vector_compared_by_hand(made: Path, shop: Searcher) -> None:
-    weights = QueryWeights(0.4, 0.6)
+    weights = QueryWeights(0.4, 0.5, 0.1)
     result = shop.find_similar(photo(made), {"color": "blue"}, k=30, weights=weights)
     stored = {r.payload["file_name"]: r.vector for r in shop.store.scroll(vectors=True)}
     pair = torch.cat([as_tensor(result.cutout.image), result.edited.image])
     vectors, probabilities = shop.representation.encode(pair)
     size = shop.representation.embedder.dimensions
     sleeve = probabilities[0, :3] / np.linalg.norm(probabilities[0, :3])
-    attributes = np.concatenate([sleeve, [0, 0, 1, 0, 0]]) / np.sqrt(2)
-    query = np.concatenate([0.4 * vectors[1, :size], 0.6 * attributes])
+    attributes = np.concatenate([0.1 * sleeve, [0, 0, 0.5, 0, 0]]) * np.sqrt(2)
+    query = np.concatenate([0.4 * vectors[1, :size], attributes])
     assert len(result.hits) == len(stored) == 30
     for hit in result.hits:
         assert hit.score == pytest.approx(float(query @ stored[hit.file_name]), abs=1e-5)
 
 
 def test_a_colour_on_a_part_is_looked_for_by_its_looks(made: Path, shop: Searcher) -> None:
-    result = shop.find_similar(photo(made), {"color": "blue"}, k=3, only_on="torso", weights=QueryWeights(0, 1))
+    result = shop.find_similar(photo(made), {"color": "blue"}, k=3, only_on="torso", weights=QueryWeights(0, 1, 1))
     assert (result.edit, result.only_on, result.wanted) == ({"color": "blue"}, "torso", {})
     vectors = {r.payload["file_name"]: r.vector for r in shop.store.scroll(vectors=True)}
-    seen = shop.representation.encode(result.edited.image)[0][0]
+    pair = torch.cat([as_tensor(result.cutout.image), result.edited.image])
+    kept, seen = shop.representation.encode(pair)[0]
     size = shop.representation.embedder.dimensions
     for hit in result.hits:
-        assert hit.score == pytest.approx(float(seen[size:] @ vectors[hit.file_name][size:]), abs=1e-5)
+        of_hit = vectors[hit.file_name][size:]  # sleeve as the photo has it, colour as it is seen in the edit
+        score = kept[size : size + 3] @ of_hit[:3] + seen[size + 3 :] @ of_hit[3:]
+        assert hit.score == pytest.approx(float(score), abs=1e-5)
     with pytest.raises(UserError, match="region"):
         shop.find_similar(photo(made), {"color": "blue"}, only_on="collar")
     with pytest.raises(UserError, match="no edit is asked for"):
@@ -193,7 +196,7 @@ def test_another_embedder_brings_its_own_block(made: Path, tmp_path: Path) -> No
     weights = made / "weights"
     both = Representation(str(weights), f"local-dir:{make_open_clip(tmp_path)}")
     plain = Representation(str(weights), f"teacher:{weights}")
-    assert plain.embedder is plain.teacher
+    assert plain.embedder is plain.predictor
     images = torch.cat([as_tensor(np.asarray(draw_shirt(s, "red"))) for s in SCHEMA.values("sleeve")])
     vectors, probabilities = both.encode(images)
     assert vectors.shape == (3, both.dimensions) == (3, 16 + SCHEMA.n_values)
@@ -215,7 +218,8 @@ def test_queries_are_cut_out_as_the_index_was(made: Path, monkeypatch: pytest.Mo
     weights = str(made / "weights")
     identity = Representation(weights).identity
     assert identity.segmenter == Classical.identity
-    monkeypatch.setattr("retrieval.representation.load_segmenter", {"classical": Classical(), "other": Other()}.get)
+    segmenters = {None: Classical(), "classical": Classical(), "other": Other()}
+    monkeypatch.setattr("retrieval.representation.find_segmenter", lambda name, weights, device: segmenters[name])
     other = Representation(weights, segmenter="other")
     assert other.identity == replace(identity, segmenter="other (1)")
     of_index = Representation.of_index(other.identity)
@@ -318,7 +322,7 @@ def test_the_command_ends_in_a_sentence_and_status_2(
         ([noise, "--set", "sleeve=long"], "--accept-cutout"),
         ([file, "--set", "sleeve"], "attribute=value"),
         ([file, "--filter", "color"], "attribute=value"),
-        ([file, "--weight-image", "0", "--weight-wanted", "0"], "above 0"),
+        ([file, "--weight-image", "0", "--weight-wanted", "0", "--weight-kept", "0"], "above 0"),
         ([file, "--out", tmp_path / "sheet.xyz"], "sheet.png"),
         ([file, "--mask", html], "page.jpg"),
     ]

@@ -144,7 +144,8 @@ def test_how_to_search(root: Path) -> None:
     app.slider(key="weight-image").set_value(0.0).run()
     assert healthy(app)
     app.slider(key="weight-wanted").set_value(0.0).run()
-    assert "Both query weights are 0" in app.error[0].value
+    app.slider(key="weight-kept").set_value(0.0).run()
+    assert "All query weights are 0" in app.error[0].value
     assert not app.exception
 
 

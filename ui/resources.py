@@ -57,7 +57,7 @@ def _opened(settings: Settings, physical: str) -> Searcher:
 def _find_fastest_editor(opened: Searcher) -> None:
     """Where this machine has not measured before, a process of its own does. Until it has ended, edits are PyTorch's;
     later ones, here and by the commands, are made in what it found."""
-    opened.editor = load_editor(opened.representation.teacher_weights, "fastest")
+    opened.editor = load_editor(opened.representation.weights, "fastest")
 
 
 @st.cache_resource(ttl=600, show_spinner="Reading the catalogue …")

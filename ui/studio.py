@@ -79,6 +79,7 @@ def _controls(searcher: Searcher) -> Wishes:
         wanted = st.slider(
             "Weight of the wanted attributes", 0.0, 2.0, DEFAULT_WEIGHTS.wanted, 0.1, key="weight-wanted"
         )
+        kept = st.slider("Weight of what stays as it is", 0.0, 2.0, DEFAULT_WEIGHTS.kept, 0.1, key="weight-kept")
         filter = {}
         for attribute in searcher.schema.attributes:
             value = st.selectbox(
@@ -88,7 +89,7 @@ def _controls(searcher: Searcher) -> Wishes:
             )
             if value and value != ANY:
                 filter[attribute.name] = [value]
-    return Wishes(edit, only_on, k, filter, QueryWeights(image, wanted))
+    return Wishes(edit, only_on, k, filter, QueryWeights(image, wanted, kept))
 
 
 def _pictures(searcher: Searcher, query: Query, result: SearchResult) -> None:

@@ -7,7 +7,7 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +33,15 @@ WARM_UP = 0.1  # of a run
 RAREST = 5e-3  # shares below it count as so much: of a value with three photos nothing is learnt
 
 
+class Start(Protocol):
+    """Where a training starts from."""
+
+    @property
+    def backbone(self) -> str: ...
+    @property
+    def pretrained(self) -> bool: ...
+
+
 @dataclass(frozen=True)
 class ClassifierConfig:
     """Training of an attribute classifier. Progress is counted in thousands of images (kimg)."""
@@ -54,7 +63,7 @@ class ClassifierConfig:
     snapshot_kimg: float = setting(8.0, above=0)  # how often to validate and save
 
 
-def require_start(config: ClassifierConfig) -> None:
+def require_start(config: Start) -> None:
     """Raises UserError where the weights that it starts from are in a package that is not installed."""
     if config.pretrained and config.backbone in PACKAGES:
         package_weights(config.backbone)
@@ -143,8 +152,7 @@ def train_classifier(
         torch.manual_seed(config.seed)
         network = AttributeClassifier(train.schema, config.backbone, config.image_size, config.pretrained)
         network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if config.frozen:
-            _freeze(network, config)
+        freeze_first(network.backbone, config.backbone, config.frozen, config.pretrained)
         average = copy.deepcopy(network).eval() if config.ema_kimg else network
         learnt = [p for p in network.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(learnt, lr=config.lr, weight_decay=config.weight_decay, fused=True)
@@ -224,12 +232,15 @@ class _Keeper:
         return f"{self.role} {self.kimg(step):.1f} kimg, validation {shown}"
 
 
-def _freeze(network: AttributeClassifier, config: ClassifierConfig) -> None:
-    if not config.pretrained:
+def freeze_first(backbone: nn.Module, name: str, stages: int, pretrained: bool) -> None:
+    """Keep so many first stages as ImageNet taught them. Raises UserError where there are none."""
+    if not stages:
+        return
+    if not pretrained:
         raise UserError("frozen keeps ImageNet weights, and there are none: it needs pretrained=true.")
-    if not isinstance(network.backbone, TimmBackbone):
-        raise UserError(f"frozen is for networks of timm's, and {config.backbone} is none; leave it out.")
-    network.backbone.freeze(config.frozen)
+    if not isinstance(backbone, TimmBackbone):
+        raise UserError(f"frozen is for networks of timm's, and {name} is none; leave it out.")
+    backbone.freeze(stages)
 
 
 @torch.no_grad()

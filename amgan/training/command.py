@@ -30,6 +30,7 @@ from amgan.schema import AttributeSchema
 from amgan.synth import SCHEMA
 from amgan.training import parallel
 from amgan.training.classifier import require_start, train_classifier
+from amgan.training.embedder import EmbedderConfig, train_embedder
 from amgan.training.going_on import Earlier
 from amgan.training.journal import Progress
 from amgan.training.presets import Preset, override_stages, preset
@@ -40,7 +41,7 @@ from amgan.training.trainer import train
 from amgan.weights import weights_folder
 
 ROLES = ("teacher", "judge")
-CLASSIFIER, SEGMENTER = "classifier", "segmenter"
+CLASSIFIER, SEGMENTER, EMBEDDER = "classifier", "segmenter", "embedder"
 STAGES = "stages"  # folder of the earlier stages' weights
 SYNTH = "synth"  # in the place of a folder: garments that are drawn while training goes on
 EXTRA = 0.3  # share of a batch from --extra garments where no other is given
@@ -84,8 +85,17 @@ def train_command(options: TrainOptions) -> None:
     if options.model == SEGMENTER:
         _train_segmenter(options, chosen)
         return
+    if options.model == EMBEDDER:
+        embedder = _embedder_config(options, chosen)
+        if options.dry_run:
+            print_json(data={"model": EMBEDDER, "preset": options.preset, "config": to_dict(embedder)})
+            return
+        require_start(embedder)
+        _Data(options, chosen.amgan.image_size).train_embedder(embedder)
+        return
     if options.model not in METHODS:
-        raise UserError(f"Unknown model {options.model!r}. Valid: {', '.join([*METHODS, CLASSIFIER, SEGMENTER])}.")
+        others = [CLASSIFIER, SEGMENTER, EMBEDDER]
+        raise UserError(f"Unknown model {options.model!r}. Valid: {', '.join([*METHODS, *others])}.")
     stages = _stages(options, chosen)
     if options.dry_run:
         shown = {name: to_dict(config) for name, config in stages.items()}
@@ -147,6 +157,21 @@ def _train_segmenter(options: TrainOptions, chosen: Preset) -> None:
         unmasked = load_outlines(extra, extra.split("train"))
     best = train_segmenter(train, val, unmasked, config, options.out, pick_device(options.device), about)
     say(f"{SEGMENTER}: {json.dumps({k: round(v, 4) for k, v in best.items()})}, in {options.out / SEGMENTER}")
+
+
+def _embedder_config(options: TrainOptions, chosen: Preset) -> EmbedderConfig:
+    if options.stage is not None or options.edit or options.warm_start is not None:
+        raise UserError(
+            "--stage, --edit and --warm-start are not for an embedder, which starts from ImageNet's weights."
+        )
+    if parallel.launched_count() > 1:
+        raise UserError("An embedder trains in one process; start it without torchrun.")
+    if _is_synth(options.data) or (options.extra is not None and _is_synth(options.extra)):
+        raise UserError("An embedder takes drawn garments from a folder: amgan synth --counterfactuals 2 makes one.")
+    config = override(chosen.embedder, options.settings)
+    if options.extra is None and config.extra:
+        raise UserError("The setting extra does nothing here: it is the share of --extra garments, and there are none.")
+    return config if options.extra is None or config.extra else changed(config, extra=EXTRA)
 
 
 def _stages(options: TrainOptions, chosen: Preset) -> dict[str, Any]:
@@ -223,7 +248,7 @@ class _Data:
         self.folder = read_imagefolder(options.data, schema)
         if options.edit:
             self.folder = replace(self.folder, schema=self.folder.schema.editing(options.edit))
-        if options.model != CLASSIFIER and not self.folder.schema.editable:
+        if options.model not in (CLASSIFIER, EMBEDDER) and not self.folder.schema.editable:
             raise UserError(f"No attribute of {options.data} can be edited: {', '.join(self.folder.schema.names)}.")
         # What can be wrong is looked for before the photos are cut out.
         self._extra = None if options.extra is None or _is_synth(options.extra) else read_imagefolder(options.extra)
@@ -248,6 +273,13 @@ class _Data:
         out, garments = self.options.out, self.train.with_truths()
         best = train_classifier(garments, self.val, config, role, out, self.device, self.about, start)
         say(f"{role}: {json.dumps({k: round(v, 4) for k, v in best.items()})}, in {out / role}")
+
+    def train_embedder(self, config: EmbedderConfig) -> None:
+        about = {"command": shlex.join(["amgan", *sys.argv[1:]])}
+        extra = self.extra(self.options.extra) if self.options.extra is not None else None
+        assert not isinstance(extra, Drawn)  # refused before
+        best = train_embedder(self.train, self.val, config, self.options.out, self.device, self.about | about, extra)
+        say(f"embedder: {json.dumps({k: round(v, 4) for k, v in best.items()})}, in {self.options.out / EMBEDDER}")
 
 
 class _DrawnData:

@@ -9,6 +9,7 @@ from amgan.config import apply, changed, refuse_idle
 from amgan.errors import UserError
 from amgan.models.amgan.config import AmganConfig
 from amgan.training.classifier import ClassifierConfig
+from amgan.training.embedder import EmbedderConfig
 from amgan.training.segmenter import SegmenterConfig
 
 
@@ -20,6 +21,7 @@ class Preset:
     teacher: ClassifierConfig
     judge: ClassifierConfig
     segmenter: SegmenterConfig = field(default_factory=SegmenterConfig)
+    embedder: EmbedderConfig = field(default_factory=EmbedderConfig)
 
     @property
     def amgan(self) -> AmganConfig:
@@ -137,6 +139,17 @@ PRESETS = {
             backbone="small-6", image_size=32, kimg=0.032, batch=8, snapshot_kimg=0.016, seed=1, bf16=False
         ),
         SegmenterConfig(image_size=64, pretrained=False, kimg=0.032, batch=4, drawn_count=2, snapshot_kimg=0.016),
+        EmbedderConfig(
+            backbone="small-4",
+            pretrained=False,
+            frozen=0,
+            image_size=32,
+            dimensions=16,
+            kimg=0.032,
+            batch=8,
+            edited=0.0,
+            snapshot_kimg=0.016,
+        ),
     ),
 }
 

@@ -1,5 +1,5 @@
-"""Weights folders: ``editor/ teacher/ judge/ segmenter/`` of safetensors and readable JSON, and ``card.json`` with
-where they come from. A folder that training wrote also has ``critics/``, from which a later run warms up.
+"""Weights folders: ``editor/ teacher/ judge/ segmenter/ embedder/`` of safetensors and readable JSON, and ``card.json``
+with where they come from. A folder that training wrote also has ``critics/``, from which a later run warms up.
 
 A name is looked for among the shipped ones, then as a folder, then (``hf-hub:org/name``) on the Hugging Face hub.
 """
@@ -24,12 +24,13 @@ from amgan.config import from_dict, to_dict
 from amgan.errors import UserError
 from amgan.files import write_atomic
 from amgan.models.classifier import AttributeClassifier
+from amgan.models.embedder import GarmentEmbedder
 from amgan.models.methods import find_method
 from amgan.models.segmenter import CutOutNetwork
 from amgan.schema import AttributeSchema
 
 SHIPPED = Path(__file__).parent
-PARTS = ("editor", "teacher", "judge")
+PARTS = ("editor", "teacher", "judge", "embedder")
 SEGMENTER = "segmenter"  # weights need not have one; garments are then cut out without a network
 SHARD = 14_000_000  # bytes; larger networks are saved in several files, as the hub's libraries do
 
@@ -191,6 +192,34 @@ def load_cut_out_network(weights: str | Path) -> CutOutNetwork:
     config, tensors, identity = _read_part(weights, SEGMENTER)
     network = CutOutNetwork(config["image_size"])
     _fill(network, tensors, SEGMENTER, weights)
+    network.identity = identity
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def save_embedder(folder: Path, network: GarmentEmbedder, extra: dict[str, Any], half: bool = True) -> None:
+    """Write ``folder/embedder/``. ``extra`` as in ``save_classifier``."""
+    config = {
+        "model": "embedder",
+        "backbone": network.backbone_name,
+        "image_size": network.image_size,
+        "dimensions": network.dimensions,
+        "schema": network.schema.to_dict(),
+        **extra,
+    }
+    _write_part(folder, "embedder", network.state_dict(), config, torch.float16 if half else None)
+
+
+def has_embedder(weights: str | Path) -> bool:
+    """Whether named weights have an embedder of their own. Raises UserError where there are no such weights."""
+    return (weights_folder(weights) / "embedder" / "config.json").is_file()
+
+
+def load_garment_embedder(weights: str | Path) -> GarmentEmbedder:
+    """The embedder of named weights, in eval mode, frozen. Raises UserError."""
+    config, tensors, identity = _read_part(weights, "embedder")
+    schema = AttributeSchema.from_dict(config["schema"])
+    network = GarmentEmbedder(schema, config["backbone"], config["image_size"], config["dimensions"])
+    _fill(network, tensors, "embedder", weights)
     network.identity = identity
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

@@ -59,6 +59,9 @@ def evaluate(
     weight_wanted: Annotated[
         float, typer.Option(help="How much the wanted attributes count there.", min=0)
     ] = QueryWeights().wanted,
+    weight_kept: Annotated[
+        float, typer.Option(help="How much the attributes count there that are not edited.", min=0)
+    ] = QueryWeights().kept,
     segmenter: Annotated[str | None, typer.Option(help=SEGMENTER)] = None,
     sheet: Annotated[int, typer.Option(help="Photos on the example sheet.", min=1)] = 12,
     batch: Annotated[int, typer.Option(help="Edits per pass.", min=1)] = 32,
@@ -77,7 +80,7 @@ def evaluate(
     from retrieval.evaluation.report import compose_summary, to_json, write_report
 
     writable_folder(out)
-    fused = QueryWeights(weight_image, weight_wanted)
+    fused = QueryWeights(weight_image, weight_wanted, weight_kept)
     settings = Settings(split, limit, measure_with, tuple(embedder or ()), fused, batch, rounds, segmenter)
     with redirect_stdout(sys.stderr):  # progress and remarks; standard output is for the result
         measured = measure(folder, weights, settings)

@@ -17,15 +17,19 @@ from retrieval.evaluation.topk import KS
 
 # Row -> colour, line and marker, the same in every plot; Okabe-Ito, safe for colour-blind readers.
 STYLES = {
+    "edited + wanted + kept": ("#004B7A", "-", "o"),
     "edited + wanted": ("#0072B2", "-", "o"),
     "edited": ("#56B4E9", "-", "o"),
+    "unedited + wanted + kept": ("#8F3F00", "--", "s"),
     "unedited + wanted": ("#D55E00", "--", "s"),
     "unedited": ("#E69F00", "--", "s"),
+    "wanted + kept alone": ("#00664B", "-.", "^"),
     "wanted alone": ("#009E73", "-.", "^"),
     "prototype": ("#CC79A7", "-.", "^"),
     "filter": ("#000000", "-.", "v"),
     "chance": ("#999999", ":", ""),
     "given labels": ("#999999", "-", "*"),
+    "truth + wanted + kept": ("#111111", "-", "D"),
     "truth + wanted": ("#444444", "-", "D"),
     "truth": ("#444444", "--", "D"),
 }
@@ -56,7 +60,7 @@ def top_k_curves(retrieval: dict[str, Any], what: str) -> bytes:
                 axis.fill_between(range(len(KS)), low, high, color=colour, alpha=0.15, linewidth=0)
         axis.set_xticks(range(len(KS)), [str(k) for k in KS])
         axis.set_xlabel("k")
-        axis.set_title(f"{name}'s features" if name in ("teacher", "judge") else name)
+        axis.set_title(f"{name}'s features" if name in ("teacher", "judge", "embedder") else name)
         axis.grid(alpha=0.3)
         axis.set_ylim(0, 1.02)
     axes[0][0].set_ylabel(f"queries with {what} in the top k")

@@ -131,7 +131,8 @@ def _fine_print(report: Mapping[str, Any]) -> list[Block]:
                 f"Data: {d['folder']}, split {d['split']}, {d['photos']} photos, {d['left_out']} left out (unusable), "
                 f"SHA-256 {d['sha256']}.",
                 f"Limit {s['limit']}, image size {s['image_size']} px, batch {s['batch']}, {s['bootstrap_rounds']} "
-                f"bootstrap draws, query weights picture {q['image']:g}, wanted {q['wanted']:g}.",
+                f"bootstrap draws, query weights picture {q['image']:g}, wanted {q['wanted']:g}, "
+                f"kept {q['kept']:g}.",
                 "Libraries: " + ", ".join(f"{k} {v}" for k, v in report["libraries"].items()) + ".",
                 f"Started {report['times']['started']}; seconds: "
                 + ", ".join(f"{k} {v:.1f}" for k, v in report["times"]["seconds"].items())
@@ -145,7 +146,14 @@ def compose_summary(report: Mapping[str, Any]) -> str:
     """The main figures in a few lines for a terminal."""
     lines, names = [], COLUMN_NAMES | report_exact.COLUMN_NAMES
     columns: tuple[str, ...] = ("accepted", "kept", "colour_pixels", "mask_iou", "change_outside", "detail_kept")
-    rows: tuple[str, ...] = ("edited", "edited + wanted", "unedited", "wanted alone", "prototype", "chance")
+    rows: tuple[str, ...] = (
+        "edited",
+        "edited + wanted",
+        "edited + wanted + kept",
+        "unedited",
+        "wanted alone",
+        "chance",
+    )
     if is_exact(report):
         columns, rows = ("accepted", "kept", "region_iou", "mae_inside", "ssim_inside"), (*rows, *TRUE_ROWS)
     for a, t in report["edits"]["edited"].items():

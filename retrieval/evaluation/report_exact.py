@@ -24,6 +24,7 @@ COLUMN_NAMES = {
 QUERIES = {
     "picture alone": ("edited", "unedited", "truth"),
     "picture and wanted attributes": ("edited + wanted", "unedited + wanted", "truth + wanted"),
+    "picture, wanted and kept attributes": tuple(f"{p} + wanted + kept" for p in ("edited", "unedited", "truth")),
 }
 
 
@@ -45,9 +46,9 @@ def summary_tables(report: Mapping[str, Any]) -> list[Block]:
         Heading("In short"),
         Text(
             "Means over the attributes of the means over their wanted values. The truth is the true picture in the "
-            "edit's place: the ceiling, and for the judge how far its own word can be trusted. For what is not edited, "
-            "the wanted attributes are the teacher's predictions for the source, and these alone nearly identify the "
-            "garment: what the edit adds, “picture alone” says, and the distance from “no edit”."
+            "edit's place: the ceiling, and for the judge how far its own word can be trusted. The kept "
+            "attributes are predictions for the source, and with the wanted ones they nearly identify the garment: "
+            "what the edit adds, “picture alone” says, and the distance from “no edit”."
         ),
         Table(["", "edited", "no edit", "truth"], rows),
     ]

@@ -9,6 +9,7 @@ from amgan.attributes import NEVER_ASKED
 from amgan.evaluation import realism
 from amgan.evaluation.edits import COLUMNS
 from amgan.schema import AttributeSchema
+from retrieval.evaluation import kept
 from retrieval.evaluation.blocks import Block, Heading, Picture, Points, Table, Text, number, with_interval
 from retrieval.evaluation.report_exact import one_garment_tables, one_garment_text
 from retrieval.evaluation.rows import ROWS, TRUE_ROWS, row_name
@@ -153,6 +154,7 @@ def retrieval_tables(report: Mapping[str, Any], pictures: set[str]) -> list[Bloc
         title = {
             "teacher": "the teacher's features (the generator was trained against them)",
             "judge": "the judge's features (no generator was trained against them)",
+            "embedder": "the embedder's features (what a search uses; no generator was trained against them)",
         }
         blocks.append(Heading(f"With {title.get(name, name)}", 3))
         if exact:
@@ -171,8 +173,26 @@ def retrieval_tables(report: Mapping[str, Any], pictures: set[str]) -> list[Bloc
         blocks.append(
             Table(["query", *(f"{a} top-{k}" for a in attributes for k in (1, 10, 30))], rows, "By edited attribute")
         )
-    meanings = ROWS | TRUE_ROWS if exact else ROWS
+        blocks += _first_ten_tables(table["first ten"])
+    meanings = ROWS | TRUE_ROWS if exact else ROWS | kept.REFERENCES
     blocks.append(Points(tuple(f"{row_name(row)}: {meaning}." for row, meaning in meanings.items())))
+    return blocks
+
+
+def _first_ten_tables(first_ten: Mapping[str, Any]) -> list[Block]:
+    """For each edited attribute, what the first ten have of what was asked for, and of what was to stay."""
+    blocks: list[Block] = []
+    for edited, table in first_ten.items():
+        attributes = list(table["rows"][kept.CHANCE]["kept"])
+        rows = [
+            [row_name(r), number(e["wanted"]), *(number(e["kept"].get(a)) for a in attributes)]
+            for r, e in table["rows"].items()
+        ]
+        caption = (
+            f"Of the first {kept.TOP}, when the {edited} is edited ({table['queries']:,} queries): the share that has"
+        )
+        headers = ["query", f"the wanted {edited}", *(f"the photo's {a}" for a in attributes)]
+        blocks.append(Table(headers, rows, f"{caption} what was asked for, and what the query's photo is given"))
     return blocks
 
 

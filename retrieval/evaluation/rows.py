@@ -16,23 +16,27 @@ from amgan.evaluation.exact import Gallery
 from amgan.schema import UNKNOWN, AttributeSchema
 from retrieval.attributes import attribute_block
 from retrieval.evaluation import ranking
-from retrieval.query import QueryWeights, target_probabilities
+from retrieval.query import QueryWeights, target_probabilities, value_weights, weighted_attributes
 
 # Row -> what the query is.
 ROWS = {
     "edited": "the edited picture alone",
     "edited + wanted": "the edited picture fused with the wanted attributes",
+    "edited + wanted + kept": "the edited picture fused with the wanted and the kept attributes: what a search asks",
     "unedited": "the photo as it is",
     "unedited + wanted": "the photo as it is, fused with the wanted attributes",
+    "unedited + wanted + kept": "the photo as it is, fused with the wanted and the kept attributes",
     "wanted alone": "the wanted attributes alone, against the predicted ones",
+    "wanted + kept alone": "the wanted and the kept attributes alone, against the predicted ones",
     "prototype": "the mean feature of the reference photos labelled as wanted (kept attributes as predicted); no edit",
     "filter": "items predicted to be as wanted first, then the rest, both by likeness to the unedited photo",
     "chance": "a random order (exact)",
-    "given labels": "as 'edited + wanted', with the given labels in place of predictions on both sides",
+    "given labels": "as 'edited + wanted + kept', with the given labels in place of predictions on both sides",
 }
 TRUE_ROWS = {
     "truth": "the true picture of the edit, in the source's frame: what a perfect editor would ask with, the ceiling",
     "truth + wanted": "the true picture fused with the wanted attributes: the ceiling of 'edited + wanted'",
+    "truth + wanted + kept": "the true picture with wanted and kept attributes: the ceiling of what a search asks",
 }
 
 
@@ -77,17 +81,27 @@ def row_scores(
     chance, which has no scores, are left out.
     """
     schema, pictures = plan.schema, gallery.features.T
-    wanted = wanted_attributes(plan, features.predictions)
-    attributes = attribute_block(wanted, schema) @ attribute_block(gallery.predictions, schema).T
+    target = wanted_attributes(plan, features.predictions)
+    catalogue = attribute_block(gallery.predictions, schema).T
+    without_kept = replace(weights, kept=0.0) if weights.image + weights.wanted else None
+    without_image = replace(weights, image=0.0) if weights.wanted + weights.kept else None
 
-    def fused(picture: np.ndarray, attribute: np.ndarray) -> np.ndarray:  # the inner product with `compose`d queries
-        return (weights.image * picture + weights.wanted * attribute) / (weights.image + weights.wanted)
+    def attributes(part: QueryWeights, wanted: np.ndarray = target, items: np.ndarray = catalogue) -> np.ndarray:
+        return weighted_attributes(wanted, plan_weights(plan, part), schema) @ items / part.total
 
-    yield "wanted alone", attributes
+    def asked_with(name: str, picture: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+        """The picture alone, and the inner products with `compose`d queries."""
+        yield name, picture
+        for row, part in ((f"{name} + wanted", without_kept), (f"{name} + wanted + kept", weights)):
+            if part is not None:
+                yield row, part.image / part.total * picture + attributes(part)
+
+    yield "wanted alone", attributes(QueryWeights(0, 1, 0))
+    if without_image is not None:
+        yield "wanted + kept alone", attributes(without_image)
     unedited = features.photos[plan.photo] @ pictures
-    yield "unedited", unedited
-    yield "unedited + wanted", fused(unedited, attributes)
-    likeliest = predicted_labels(schema, wanted)
+    yield from asked_with("unedited", unedited)
+    likeliest = predicted_labels(schema, target)
     as_wanted = ranking.relevance(likeliest, predicted_labels(schema, gallery.predictions))
     yield "filter", unedited + 4.0 * as_wanted  # inner products of unit vectors differ by 2 at most
     del unedited, as_wanted
@@ -95,17 +109,18 @@ def row_scores(
         mean = prototypes(likeliest, plan.attribute, features.reference, features.reference_labels)
         yield "prototype", mean @ pictures
     if features.truth is not None:
-        truth = features.truth @ pictures
-        yield "truth", truth
-        yield "truth + wanted", fused(truth, attributes)
-        del truth
+        yield from asked_with("truth", features.truth @ pictures)
     edited = features.edited @ pictures
-    yield "edited", edited
-    yield "edited + wanted", fused(edited, attributes)
-    del attributes
+    yield from asked_with("edited", edited)
     required = one_hot(schema, ranking.required_labels(labels[plan.photo], plan.attribute, plan.value))
-    given = attribute_block(required, schema) @ attribute_block(one_hot(schema, gallery.labels), schema).T
-    yield "given labels", fused(edited, given)
+    given = attribute_block(one_hot(schema, gallery.labels), schema).T
+    yield "given labels", weights.image / weights.total * edited + attributes(weights, required, given)
+
+
+def plan_weights(plan: EditPlan, weights: QueryWeights) -> np.ndarray:
+    """What each attribute counts in each query, float32 (Q, N), see ``value_weights``."""
+    by_attribute = np.stack([value_weights([name], plan.schema, weights) for name in plan.schema.names])
+    return by_attribute[plan.attribute]
 
 
 def wanted_attributes(plan: EditPlan, predictions: np.ndarray) -> np.ndarray:

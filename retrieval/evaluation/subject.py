@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ from amgan.evaluation import exact
 from amgan.evaluation.edits import EditPlan, Network, plan_edits
 from amgan.models.classifier import AttributeClassifier
 from amgan.photos import Segmenter
+from amgan.schema import AttributeSchema
 from amgan.synth.folder import read_synth
-from amgan.weights import load_classifier, weights_card
+from amgan.weights import has_embedder, load_classifier, load_garment_embedder, weights_card
 from amgan.weights.segmenters import find_segmenter
 from retrieval.embedders import load_embedder
 from retrieval.evaluation.records import chosen_records, dataset_hash, measured_split
@@ -33,7 +34,7 @@ class Settings:
         limit: only the first so many photos by the SHA-256 of their id.
         measure_with: weights whose teacher and judge measure, so that several editors meet the same ones; None means
             the edited weights' own.
-        embedders: further embedders by name, besides the teacher and the judge.
+        embedders: further embedders by name, besides the teacher, the judge and the weights' own embedder.
         weights: of the fused query.
         batch: edits per pass.
         rounds: bootstrap draws for the intervals.
@@ -57,7 +58,7 @@ class Subject:
     Attributes:
         records: those of the split; ``items`` are the ones that could be loaded.
         cases: of a synthetic folder, one for each item; empty otherwise.
-        networks: teacher, judge and further embedders by name.
+        networks: teacher, judge, embedder (where the weights have one) and further embedders by name.
     """
 
     editor: Editor
@@ -80,8 +81,12 @@ def load_subject(folder: Path, weights: str, settings: Settings) -> Subject:
     teacher, judge = load_classifier(classifiers, "teacher"), load_classifier(classifiers, "judge")
     teacher.schema.require_same(judge.schema, f"the teacher of {classifiers}", "its judge")
     networks: dict[str, Network] = {"teacher": teacher.predict_and_embed, "judge": judge.predict_and_embed}
+    predictor: Network = teacher.predict_and_embed
+    if has_embedder(classifiers):
+        own = load_garment_embedder(classifiers)
+        networks["embedder"] = predictor = _within(own.predict_and_embed, own.schema, judge.schema)
     for name in settings.embedders:
-        networks[name] = _with_predictions(name, teacher.predict_and_embed)
+        networks[name] = _with_predictions(name, predictor)
     made = read_synth(folder)
     if made is None:
         data = read_within(folder, judge.schema.edited_by(editor.schema), f"the classifiers of {classifiers}")
@@ -102,12 +107,32 @@ def load_subject(folder: Path, weights: str, settings: Settings) -> Subject:
     return Subject(editor, segmenter, teacher, judge, networks, data, split, records, items, cases, plan)
 
 
-def _with_predictions(name: str, teacher: Network) -> Network:
-    """An embedder that names no attributes, with the teacher's predictions, as an index would hold them."""
+def _within(network: Network, own: AttributeSchema, schema: AttributeSchema) -> Network:
+    """A network whose predictions are in the values of another schema: of an attribute that it does not know, all are
+    equally likely."""
+    if own == schema:
+        return network
+    share, source = torch.zeros(schema.n_values), torch.full((schema.n_values,), -1)
+    for attribute, part in zip(schema.attributes, schema.slices, strict=True):
+        key = own.find_attribute(attribute.name)
+        share[part] = 1 / len(attribute.values) if key is None else 0.0
+        for at, value in enumerate(attribute.values, part.start):
+            if key is not None and (known := own.find_value(key, value)) is not None:
+                source[at] = own.slices[own.index(key)].start + own.values(key).index(known)
+
+    def within(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        probabilities, features = network(images)
+        return torch.where(source >= 0, probabilities[:, source.clamp(min=0)], share), features
+
+    return within
+
+
+def _with_predictions(name: str, predictor: Network) -> Network:
+    """An embedder that names no attributes, with the weights' own predictions, as an index would hold them."""
     embedder = load_embedder(name)
 
     def network(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return teacher(images)[0], torch.from_numpy(embedder.embed(images))
+        return predictor(images)[0], torch.from_numpy(embedder.embed(images))
 
     return network
 
@@ -134,8 +159,8 @@ def describe(subject: Subject, weights: str, settings: Settings) -> dict[str, An
         },
         "settings": {
             "limit": settings.limit,
-            "embedders": ["teacher", "judge", *settings.embedders],
-            "query_weights": {"image": settings.weights.image, "wanted": settings.weights.wanted},
+            "embedders": list(subject.networks),
+            "query_weights": asdict(settings.weights),
             "batch": settings.batch,
             "bootstrap_rounds": settings.rounds,
             "segmenter": subject.segmenter.identity,

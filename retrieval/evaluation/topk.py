@@ -24,7 +24,7 @@ from amgan.evaluation import metrics
 from amgan.evaluation.edits import EditPlan
 from amgan.evaluation.exact import Gallery
 from amgan.evaluation.summary import interval
-from retrieval.evaluation import ranking
+from retrieval.evaluation import kept, ranking
 from retrieval.evaluation.rows import ROWS, TRUE_ROWS, QueryFeatures, row_scores
 from retrieval.query import QueryWeights
 
@@ -48,12 +48,15 @@ def evaluate(
     Returns:
         ``{"queries", "left_out", "gallery", "rows": {row: {"hit": {k: {"mean", "low", "high"}}, "precision": {k: …},
         "attributes": {attribute: {"hit": {k: {"mean"}}, "values": {value: {"queries", k: mean}}}}}},
-        "left_out_by_value"}``; means are macro-averaged over wanted values, then over attributes.
+        "left_out_by_value", "first ten": see ``kept.shares``}``; means are macro-averaged over wanted values, then over
+        attributes.
     """
-    n_right, hits = _hits(plan, features, labels, weights, chunk_bytes)
+    n_right, hits, first = _hits(plan, features, labels, weights, chunk_bytes)
     answerable = n_right > 0
+    first_ten = kept.shares(plan, labels, first)
     if not answerable.any():
-        return {"queries": 0, "left_out": len(plan), "gallery": len(labels) - 1, "rows": {}}
+        empty = {"queries": 0, "left_out": len(plan), "gallery": len(labels) - 1, "rows": {}}
+        return {**empty, "first ten": first_ten}
     rows = {}
     for name in ROWS:
         if name == "chance":
@@ -77,25 +80,30 @@ def evaluate(
         "gallery": len(labels) - 1,
         "right_items_mean": float(n_right[answerable].mean()),
         "rows": rows,
+        "first ten": first_ten,
     }
 
 
 def _hits(
     plan: EditPlan, features: QueryFeatures, labels: np.ndarray, weights: QueryWeights, chunk_bytes: int
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """How many items are right for each query, int64 (Q,), and per row which of the first are, bool (Q, max(KS))."""
+) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """How many items are right for each query, int64 (Q,), and per row which of the first are, bool (Q, max(KS)), and
+    which the first ten are, int64 (Q, 10)."""
     gallery = Gallery(features.photos, features.predictions, labels)
     n_right = np.zeros(len(plan), dtype=np.int64)
     hits: dict[str, np.ndarray] = {}
+    first: dict[str, np.ndarray] = {}
     for q in _chunks(len(plan), len(gallery), chunk_bytes):
         part = plan.part(q)
         required = ranking.required_labels(labels[part.photo], part.attribute, part.value)
         right = ranking.relevance(required, labels, part.photo)
         n_right[q] = right.sum(axis=1)
         for name, scores in row_scores(part, features.part(q), labels, weights, gallery):
-            found = ranking.hits_in_ranking(ranking.rank(scores, part.photo, max(KS)), right)
+            ranked = ranking.rank(scores, part.photo, max(KS))
+            found = ranking.hits_in_ranking(ranked, right)
             hits.setdefault(name, np.zeros((len(plan), max(KS)), dtype=bool))[q] = found
-    return n_right, hits
+            first.setdefault(name, np.zeros((len(plan), kept.TOP), dtype=np.int64))[q] = ranked[:, : kept.TOP]
+    return n_right, hits, first
 
 
 def evaluate_one(
