@@ -11,21 +11,12 @@ from amgan.config import changed
 from amgan.data.imagefolder import read_imagefolder
 from amgan.data.outlines import Mixture, Outline, Sampler, drawn_outlines, ground_of, load_outlines
 from amgan.errors import UserError
-from amgan.models.segmenter import CutOutNetwork
+from amgan.models.segmenter import CutOutNetwork, cut_out_loss, expectation_loss, overlaps
 from amgan.testing import draw_catalogue, draw_garment
+from amgan.training.agreed import agreed, views
 from amgan.training.command import TrainOptions, train_command
 from amgan.training.presets import PRESETS
-from amgan.training.segmenter import (
-    SegmenterConfig,
-    _Trainer,
-    agreed,
-    cut_out_loss,
-    expectation_loss,
-    overlaps,
-    train_segmenter,
-    validate,
-    views,
-)
+from amgan.training.segmenter import SegmenterConfig, _Trainer, train_segmenter, validate
 from amgan.weights import load_cut_out_network
 from amgan.weights.segmenters import find_segmenter
 
@@ -134,11 +125,11 @@ def test_truths_are_what_mask_and_network_agree_on():
     config, source = SegmenterConfig(), outline()
     assert source.target is not None
     right = np.stack([source.target.astype(np.float32) / 255] * 2)
-    kept = agreed(source, right, config)
+    kept = agreed(source, right, config.agree, config.sure)
     assert kept is not None and kept.target is not None
     assert np.array_equal(kept.target > 127, source.target > 127) and (kept.weight == 255).all()
     nearly = np.roll(right, 1, axis=2)
-    kept = agreed(source, nearly, config)
+    kept = agreed(source, nearly, config.agree, config.sure)
     assert kept is not None and 0 < (kept.weight == 0).mean() < 0.1  # where they differ nothing is learnt
 
 
@@ -148,9 +139,9 @@ def test_where_they_do_not_agree_the_networks_views_decide():
     truth = source.target.astype(np.float32) / 255
     wrong = source.with_target(np.where(np.arange(96)[None] < 48, source.target, 0).astype(np.uint8))
     for given in (wrong, outline(masked=False)):
-        kept = agreed(given, np.stack([truth, truth]), config)
+        kept = agreed(given, np.stack([truth, truth]), config.agree, config.sure)
         assert kept is not None and kept.target is not None and np.array_equal(kept.target > 127, truth > 0.5)
-        assert agreed(given, np.stack([truth, np.roll(truth, 12, axis=1)]), config) is None
+        assert agreed(given, np.stack([truth, np.roll(truth, 12, axis=1)]), config.agree, config.sure) is None
 
 
 def test_views_lie_upon_each_other():

@@ -167,3 +167,37 @@ def expected_overlap(share: Tensor) -> Tensor:
     mask = (share > 0.5).float()
     both = (share * mask).sum((1, 2, 3))
     return both / (mask.sum((1, 2, 3)) + (share * (1 - mask)).sum((1, 2, 3))).clamp(min=EDGE)
+
+
+# --- Losses ----------------------------------------------------------------------------------------------------------
+
+
+def cut_out_loss(logits: Tensor, target: Tensor, weight: Tensor, bound: float) -> tuple[Tensor, dict[str, Tensor]]:
+    """Bounded loss of pixels (Zhang and Sabuncu, 2018) plus one minus the soft overlap, bounded as it is.
+
+    Args:
+        logits: (B, 1, H, W).
+        target, weight: float (B, 1, H, W) in [0, 1].
+    """
+    logits = logits.float()
+    # The probability of the truth, also where the truth is in between.
+    right = torch.exp(-F.binary_cross_entropy_with_logits(logits, target, reduction="none"))
+    pixels = ((1 - right.pow(bound)) / bound * weight).sum() / weight.sum().clamp(min=1)
+    share = logits.sigmoid()
+    both = (torch.minimum(share, target) * weight).sum((1, 2, 3))
+    either = (torch.maximum(share, target) * weight).sum((1, 2, 3))
+    overlap = (1 - both / either.clamp(min=1)).mean()
+    return pixels + 0.5 * overlap, {"pixels": pixels.detach(), "overlap": overlap.detach()}
+
+
+def overlaps(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Intersection over union of each mask with its target where that counts, float (B,)."""
+    mine, theirs, counts = logits > 0, target > 0.5, weight > 0.5
+    both = (mine & theirs & counts).sum((1, 2, 3))
+    either = ((mine | theirs) & counts).sum((1, 2, 3))
+    return both.float() / either.clamp(min=1)
+
+
+def expectation_loss(expected: Tensor, logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Cross-entropy between the overlap that was expected, logits (B,), and the one that is."""
+    return F.binary_cross_entropy_with_logits(expected.float(), overlaps(logits, target, weight))

@@ -91,5 +91,5 @@ def _unsure(overlap: float) -> str:
 
 
 def overlap_of(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of masks uint8 (H, W) of 0 and 255; 0 where both are empty."""
+    """Intersection over union of masks (H, W), bool or uint8 of 0 and 255; 0 where both are empty."""
     return float(np.count_nonzero(a & b) / max(1, np.count_nonzero(a | b)))

@@ -1,7 +1,7 @@
 """Training of the network that cuts garments out, from masks of which some are wrong.
 
 Two rounds. In the first the given masks are the truth, and the loss is bounded: a mask that is wrong altogether pulls
-no harder than one that is right. In the second the network has cut out every photo itself, in several views. Where it
+no harder than one that is right. In the second the network has cut out every photo itself, in two views. Where it
 and the mask agree, their mean is the truth and pixels on which they differ count for nothing; where they do not, its
 own cut is, if its views agree with one another, and else the photo is left out. Photos without masks join in the same
 way.
@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -27,9 +26,11 @@ from amgan.data.outlines import Mixture, Outline, Sampler, drawn_outlines
 from amgan.errors import UserError
 from amgan.models.eye import timm_network
 from amgan.models.interface import Terms
-from amgan.models.segmenter import CutOutNetwork
-from amgan.photos.letterbox import fitted_shape, letterbox, unletterbox
+from amgan.models.segmenter import CutOutNetwork, cut_out_loss, expectation_loss
+from amgan.photos.learned import overlap_of
+from amgan.photos.letterbox import letterbox, unletterbox
 from amgan.pixels import to_float
+from amgan.training.agreed import agreed, resized, views
 from amgan.training.classifier import follow, learning_rate
 from amgan.training.loop import fit, seed_step, step_seed
 from amgan.training.run import Run, load_state, pack, pack_optimizer, say, unpack, unpack_optimizer
@@ -68,97 +69,6 @@ class SegmenterConfig:
         if self.second_round == 1:
             out |= dict.fromkeys(("agree", "sure"), "second_round is 1, so there is none")
         return out
-
-
-# --- Losses -----------------------------------------------------------------------------------------------------------
-
-
-def cut_out_loss(logits: Tensor, target: Tensor, weight: Tensor, bound: float) -> tuple[Tensor, Terms]:
-    """Bounded loss of pixels (Zhang and Sabuncu, 2018) plus one minus the soft overlap, bounded as it is.
-
-    Args:
-        logits: (B, 1, H, W).
-        target, weight: float (B, 1, H, W) in [0, 1].
-    """
-    logits = logits.float()
-    # The probability of the truth, also where the truth is in between.
-    right = torch.exp(-F.binary_cross_entropy_with_logits(logits, target, reduction="none"))
-    pixels = ((1 - right.pow(bound)) / bound * weight).sum() / weight.sum().clamp(min=1)
-    share = logits.sigmoid()
-    both = (torch.minimum(share, target) * weight).sum((1, 2, 3))
-    either = (torch.maximum(share, target) * weight).sum((1, 2, 3))
-    overlap = (1 - both / either.clamp(min=1)).mean()
-    return pixels + 0.5 * overlap, {"pixels": pixels.detach(), "overlap": overlap.detach()}
-
-
-def overlaps(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Intersection over union of each mask with its target where that counts, float (B,)."""
-    mine, theirs, counts = logits > 0, target > 0.5, weight > 0.5
-    both = (mine & theirs & counts).sum((1, 2, 3))
-    either = ((mine | theirs) & counts).sum((1, 2, 3))
-    return both.float() / either.clamp(min=1)
-
-
-def expectation_loss(expected: Tensor, logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Cross-entropy between the overlap that was expected, logits (B,), and the one that is."""
-    return F.binary_cross_entropy_with_logits(expected.float(), overlaps(logits, target, weight))
-
-
-# --- The second round's truths ----------------------------------------------------------------------------------------
-
-
-@torch.inference_mode()
-def views(network: CutOutNetwork, outline: Outline, device: torch.device) -> np.ndarray:
-    """What the network makes of a photo as it is, and smaller and mirrored: float32 (2, h, w) in [0, 1], at the size at
-    which the network sees the photo."""
-    side, image = network.image_size, outline.image
-    framed = np.pad(image, [(n // 8, n // 8) for n in image.shape[:2]] + [(0, 0)], mode="reflect")
-    squares = [letterbox(image, side), letterbox(framed[:, ::-1], side)]
-    x = to_float(torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).to(device))
-    shares = network(x.contiguous(memory_format=torch.channels_last))[0].float().sigmoid()[:, 0].cpu().numpy()
-    part = unletterbox(shares[1], framed.shape)[:, ::-1]
-    top, left = (round(n // 8 / m * s) for n, m, s in zip(image.shape, framed.shape, part.shape, strict=False))
-    part = part[top : part.shape[0] - top, left : part.shape[1] - left]
-    return np.stack([unletterbox(shares[0], image.shape), resized(part, fitted_shape(image.shape, side))])
-
-
-def agreed(outline: Outline, seen: np.ndarray, config: SegmenterConfig) -> Outline | None:
-    """An outline with the truth that mask and network agree on, see the module's text; None where they do not.
-
-    Args:
-        seen: of ``views``.
-    """
-    shape = outline.image.shape[:2]
-    mean = seen.mean(0)
-    unanimous = overlap_of(np.all(seen > 0.5, axis=0), np.any(seen > 0.5, axis=0))
-    own = resized(mean, shape)
-    if outline.target is not None:
-        given = outline.target.astype(np.float32) / 255
-        if overlap_of(given > 0.5, own > 0.5) >= config.agree:
-            differ = (given > 0.5) != (own > 0.5)
-            return outline.with_target(_bytes((given + own) / 2), np.where(differ, 0, 255).astype(np.uint8))
-    if unanimous < config.sure:
-        return None
-    doubtful = (own > 0.25) & (own < 0.75)
-    return outline.with_target(_bytes(own > 0.5), np.where(doubtful, 0, 255).astype(np.uint8))
-
-
-def overlap_of(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of two bool masks; 0 where both are empty."""
-    return float((a & b).sum() / max(1, (a | b).sum()))
-
-
-def resized(plane: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Float32 (h, w) to (H, W)."""
-    x = torch.from_numpy(np.ascontiguousarray(plane))[None, None]
-    return F.interpolate(x, size=shape, mode="bilinear", align_corners=False)[0, 0].numpy()
-
-
-def _bytes(share: np.ndarray) -> np.ndarray:
-    return np.clip(share.astype(np.float32) * 255 + 0.5, 0, 255).astype(np.uint8)
-
-
-# --- The run ----------------------------------------------------------------------------------------------------------
 
 
 def train_segmenter(
@@ -297,7 +207,9 @@ class _Trainer:
         if stored:
             return [o.with_target(*stored[o.name]) for o in self.everything if o.name in stored]
         self.average.eval()
-        found = [agreed(o, views(self.average, o, self.device), self.config) for o in self.everything]
+        found = [
+            agreed(o, views(self.average, o, self.device), self.config.agree, self.config.sure) for o in self.everything
+        ]
         kept = [o for o in found if o is not None]
         if not kept:
             raise UserError(
