@@ -21,7 +21,7 @@ from amgan.photos.learned import SURE, Learned, overlap_of
 from amgan.photos.letterbox import letterbox, unletterbox
 from amgan.photos.registry import name_of
 from amgan.testing import draw_garment, tiny_weights
-from amgan.weights import load_cut_out_network, save_segmenter
+from amgan.weights import has_segmenter, load_cut_out_network, save_segmenter
 from amgan.weights.segmenters import find_segmenter
 from retrieval.representation import Representation
 from tests.golden_cut_outs import PICTURES
@@ -205,6 +205,32 @@ def test_several_at_once_are_as_one_by_one():
             assert found.confidence == pytest.approx(expected.confidence, abs=1e-4)
             assert (found.method, found.trusted) == (expected.method, expected.trusted)
     assert cut_out_several([], [], 64, learned) == []
+
+
+# By identity: of drawn photos the share that the mask covers, and the confidence. Who changes masks or confidences counts
+# up VERSION in amgan/photos/learned.py, and puts the new ones here.
+GOLDEN = {
+    "learned (1, 39980df4335265b1)": {
+        "red on a floor": (0.3033, 0.9528),
+        "green on wood": (0.3602, 0.9482),
+        "striped, thorough": (0.3626, 0.9504),
+        "cream on a floor, large": (0.3741, 0.9245),
+    }
+}
+
+
+def test_the_shipped_network_cuts_as_ever_or_its_identity_says_otherwise():
+    if not has_segmenter("photos"):
+        pytest.skip("the weights photos have no segmenter in this working copy")
+    shipped = find_segmenter("learned", "photos")
+    assert shipped.identity in GOLDEN, "a new identity: put what it finds into GOLDEN"
+    for name, (covered, confidence) in GOLDEN[shipped.identity].items():
+        (photo, truth), _ = PICTURES[name]
+        found = shipped.segment(photo)
+        mask = cv2.resize(found.mask, photo.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 127
+        assert overlap_of(mask, truth > 127) > 0.93
+        assert mask.mean() == pytest.approx(covered, abs=0.003)
+        assert found.confidence == pytest.approx(confidence, abs=0.01)
 
 
 # --- Names ------------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from amgan.photos.judging import judge
 from amgan.photos.letterbox import letterbox, unletterbox
 from amgan.photos.segmenter import LEARNED, TRUST, WHITE, WORKING_SIDE, Segmentation, judged
 
-VERSION = 1  # count up when any mask or confidence changes with the same weights; tests/golden_cut_outs.py
+VERSION = 1  # count up when any mask or confidence changes with the same weights; tests/test_learned_segmenter.py
 SURE = 0.8  # expected overlap from which a mask is believed: such cut-outs need no touching up
 SAME = 0.9  # overlap from which two masks are of the same garment
 LARGEST = 512  # pixels of the longer side up to which an outline is found again in the photo's own pixels
