@@ -207,8 +207,8 @@ def test_several_at_once_are_as_one_by_one():
     assert cut_out_several([], [], 64, learned) == []
 
 
-# By identity: of drawn photos the share that the mask covers, and the confidence. Who changes masks or confidences counts
-# up VERSION in amgan/photos/learned.py, and puts the new ones here.
+# By identity: of drawn photos the share that the mask covers, and the confidence. Who changes masks or confidences
+# counts up VERSION in amgan/photos/learned.py, and puts the new ones here.
 GOLDEN = {
     "learned (1, 39980df4335265b1)": {
         "red on a floor": (0.3033, 0.9528),
