@@ -52,9 +52,9 @@ class QueryWeights:
 
 # Chosen on colour edits of the validation photos, searched for among validation and training photos, for what is wanted
 # and what is kept together (`python scripts/choose_query_weights.py garments --weights photos --also train`, 1,914
-# queries): wanted colour 0.90, kept kind 0.57, sleeve 0.48, collar 0.40, fastening 0.67, pattern 0.29. Half as much wanted
-# finds 0.80 in the colour and keeps kind 0.73, collar 0.51; twice as much 0.95 and 0.50, 0.36. Given labels in place of
-# predictions hardly keep more where they find as much: there are not as many red hoodies.
+# queries): wanted colour 0.90, kept kind 0.57, sleeve 0.48, collar 0.40, fastening 0.67, pattern 0.29. Half as much
+# wanted finds 0.80 in the colour and keeps kind 0.73, collar 0.51; twice as much 0.95 and 0.50, 0.36. Given labels in
+# place of predictions hardly keep more where they find as much: there are not as many red hoodies.
 DEFAULT_WEIGHTS = QueryWeights()
 
 
