@@ -156,8 +156,8 @@ def test_edits_are_those_that_both_schemas_know() -> None:
 
 
 def test_settings_that_do_nothing_are_named() -> None:
-    assert EmbedderConfig(edited=0.0).idle() == {"editor": "edited is 0"}
-    assert EmbedderConfig(same=0.0).idle() == {"alike": "same is 0"}
+    assert set(EmbedderConfig(edited=0.0).idle()) == {"editor", "extra"}
+    assert set(EmbedderConfig(same=0.0, extra=0.1).idle()) == {"alike"}
 
 
 def test_searches_use_it_where_weights_have_one(tmp_path: Path) -> None:

@@ -71,6 +71,8 @@ class EmbedderConfig:
             out["edited"] = "there is no editor"
         if not self.edited:
             out["editor"] = "edited is 0"
+        if not self.extra:
+            out["extra"] = "it is the share of --extra garments, and there are none"
         if self.same == 0:
             out["alike"] = "same is 0"
         return out
