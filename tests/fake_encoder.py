@@ -32,7 +32,9 @@ class FakeEncoder:
     segmenter = load_segmenter()
     seconds = 0.0
 
-    def __init__(self, weights: str = "a", embedder: str | None = None, device: str = "cpu") -> None:
+    def __init__(
+        self, weights: str = "a", embedder: str | None = None, device: str = "cpu", segmenter: str | None = None
+    ) -> None:
         blocks = (Block("image", DIMENSIONS), Block("attributes", SCHEMA.n_values))
         size = DIMENSIONS + SCHEMA.n_values
         cut = self.segmenter.identity
