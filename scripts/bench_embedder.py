@@ -9,13 +9,9 @@ import statistics
 import time
 from typing import Annotated
 
-import torch
 import typer
 
 from amgan.commandline import run
-from amgan.pixels import to_chw
-from amgan.synth import draw_item, render
-from retrieval.embedders import load_embedder
 
 SIZE = 128
 
@@ -29,6 +25,13 @@ def main(
     rounds: Annotated[int, typer.Option(help="Passes of each, one by turns to warm up before.", min=1)] = 5,
     threads: Annotated[int, typer.Option(help="That work.", min=1)] = 1,
 ) -> None:
+    # Imported here, because torch takes seconds, which --help need not wait for.
+    import torch
+
+    from amgan.pixels import to_chw
+    from amgan.synth import draw_item, render
+    from retrieval.embedders import load_embedder
+
     torch.set_num_threads(threads)
     images = torch.stack([to_chw(render(s, draw_item(s).labels, SIZE).image) for s in range(8)])
     images = images.repeat(-(-batch // 8), 1, 1, 1)[:batch]

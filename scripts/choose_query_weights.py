@@ -19,15 +19,6 @@ import numpy as np
 import typer
 
 from amgan.commandline import run
-from amgan.data.garments import load_garments
-from amgan.data.imagefolder import read_within
-from amgan.editing.editor import load_editor
-from amgan.evaluation.edits import plan_edits
-from amgan.evaluation.exact import Gallery
-from retrieval.evaluation import kept, ranking
-from retrieval.evaluation.rows import QueryFeatures, row_scores
-from retrieval.query import QueryWeights
-from retrieval.representation import Representation
 
 ROW = "edited + wanted + kept"
 GRID = (0.25, 0.5, 1.0, 2.0, 4.0)
@@ -45,6 +36,17 @@ def main(
     also: Annotated[str | None, typer.Option(help="Another split that is searched as well.")] = None,
     edited: Annotated[list[str] | None, typer.Option(help="Attributes that are edited; default: color.")] = None,
 ) -> None:
+    # Imported here, because torch takes seconds, which --help need not wait for.
+    from amgan.data.garments import load_garments
+    from amgan.data.imagefolder import read_within
+    from amgan.editing.editor import load_editor
+    from amgan.evaluation.edits import plan_edits
+    from amgan.evaluation.exact import Gallery
+    from retrieval.evaluation import kept, ranking
+    from retrieval.evaluation.rows import QueryFeatures, row_scores
+    from retrieval.query import QueryWeights
+    from retrieval.representation import Representation
+
     representation, drawing = Representation(weights, embedder), load_editor(editor or weights)
     schema = representation.schema.edited_by(drawing.schema)
     data = read_within(folder, schema, f"the weights {weights}")

@@ -10,20 +10,16 @@ shows photographs: it is to look at, not to publish.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-import torch
 import typer
 from PIL import Image, ImageDraw
 
 from amgan.commandline import run
-from amgan.data.garments import load_garments
-from amgan.data.imagefolder import read_imagefolder
-from amgan.evaluation.edits import first_by_hash
-from amgan.files import writable_picture
-from amgan.pixels import to_hwc
-from retrieval.embedders import load_embedder
+
+if TYPE_CHECKING:
+    import torch
 
 GAP, TOP = 12, 22  # pixels
 
@@ -32,6 +28,8 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 def nearest(images: torch.Tensor, embedder: str, rows: list[int], count: int) -> np.ndarray:
     """Positions of the nearest other pictures, int64 (len(rows), count)."""
+    from retrieval.embedders import load_embedder
+
     vectors = np.concatenate([load_embedder(embedder).embed(images)])
     scores = vectors[rows] @ vectors.T
     scores[np.arange(len(rows)), rows] = -2
@@ -49,6 +47,13 @@ def main(
     count: Annotated[int, typer.Option(help="How many neighbours of each.", min=1)] = 5,
     tile: Annotated[int, typer.Option(help="Pixels of a picture.", min=32)] = 128,
 ) -> None:
+    # Imported here, because torch takes seconds, which --help need not wait for.
+    from amgan.data.garments import load_garments
+    from amgan.data.imagefolder import read_imagefolder
+    from amgan.evaluation.edits import first_by_hash
+    from amgan.files import writable_picture
+    from amgan.pixels import to_hwc
+
     writable_picture(out)
     data = read_imagefolder(folder)
     items = load_garments(data, data.split(split), 128)

@@ -14,7 +14,7 @@ from amgan.models.backbones import TimmBackbone, make_backbone
 from amgan.models.classifier import AttributeClassifier
 from amgan.schema import AttributeSchema
 from amgan.testing import draw_catalogue
-from amgan.training.classifier import RAREST, _freeze, log_priors, train_classifier
+from amgan.training.classifier import RAREST, freeze_first, log_priors, train_classifier
 from amgan.training.command import TrainOptions, train_command
 from amgan.training.presets import PRESETS
 from amgan.training.run import load_state, unpack
@@ -74,7 +74,7 @@ def test_frozen_says_what_it_needs(data, tmp_path):
     with pytest.raises(UserError, match="needs pretrained=true"):
         train_classifier(*data, config, "teacher", tmp_path, CPU, {})
     with pytest.raises(UserError, match="networks of timm's, and small-4 is none"):
-        _freeze(load_like(data), replace(config, pretrained=True))
+        freeze_first(load_like(data).backbone, TINY.backbone, 2, pretrained=True)
 
 
 def test_priors_are_the_shares_of_what_is_drawn():

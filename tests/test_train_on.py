@@ -72,7 +72,7 @@ def test_settings_steps_and_seconds_are_counted_on(house, monkeypatch):
     facts = json.loads((out / "editor" / "config.json").read_text())
     assert facts["kimg"] == pytest.approx(8.012) and facts["seconds"] >= 90 and facts["preset"] == "tiny"
     first = json.loads((out / "editor-run" / "stats.jsonl").read_text().splitlines()[0])
-    assert first["step"] == 2002
+    assert first["step"] == 2001
     found = {}
     assert load_state(out / "editor-run", lambda tensors, meta: found.update(meta)) == 2003
     with pytest.raises(UserError, match="For how long shall"):
