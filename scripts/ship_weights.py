@@ -114,8 +114,12 @@ def headline(report: dict[str, Any]) -> dict[str, float]:
 
 def readable(card: dict[str, Any]) -> str:
     """The card as Markdown."""
-    lines = [f"# Weights `{card['name']}`", "", card["data"], "", "| attribute | values |", "| --- | --- |"]
-    lines += [f"| {name} | {', '.join(values)} |" for name, values in card["attributes"].items()]
+    from amgan.schema import AttributeSchema
+
+    lines = [f"# Weights `{card['name']}`", "", card["data"], "", "| attribute | values | edited |"]
+    lines.append("| --- | --- | --- |")
+    for a in AttributeSchema.from_dict(card["attributes"]).attributes:
+        lines.append(f"| {a.name} | {', '.join(a.values)} | {'yes' if a.editable else 'known only'} |")
     training = card["training"]
     lines += [
         "",
