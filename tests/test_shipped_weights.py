@@ -71,7 +71,7 @@ def test_edits_of_renders_come_near_the_true_ones(weights: str, attribute: str) 
 @pytest.mark.parametrize(
     ("weights", "role", "sleeve", "color"),
     [
-        ("photos", "teacher", 0.76, 0.72),  # on 64 photos of the validation split: 0.86, 0.84
+        ("photos", "teacher", 0.78, 0.56),  # on 64 photos of the validation split: 0.88, 0.66
         ("photos", "judge", 0.80, 0.66),  # 0.91, 0.78
     ],
 )

@@ -111,7 +111,7 @@ def _write_part(
     }
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         save_torch_state_dict(tensors, scratch, max_shard_size=SHARD)
-        old = {p.name for p in _tensor_files(target)}
+        old = {p.name for p in target.glob("model*.safetensors*")}  # with the index of several files
         new = {p.name for p in Path(scratch).iterdir()}
         for name in new:
             (Path(scratch) / name).chmod(0o644)  # scratch files are private
