@@ -50,7 +50,7 @@ def draw_garment(
     unit = size / 96
     left, right, top, bottom = (round(v * unit + rng.integers(-2, 3)) for v in (32, 64, 18, 80))
     mask[top:bottom, left:right] = 255
-    length = {"sleeveless": 0, "short": 16, "long": 48}[sleeve]
+    length = {"sleeveless": 0, "short": 16, "3/4": 34, "long": 48}[sleeve]
     width = round(11 * unit)
     mask[top : top + round(length * unit), left - width : left] = 255
     mask[top : top + round(length * unit), right : right + width] = 255

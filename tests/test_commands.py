@@ -181,8 +181,8 @@ def test_help_lists_what_the_shipped_weights_know_without_torch(line: str, tmp_p
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "sleeve = sleeveless, short, long" in done.stdout
-    assert "only in filters: multi" in done.stdout
+    assert "sleeve = sleeveless, short, 3/4, long" in done.stdout
+    assert "only in filters: multi" in done.stdout and "kind, known, only in filters: tee" in done.stdout
     assert "polka dot" in done.stdout
 
 
