@@ -31,6 +31,15 @@ def to_chw(image: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
 
 
+def blurred(x: Tensor, sigma: float) -> Tensor:
+    """Square pictures (B, C, S, S) under a Gaussian of ``sigma`` pixels, by two matrix products; what lies outside is
+    not counted."""
+    at = torch.arange(x.shape[-1], device=x.device, dtype=x.dtype)
+    kernel = torch.exp(-0.5 * ((at - at[:, None]) / sigma).square())
+    kernel = kernel / kernel.sum(1, keepdim=True)
+    return kernel @ x @ kernel.T
+
+
 # --- Masks ------------------------------------------------------------------------------------------------------------
 
 

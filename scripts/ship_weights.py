@@ -7,6 +7,7 @@ python scripts/ship_weights.py runs/photos --name photos --report report/report.
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,7 +25,16 @@ REBUILT = {"model", "backbone", "image_size", "dimensions", "schema", "config"} 
 def run_facts(folder: Path, part: str) -> dict[str, Any]:
     """What a part's config.json says beside how to rebuild the network."""
     config = json.loads((folder / part / "config.json").read_text(encoding="utf-8"))
-    return {k: v for k, v in config.items() if k not in REBUILT}
+    facts = {k: v for k, v in config.items() if k not in REBUILT}
+    if "command" in facts:
+        facts["command"] = without_places(facts["command"])
+    return facts
+
+
+def without_places(command: str) -> str:
+    """A command in which folders of this machine bear their last name alone: nobody else has them."""
+    words = shlex.split(command)
+    return shlex.join(Path(word).name if Path(word).is_absolute() else word for word in words)
 
 
 def ship(run: Path, name: str) -> None:

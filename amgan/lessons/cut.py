@@ -10,7 +10,7 @@ from amgan.lessons.plan import BatchPlan, Edits
 from amgan.lessons.recoloured import give_wanted_shade
 from amgan.lessons.references import NEAREST, PARTNERS, assign_partners
 from amgan.lessons.sleeves import SleeveLesson
-from amgan.pixels import dilate, open_mask
+from amgan.pixels import blurred, dilate, open_mask
 from amgan.synth.body import SLEEVE_LENGTH
 
 SLEEVE_BAND = 0.11  # nearer to the axis than this nothing is sleeve
@@ -117,8 +117,4 @@ def shorten(image: Tensor, mask: Tensor, partner_mask: Tensor, share: float) -> 
 
 def _smooth(removed: Tensor) -> Tensor:
     """A soft, even edge in place of the stairs that silhouettes have, (B, 1, H, W) in 0..1."""
-    size = removed.shape[-1]
-    at = torch.arange(size, device=removed.device, dtype=torch.float32)
-    near = torch.exp(-0.5 * ((at - at[:, None]) / (SMOOTH * size)) ** 2)
-    near = near / near.sum(1, keepdim=True)
-    return ((near @ removed @ near.T - 0.5) * 2.5 + 0.5).clamp(0, 1)
+    return ((blurred(removed, SMOOTH * removed.shape[-1]) - 0.5) * 2.5 + 0.5).clamp(0, 1)

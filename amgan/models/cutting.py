@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from amgan.devices import without_telemetry
+from amgan.devices import openvino_request, without_telemetry
 from amgan.models.segmenter import SKIPS, CutOutNetwork, InvertedResidual, SameConv
 from amgan.pixels import to_float
 
@@ -60,15 +61,7 @@ def torch_cutter(network: CutOutNetwork) -> Cutter:
 
 def openvino_cutter(network: CutOutNetwork) -> Cutter:
     """In float32, one photo after the other. Raises what OpenVINO raises."""
-    with without_telemetry():
-        import openvino
-
-    settings = {
-        "INFERENCE_PRECISION_HINT": "f32",
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-    }
-    request = openvino.Core().compile_model(_written_down(network), "CPU", settings).create_infer_request()
+    request = openvino_request(_written_down(network))
     lock = threading.Lock()  # a request serves one caller at a time, and pages have several
 
     @torch.inference_mode()
@@ -87,7 +80,8 @@ def openvino_cutter(network: CutOutNetwork) -> Cutter:
 
 def _written_down(network: CutOutNetwork) -> Any:
     """The network as OpenVINO's model, from uint8 (1, S, S, 3) to logits (1, 1, S, S) and the deepest maps."""
-    import openvino
+    with without_telemetry():
+        import openvino
     from openvino import opset13 as ops
 
     side = network.image_size
@@ -139,12 +133,9 @@ def _lower(module: nn.Module, x: Any) -> Any:
 def _convolution(conv: nn.Conv2d, norm: nn.BatchNorm2d | None, x: Any) -> Any:
     from openvino import opset13 as ops
 
-    weight, bias = conv.weight.detach(), conv.bias.detach() if conv.bias is not None else None
     if norm is not None:
-        assert norm.running_mean is not None and norm.running_var is not None
-        scale = norm.weight.detach() / torch.sqrt(norm.running_var + norm.eps)
-        bias = norm.bias.detach() + scale * ((bias if bias is not None else 0) - norm.running_mean)
-        weight = weight * scale[:, None, None, None]
+        conv = fuse_conv_bn_eval(conv, norm)
+    weight, bias = conv.weight.detach(), conv.bias.detach() if conv.bias is not None else None
     stride, pad = list(conv.stride), conv.kernel_size[0] // 2
     begin = end = [pad, pad]
     if isinstance(conv, SameConv) and stride[0] == 2:  # of an even side

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
-import sys
 import time
 from collections.abc import Iterator
 
 from amgan.errors import TimeIsUp
-from amgan.training.run import say
+from amgan.training.run import say, this_command
 
 CLOSING_SHARE, CLOSING_MOST = 0.05, 60.0  # of the time, and seconds: what the last validation is expected to take
 
@@ -65,7 +63,7 @@ def limited(minutes: float | None, started: float) -> Iterator[None]:
         yield
     except TimeIsUp:
         if int(os.environ.get("RANK", "0")) == 0:  # of several processes one speaks
-            command = shlex.join(["amgan", *sys.argv[1:]])
-            say(f"The {minutes:g} minutes are over, and what was done is saved. The same command goes on: {command}")
+            said = f"The {minutes:g} minutes are over, and what was done is saved."
+            say(f"{said} The same command goes on: {this_command()}")
     finally:
         _budget = None

@@ -25,7 +25,7 @@ from amgan.pixels import to_float
 from amgan.schema import AttributeSchema
 from amgan.training.loop import fit, seed_step
 from amgan.training.precision import settle_precision
-from amgan.training.run import Run, load_state, pack, pack_optimizer, say, unpack, unpack_optimizer
+from amgan.training.run import Run, load_state, pack, pack_optimizer, say, steps_of, unpack, unpack_optimizer
 from amgan.weights import load_classifier, save_classifier
 from amgan.weights.transfer import transfer_classifier
 
@@ -109,17 +109,24 @@ def accuracy(network: AttributeClassifier, garments: Garments, batch: int = 64) 
     network.eval()
     predicted = network.predict(garments.images)
     network.train(was_training)
+    return accuracy_of(network.schema, predicted, garments.labels.cpu())
+
+
+def accuracy_of(schema: AttributeSchema, predicted: Tensor, labels: Tensor) -> dict[str, float]:
+    """As ``accuracy``, of probabilities float (n, N) against labels int64 (n, M)."""
     scores: dict[str, float] = {}
-    for i, (name, part) in enumerate(zip(network.schema.names, network.schema.slices, strict=True)):
-        truth = garments.labels[:, i].cpu()
+    for i, (name, part) in enumerate(zip(schema.names, schema.slices, strict=True)):
+        truth = labels[:, i]
         known = truth >= 0
-        if not known.any():
-            continue
-        right = (predicted[:, part].argmax(1) == truth)[known].float()
-        per_value = [right[truth[known] == v].mean() for v in truth[known].unique()]
-        scores[name] = float(right.mean())
-        scores[f"{name}_macro"] = float(torch.stack(per_value).mean())
+        if known.any():
+            right = (predicted[:, part].argmax(1) == truth).float()
+            scores |= {name: float(right[known].mean()), f"{name}_macro": macro_mean(right, truth)}
     return scores
+
+
+def macro_mean(values: Tensor, truth: Tensor) -> float:
+    """The mean over labels of the means of the values (n,) that each has; unknown labels are left out."""
+    return float(torch.stack([values[truth == label].mean() for label in truth[truth >= 0].unique()]).mean())
 
 
 def train_classifier(
@@ -166,7 +173,7 @@ def train_classifier(
         train = train.to(device)
         weights = balance_weights(train.labels.cpu(), config.balance)
         priors = config.prior * log_priors(train.schema, train.labels.cpu(), weights).to(device)
-        steps = max(1, round(config.kimg * 1000 / config.batch))
+        steps = steps_of(config.kimg, config.batch)
         network.train()
 
         def step(k: int, progress: float) -> Terms:
@@ -175,7 +182,7 @@ def train_classifier(
                 follow(average, network, 0.5 ** (config.batch / (config.ema_kimg * 1000)), k)
             return {"loss": loss}
 
-        every = max(1, round(config.snapshot_kimg * 1000 / config.batch))
+        every = steps_of(config.snapshot_kimg, config.batch)
         fit(f"Training {role}", run, range(run.saved or 0, steps), every, step, keeper)
     return keeper.best
 

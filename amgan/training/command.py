@@ -6,8 +6,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shlex
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +32,7 @@ from amgan.training.embedder import EmbedderConfig, train_embedder
 from amgan.training.going_on import Earlier
 from amgan.training.journal import Progress
 from amgan.training.presets import Preset, override_stages, preset
-from amgan.training.run import finished, say
+from amgan.training.run import finished, say, this_command
 from amgan.training.segmenter import train_segmenter
 from amgan.training.supply import Drawn
 from amgan.training.trainer import train
@@ -77,7 +75,7 @@ def train_command(options: TrainOptions) -> None:
     if options.model == CLASSIFIER:
         config = _classifier_config(options, chosen)
         if options.dry_run:
-            print_json(data={"model": CLASSIFIER, "preset": options.preset, "config": to_dict(config)})
+            _print_recipe(options, config)
             return
         require_start(config)
         _Data(options, chosen.amgan.image_size).train_classifier(options.role, config, options.warm_start)
@@ -88,7 +86,7 @@ def train_command(options: TrainOptions) -> None:
     if options.model == EMBEDDER:
         embedder = _embedder_config(options, chosen)
         if options.dry_run:
-            print_json(data={"model": EMBEDDER, "preset": options.preset, "config": to_dict(embedder)})
+            _print_recipe(options, embedder)
             return
         require_start(embedder)
         _Data(options, chosen.amgan.image_size).train_embedder(embedder)
@@ -128,9 +126,22 @@ def _classifier_config(options: TrainOptions, chosen: Preset) -> Any:
         raise UserError(f"Unknown role {options.role!r}. Valid: {', '.join(ROLES)}.")
     if options.extra is not None or options.stage is not None or options.edit:
         raise UserError("--extra, --stage and --edit are for the training of editors; a classifier has none of them.")
-    if parallel.launched_count() > 1:
-        raise UserError("A classifier trains in one process; start it without torchrun.")
+    _require_one_process("A classifier")
     return override(getattr(chosen, options.role), options.settings)
+
+
+def _require_one_process(what: str) -> None:
+    if parallel.launched_count() > 1:
+        raise UserError(f"{what} trains in one process; start it without torchrun.")
+
+
+def _print_recipe(options: TrainOptions, config: Any) -> None:
+    """For --dry-run, of what has no stages."""
+    print_json(data={"model": options.model, "preset": options.preset, "config": to_dict(config)})
+
+
+def _say_scores(part: str, scores: dict[str, float], out: Path) -> None:
+    say(f"{part}: {json.dumps({k: round(v, 4) for k, v in scores.items()})}, in {out / part}")
 
 
 def _train_segmenter(options: TrainOptions, chosen: Preset) -> None:
@@ -139,16 +150,15 @@ def _train_segmenter(options: TrainOptions, chosen: Preset) -> None:
         raise UserError(
             "--stage, --warm-start and --edit are for editors and classifiers; a segmenter has none of them."
         )
-    if parallel.launched_count() > 1:
-        raise UserError("The cut-out network trains in one process; start it without torchrun.")
+    _require_one_process("The cut-out network")
     config = override(chosen.segmenter, options.settings)
     if options.dry_run:
-        print_json(data={"model": SEGMENTER, "preset": options.preset, "config": to_dict(config)})
+        _print_recipe(options, config)
         return
     writable_folder(options.out)
     schema = AttributeSchema.load(options.attributes) if options.attributes else None
     folder = read_imagefolder(options.data, schema)
-    about = {"data": _identity(folder), "preset": options.preset, "command": shlex.join(["amgan", *sys.argv[1:]])}
+    about = {"data": _identity(folder), "preset": options.preset, "command": this_command()}
     train, val = (load_outlines(folder, folder.split(s)) for s in ("train", "val"))
     unmasked = []
     if options.extra is not None:
@@ -156,7 +166,7 @@ def _train_segmenter(options: TrainOptions, chosen: Preset) -> None:
         about["extra"] = _identity(extra)
         unmasked = load_outlines(extra, extra.split("train"))
     best = train_segmenter(train, val, unmasked, config, options.out, pick_device(options.device), about)
-    say(f"{SEGMENTER}: {json.dumps({k: round(v, 4) for k, v in best.items()})}, in {options.out / SEGMENTER}")
+    _say_scores(SEGMENTER, best, options.out)
 
 
 def _embedder_config(options: TrainOptions, chosen: Preset) -> EmbedderConfig:
@@ -164,8 +174,7 @@ def _embedder_config(options: TrainOptions, chosen: Preset) -> EmbedderConfig:
         raise UserError(
             "--stage, --edit and --warm-start are not for an embedder, which starts from ImageNet's weights."
         )
-    if parallel.launched_count() > 1:
-        raise UserError("An embedder trains in one process; start it without torchrun.")
+    _require_one_process("An embedder")
     if _is_synth(options.data) or (options.extra is not None and _is_synth(options.extra)):
         raise UserError("An embedder takes drawn garments from a folder: amgan synth --counterfactuals 2 makes one.")
     config = override(chosen.embedder, options.settings)
@@ -206,7 +215,7 @@ def _train_stages(options: TrainOptions, chosen: Preset, stages: dict[str, Any],
     with parallel.joined(data.device):
         for name, config in stages.items():
             out = options.out / STAGES / name if name in earlier else options.out
-            about = {**data.about, "command": shlex.join(["amgan", *sys.argv[1:]])}
+            about = {**data.about, "command": this_command()}
             if len(chosen.stages) > 1:
                 about["stage"] = name
                 if parallel.rank() == 0:
@@ -272,14 +281,14 @@ class _Data:
     def train_classifier(self, role: str, config: Any, start: str | None = None) -> None:
         out, garments = self.options.out, self.train.with_truths()
         best = train_classifier(garments, self.val, config, role, out, self.device, self.about, start)
-        say(f"{role}: {json.dumps({k: round(v, 4) for k, v in best.items()})}, in {out / role}")
+        _say_scores(role, best, out)
 
     def train_embedder(self, config: EmbedderConfig) -> None:
-        about = {"command": shlex.join(["amgan", *sys.argv[1:]])}
+        about = {"command": this_command()}
         extra = self.extra(self.options.extra) if self.options.extra is not None else None
         assert not isinstance(extra, Drawn)  # refused before
         best = train_embedder(self.train, self.val, config, self.options.out, self.device, self.about | about, extra)
-        say(f"embedder: {json.dumps({k: round(v, 4) for k, v in best.items()})}, in {self.options.out / EMBEDDER}")
+        _say_scores(EMBEDDER, best, self.options.out)
 
 
 class _DrawnData:

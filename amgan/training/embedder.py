@@ -28,10 +28,10 @@ from amgan.models.embedder import GarmentEmbedder, near_targets, same_garment_lo
 from amgan.models.interface import Terms
 from amgan.models.precision import autocast
 from amgan.pixels import to_float
-from amgan.training.classifier import freeze_first, learning_rate, require_labels
+from amgan.training.classifier import accuracy_of, freeze_first, learning_rate, macro_mean, require_labels
 from amgan.training.loop import fit, seed_step
 from amgan.training.precision import settle_precision
-from amgan.training.run import Run, load_state, pack, pack_optimizer, say, unpack, unpack_optimizer
+from amgan.training.run import Run, load_state, pack, pack_optimizer, say, steps_of, unpack, unpack_optimizer
 from amgan.weights import save_embedder
 
 NONE = "none"
@@ -85,19 +85,11 @@ def validation_scores(network: GarmentEmbedder, garments: Garments) -> dict[str,
     (``_near``)."""
     probabilities, vectors = network.predict_and_embed(garments.images)
     near = (vectors @ vectors.T).fill_diagonal_(-2).topk(min(NEAREST, len(garments) - 1)).indices
-    labels, scores = garments.labels.cpu(), {}
-    for i, (name, part) in enumerate(zip(network.schema.names, network.schema.slices, strict=True)):
-        truth = labels[:, i]
-        known = truth >= 0
-        if not known.any():
-            continue
-        right = (probabilities[:, part].argmax(1) == truth).float()
-        shared = (truth[near] == truth[:, None]).float().mean(1)
-        scores[name] = float(right[known].mean())
-        for suffix, score in (("macro", right), ("near", shared)):
-            scores[f"{name}_{suffix}"] = float(
-                torch.stack([score[truth == v].mean() for v in truth[known].unique()]).mean()
-            )
+    labels = garments.labels.cpu()
+    scores = accuracy_of(network.schema, probabilities, labels)
+    for name, truth in zip(network.schema.names, labels.T, strict=True):
+        if name in scores:
+            scores[f"{name}_near"] = macro_mean((truth[near] == truth[:, None]).float().mean(1), truth)
     return scores
 
 
@@ -134,8 +126,8 @@ def train_embedder(
         run.saved = load_state(run.folder, keeper.load)
         if run.saved is not None:
             say(f"Resuming the embedder at {keeper.kimg(run.saved):.1f} of {config.kimg:g} kimg")
-        steps = max(1, round(config.kimg * 1000 / config.batch))
-        every = max(1, round(config.snapshot_kimg * 1000 / config.batch))
+        steps = steps_of(config.kimg, config.batch)
+        every = steps_of(config.snapshot_kimg, config.batch)
         fit("Training the embedder", run, range(run.saved or 0, steps), every, trainer.step, keeper)
     return keeper.best
 

@@ -10,7 +10,9 @@ import json
 import math
 import os
 import re
+import shlex
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -208,6 +210,16 @@ def load_state(folder: Path, accept: Callable[[dict[str, Tensor], Meta], None]) 
     return None
 
 
+def steps_of(kimg: float, batch: int) -> int:
+    """Steps in which so many thousand images are seen, at least one."""
+    return max(1, round(kimg * 1000 / batch))
+
+
+def this_command() -> str:
+    """What was typed, for cards and for whoever goes on."""
+    return shlex.join(["amgan", *sys.argv[1:]])
+
+
 def finished(folder: Path, role: str) -> bool:
     """Whether a classifier is ready. One without a run beside it was put there ready-made; one with a run must have
     come to its end."""
@@ -218,7 +230,7 @@ def finished(folder: Path, role: str) -> bool:
         return True
     try:
         config = flat(json.loads((run / "run.json").read_text(encoding="utf-8"))["config"])
-        total = max(1, round(config["kimg"] * 1000 / config["batch"]))
+        total = steps_of(config["kimg"], config["batch"])
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return False
     return bool(states := states_in(run)) and int(states[0].name[6:]) >= total

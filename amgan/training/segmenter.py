@@ -33,7 +33,7 @@ from amgan.pixels import to_float
 from amgan.training.agreed import agreed, resized, views
 from amgan.training.classifier import follow, learning_rate
 from amgan.training.loop import fit, seed_step, step_seed
-from amgan.training.run import Run, load_state, pack, pack_optimizer, say, unpack, unpack_optimizer
+from amgan.training.run import Run, load_state, pack, pack_optimizer, say, steps_of, unpack, unpack_optimizer
 from amgan.weights import save_segmenter
 
 ROLE = "segmenter"
@@ -104,7 +104,7 @@ def train_segmenter(
             say(f"Resuming {ROLE} at {trainer.kimg(run.saved):.1f} of {config.kimg:g} kimg")
         elif config.pretrained:
             trainer.start_from_pretrained()
-        every = max(1, round(config.snapshot_kimg * 1000 / config.batch))
+        every = steps_of(config.snapshot_kimg, config.batch)
         fit(f"Training {ROLE}", run, range(run.saved or 0, trainer.steps), every, trainer.step, trainer)
     return trainer.scores
 
@@ -135,7 +135,7 @@ class _Trainer:
         self.optimizer = torch.optim.AdamW(
             [{"params": trunk}, {"params": others}], lr=config.lr, weight_decay=config.weight_decay, fused=True
         )
-        self.steps = max(1, round(config.kimg * 1000 / config.batch))
+        self.steps = steps_of(config.kimg, config.batch)
         self.turn = round(self.steps * config.second_round)  # the step that the second round begins with
         self.scores: dict[str, float] = {}
         self.started = time.monotonic()

@@ -20,7 +20,7 @@ from amgan.training.classifier import require_labels
 from amgan.training.journal import Journal, Progress
 from amgan.training.loop import fit, seed_step
 from amgan.training.precision import settle_precision
-from amgan.training.run import Run, load_state, pack, pack_optimizer, say, unpack, unpack_optimizer
+from amgan.training.run import Run, load_state, pack, pack_optimizer, say, steps_of, unpack, unpack_optimizer
 from amgan.training.supply import Drawn, Supply
 from amgan.weights import load_classifier, load_critics, load_generator
 from amgan.weights.transfer import transfer_generator
@@ -194,7 +194,7 @@ def train(
         torch.manual_seed(o.seed)
         progress = replace(begun) if begun is not None else Progress()
         trainer = Trainer(kind(val.schema, config, teacher, device), progress.step)
-        steps = max(1, round(o.kimg * 1000 / o.batch))
+        steps = steps_of(o.kimg, o.batch)
 
         def accept(tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
             trainer.load(tensors)
@@ -217,7 +217,7 @@ def train(
             f"Training {kind.name}",
             run,
             range(start, steps),
-            max(1, round(o.snapshot_kimg * 1000 / o.batch)),
+            steps_of(o.snapshot_kimg, o.batch),
             lambda step, progress: trainer.step(supply.at(step), step, progress) | supply.terms(step),
             journal,
         )

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from amgan.devices import without_telemetry
+from amgan.devices import openvino_request, without_telemetry
 from amgan.editing.runtimes.rearranged import Rearranged
 from amgan.models.amgan.generator import Generator
 
@@ -93,15 +93,7 @@ def save_openvino(generator: Generator, image_size: int, folder: Path) -> None:
 
 
 def load_openvino(folder: Path) -> Network:
-    with without_telemetry():
-        import openvino
-
-    settings = {
-        "INFERENCE_PRECISION_HINT": "f32",
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-    }
-    request = openvino.Core().compile_model(folder / "model.xml", "CPU", settings).create_infer_request()
+    request = openvino_request(folder / "model.xml")
     lock = threading.Lock()  # a request serves one caller at a time, and pages have several
 
     def network(x: Tensor, m: Tensor) -> tuple[Tensor, Tensor]:

@@ -27,6 +27,7 @@ from amgan.models.classifier import AttributeClassifier, classification_loss
 from amgan.models.eye import Eye
 from amgan.models.interface import EditBatch, Generated, make_condition
 from amgan.models.precision import autocast
+from amgan.schema import AttributeSchema
 
 Maps = dict[str, Tensor]  # the teacher's, of AttributeClassifier.features
 EyeMaps = Mapping[str, list[Tensor]]  # the eye's, by view, from the shallowest on
@@ -131,22 +132,18 @@ class FeatureCritics:
         labels = torch.where(batch.difference[:, None] > 0, batch.wanted, batch.labels)
         real, fake = outputs.real_features, {k: v.detach() for k, v in outputs.edited_features.items()}
         with autocast(labels.device, self.config.optimisation.bf16):
-            real_maps = self.f(real, self._condition(labels))
-            fake_maps = self.f(fake, self._condition(batch.wanted))
+            real_maps = self.f(real, _all_known(self.schema, labels))
+            fake_maps = self.f(fake, _all_known(self.schema, batch.wanted))
         pairs = zip(real_maps, fake_maps, strict=True)
         return {"F": CriticTerms(torch.stack([critic_adversarial("hinge", r, f) for r, f in pairs]).mean())}
 
     def generator_terms(self, batch: EditBatch, outputs: EditOutputs) -> tuple[ByCritic, ByCritic]:
         with autocast(batch.wanted.device, self.config.optimisation.bf16):
-            maps = self.f(outputs.edited_features, self._condition(batch.wanted))
+            maps = self.f(outputs.edited_features, _all_known(self.schema, batch.wanted))
             classes = self.teacher.head(outputs.edited_features["pooled"]).float()
         adv = torch.stack([generator_adversarial("hinge", m) for m in maps]).mean()
         cls = wanted_classification(self.schema, classes, batch.wanted, batch.edited, batch.counts.wanted)
         return {"F": adv}, {"F": cls}
-
-    def _condition(self, labels: Tensor) -> Tensor:
-        """All known labels, (B, N + M)."""
-        return make_condition(self.schema, labels, labels >= 0)
 
 
 class EyeCritics:
@@ -167,8 +164,8 @@ class EyeCritics:
         terms = {}
         for view, critic in self.critics.items():
             with autocast(batch.wanted.device, self.config.optimisation.bf16):
-                reals = critic(outputs.real_maps[view], self._condition(batch.real.labels))
-                fakes = critic([m.detach() for m in outputs.edited_maps[view]], self._condition(batch.wanted))
+                reals = critic(outputs.real_maps[view], _all_known(self.schema, batch.real.labels))
+                fakes = critic([m.detach() for m in outputs.edited_maps[view]], _all_known(self.schema, batch.wanted))
             pairs = list(zip(reals, fakes, strict=True))
             adv = torch.stack([critic_adversarial("hinge", real, fake) for real, fake in pairs]).mean()
             right = torch.stack([((real > 0).float().mean() + (fake < 0).float().mean()) / 2 for real, fake in pairs])
@@ -179,7 +176,7 @@ class EyeCritics:
         adv = {}
         for view, critic in self.critics.items():
             with autocast(batch.wanted.device, self.config.optimisation.bf16):
-                fakes = critic(outputs.edited_maps[view], self._condition(batch.wanted))
+                fakes = critic(outputs.edited_maps[view], _all_known(self.schema, batch.wanted))
             adv[view] = torch.stack([generator_adversarial("hinge", fake) for fake in fakes]).mean()
         if not self.config.losses.cls:
             return adv, {}
@@ -187,9 +184,10 @@ class EyeCritics:
         cls = wanted_classification(self.schema, classes, batch.wanted, batch.edited, batch.counts.wanted)
         return adv, {"teacher": cls}
 
-    def _condition(self, labels: Tensor) -> Tensor:
-        """All known labels, (B, N + M)."""
-        return make_condition(self.schema, labels, labels >= 0)
+
+def _all_known(schema: AttributeSchema, labels: Tensor) -> Tensor:
+    """The condition of what a picture shall show: all known labels, (B, N + M)."""
+    return make_condition(schema, labels, labels >= 0)
 
 
 def make_critics(teacher: AttributeClassifier, config: AmganConfig, eye: Eye | None) -> Critics:

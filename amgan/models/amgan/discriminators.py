@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from amgan.models.amgan.mixing import unit_mean_square
 from amgan.schema import AttributeSchema
 
 
@@ -68,8 +69,7 @@ class FeatureCritic(nn.Module):
         """Feature maps (B, C, h, w) and a condition (B, N + M) to one map of realness (B, 1, h, w) each, float32."""
         out = []
         for name, body in self.bodies.items():
-            x = maps[name]
-            h = body(x * x.float().square().mean((1, 2, 3), keepdim=True).add(1e-6).rsqrt().to(x.dtype))
+            h = body(unit_mean_square(maps[name]))
             projected = (h * self.projections[name](condition)[:, :, None, None]).sum(1, keepdim=True)
             out.append((self.sources[name](h) + projected).float())
         return out

@@ -17,6 +17,7 @@ from torch import Tensor
 from amgan.models.amgan.config import CriticsConfig, LossConfig
 from amgan.models.classifier import classification_loss
 from amgan.models.interface import Terms
+from amgan.pixels import blurred
 from amgan.schema import UNKNOWN, AttributeSchema
 
 # --- Adversarial loss -----------------------------------------------------------------------------------------------
@@ -194,14 +195,6 @@ def pair_loss(
     if blur and open_detail is not None:
         difference = torch.where(open_detail, blurred(difference, blur), difference)
     return (_weighted_mean(difference.abs(), weight) * aligned).sum() / count
-
-
-def blurred(x: Tensor, sigma: float) -> Tensor:
-    """Pictures (B, C, S, S) under a Gaussian of ``sigma`` pixels, by two matrix products."""
-    at = torch.arange(x.shape[-1], device=x.device, dtype=x.dtype)
-    kernel = torch.exp(-0.5 * ((at - at[:, None]) / sigma).square())
-    kernel = kernel / kernel.sum(1, keepdim=True)
-    return kernel @ x @ kernel.T
 
 
 def detail_loss(image: Tensor, source: Tensor, mask: Tensor, recoloured: Tensor, count: float) -> Tensor:

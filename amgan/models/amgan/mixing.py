@@ -43,17 +43,18 @@ class Mixing(nn.Module):
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
         """Maps (B, C, h, w), each half as large as the one before, to as many maps (B, width, h, w) of unit mean
         square: networks and depths differ in how large theirs are."""
-        out = [_scaled(m) for m in maps]
+        out = [unit_mean_square(m) for m in maps]
         if not self.mixed:
             return out
         out = [conv(m) for conv, m in zip(self.across_channels, out, strict=True)]
         for i in reversed(range(len(out) - 1)):
             deeper = F.interpolate(self.across_scales[i](out[i + 1]), size=out[i].shape[2:], mode="bilinear")
             out[i] = (out[i] + deeper) / 2**0.5
-        return [_scaled(m) for m in out]
+        return [unit_mean_square(m) for m in out]
 
 
-def _scaled(x: Tensor) -> Tensor:
+def unit_mean_square(x: Tensor) -> Tensor:
+    """Feature maps (B, C, h, w), each picture's scaled to unit mean square."""
     return x * x.float().square().mean((1, 2, 3), keepdim=True).add(1e-6).rsqrt().to(x.dtype)
 
 
