@@ -147,3 +147,8 @@ def test_it_starts_in_the_background_from_a_copy_of_the_code(house, monkeypatch)
     assert call("start", "--weights", NAME).exit_code == 0
     assert (folder / "code" / "amgan" / "code.py").read_text() == "as it was"
     assert "Unknown weights" in str(call("start", "--weights", "none").exception)
+
+
+def test_a_card_names_no_folder_of_this_machine():
+    command = "amgan train --data /home/me/photos --extra synth -c lr=1e-4 --out runs/mine"
+    assert ship_weights.without_places(command) == "amgan train --data photos --extra synth -c lr=1e-4 --out runs/mine"
