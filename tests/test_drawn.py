@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from amgan.config import changed
-from amgan.data import stream
+from amgan.data import drawn, stream
 from amgan.data.drawn import FINER, RUN_SEEDS, draw_pairs, run_seeds, validation_seeds
 from amgan.data.garments import load_garments
 from amgan.data.imagefolder import read_imagefolder
@@ -26,7 +26,7 @@ from amgan.errors import UserError
 from amgan.lessons.descriptors import Descriptors
 from amgan.schema import AttributeSchema
 from amgan.synth import SCHEMA
-from amgan.synth.folder import TRAINING_SEEDS, SynthFolder, write_synth
+from amgan.synth.folder import EDIT_SHARE, TRAINING_SEEDS, SynthFolder, write_synth
 from amgan.testing import tiny_weights
 from amgan.training import supply
 from amgan.training.command import TrainOptions, train_command
@@ -80,18 +80,19 @@ def here(monkeypatch):
     return pool
 
 
-def test_pairs_are_those_of_a_folder(tmp_path):
+def test_pairs_are_those_of_a_folder(tmp_path, monkeypatch):
     size = 64
+    monkeypatch.setattr(drawn, "LESSON_SHARE", EDIT_SHARE)  # else other attributes are edited more often
     for _ in write_synth(tmp_path, SynthFolder(6, TRAINING_SEEDS, round(FINER * size), 1, True, "train"), 1):
         pass
     folder = read_imagefolder(tmp_path)
     read = load_garments(folder, folder.records, size, progress=False)
-    drawn = as_garments(draw_pairs(range(TRAINING_SEEDS, TRAINING_SEEDS + 6), size))
-    assert drawn.schema == read.schema and len(drawn) == 6
+    pairs = as_garments(draw_pairs(range(TRAINING_SEEDS, TRAINING_SEEDS + 6), size))
+    assert pairs.schema == read.schema and len(pairs) == 6
     for name in ("images", "masks", "labels"):
-        assert torch.equal(getattr(drawn, name), getattr(read, name)), name
+        assert torch.equal(getattr(pairs, name), getattr(read, name)), name
     for name in ("images", "masks", "labels", "attribute", "of"):
-        assert torch.equal(getattr(drawn.truths, name), getattr(read.truths, name)), name
+        assert torch.equal(getattr(pairs.truths, name), getattr(read.truths, name)), name
 
 
 def test_seeds_of_runs_validation_and_tests_are_apart():

@@ -178,6 +178,30 @@ def test_pair_loss_leaves_open_detail_to_others():
     assert torch.allclose(inside, plain[8:-8, 8:-8], atol=1e-3)
 
 
+def test_eye_compares_new_cloth_by_its_texture_wherever_that_lies():
+    """Stripes moved by half a period are far in LPIPS and near in texture; plain cloth is far in both."""
+    x = torch.rand(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    x[..., ::2, :] *= torch.tensor([1.0, 0.1, 1.0, 0.1])[None, :, None, None]
+    moved, plain, one = x.roll(1, 2), x.mean((2, 3), keepdim=True).expand_as(x), torch.ones(1)
+    texture = torch.tensor([True])
+
+    def distance(a, b, texture):
+        return float(losses.eye_distance({"I": [a, a]}, {"I": [b, b]}, one, 1, texture))
+
+    by_place = [distance(x, y, None) for y in (moved, plain)]
+    by_texture = [distance(x, y, texture) for y in (moved, plain)]
+    assert by_place[0] > 0.8 * by_place[1] and by_texture[0] < 0.05 * by_texture[1]
+    a, b = (F.normalize(t, dim=1)[0].flatten(1) for t in (x, plain))
+    gram = sum((a[:, p, None] * a[None, :, p] - b[:, p, None] * b[None, :, p]) / 64 for p in range(64))
+    assert by_texture[1] == pytest.approx(float((gram.square().sum() + 1e-6).sqrt()), rel=1e-4)
+    # Rows with and without, each by its own.
+    both = [torch.cat([t, t]) for t in (x, moved)]
+    mixed = losses.eye_distance(
+        {"I": [both[0]] * 2}, {"I": [both[1]] * 2}, torch.ones(2), 2, torch.tensor([True, False])
+    )
+    assert float(mixed) == pytest.approx((by_texture[0] + by_place[0]) / 2, rel=1e-4)
+
+
 def plain_box(alpha):
     """The paper's rule, region by region."""
     above = (alpha > 0.5 * alpha.max()).astype(np.uint8)

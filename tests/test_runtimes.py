@@ -31,6 +31,7 @@ KINDS = {
     "strided": {"inner_stride": 2},
     "skips": {"skips": True},
     "small": {"skips": True, "context": True, "code": 4, "inner_stride": 2},
+    "motifs": {"skips": True, "context": True, "inner_stride": 2, "motifs": 6},
 }
 
 
@@ -39,7 +40,7 @@ def made(kind: str = "small", seed: int = 0) -> Generator:
     torch.manual_seed(seed)
     generator = Generator(SCHEMA, channels=8, blocks=2, **KINDS[kind]).eval().requires_grad_(False)
     for name, parameter in generator.named_parameters():
-        if parameter.ndim == 1 or name.startswith(("gate", "prior")) or "modulation" in name:
+        if parameter.ndim == 1 or name.startswith(("gate", "prior", "coarse", "fine")) or "modulation" in name:
             parameter.normal_(0, 0.2)
     return generator
 
@@ -70,7 +71,10 @@ def test_rearranged_generator_makes_the_same_pictures(kind: str, samples: tuple[
     assert torch.allclose(z, truth.raw, atol=1e-4) and torch.allclose(alpha, truth.mask, atol=1e-4)
 
 
-@pytest.mark.parametrize(("engine", "kind"), [("openvino", "paper"), ("openvino", "small"), ("onnx", "small")])
+@pytest.mark.parametrize(
+    ("engine", "kind"),
+    [("openvino", "paper"), ("openvino", "small"), ("onnx", "small"), ("openvino", "motifs"), ("onnx", "motifs")],
+)
 def test_export_makes_the_same_pictures(engine: str, kind: str, tmp_path: Path) -> None:
     needs(engine)
     generator, (x, m) = made(kind), sample_edits(SCHEMA, SIZE, 3, 7)

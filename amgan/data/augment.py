@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+STILL = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])  # what leaves a picture where it is, for ``warp``
+
 
 def random_affine(
     batch: int, generator: torch.Generator, shift: float = 0.05, scale: float = 0.08, degrees: float = 8.0

@@ -35,7 +35,7 @@ from amgan.schema import AttributeSchema
 from amgan.synth import RENDERER_VERSION, SCHEMA
 
 CHUNK = 32  # pairs that a process draws at once
-WINDOW = 8  # chunks that are drawn from
+WINDOW = 16  # chunks that are drawn from
 AHEAD = 4  # chunks that are drawn before their time, and the most that wait
 VALIDATION = 320  # garments
 IDENTITY = f"drawn on the fly, renderer {RENDERER_VERSION}"
@@ -68,7 +68,7 @@ class DrawnStream:
     Args:
         size: side of the frames in pixels.
         run_seed: other garments for each.
-        rows: of a step, how many are drawn from it on average.
+        rows: how many new pairs a step asks for on average.
         step: the one that training begins with.
         workers: processes beside the training; the first window is drawn by as many as there are processors.
         schema: garments and edits within it; the renderer's own when not given.

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from amgan.attributes import kind
-from amgan.data.augment import random_affine, warp, warp_mask
+from amgan.data.augment import STILL, random_affine, warp, warp_mask
 from amgan.data.garments import Garments
 from amgan.lessons.cut import Cut
 from amgan.lessons.descriptors import Descriptors
@@ -92,11 +92,12 @@ class BatchMaker:
         way_back = self._each(edits, [lesson.way_back for lesson in self.lessons])
         way_back &= can_be_asked_back(schema, edits.labels, edits.edited)
         aligned = edits.lesson != UNPAIRED
+        moved = torch.tensor([lesson.moved for lesson in self.lessons])[edits.lesson]
         return BatchPlan(
             edits=edits,
             backward=aligned & way_back & (edits.chance.backward < 0.5),
             cycled=~aligned & way_back,
-            theta=random_affine(b, generator),
+            theta=torch.where(moved[:, None, None], random_affine(b, generator), STILL),
             mix=torch.rand(b, generator=generator),
             noise=torch.randn(b, self.code, generator=generator),
             neighbours=torch.rand(b, NEAREST + schema.n_attributes * PARTNERS, generator=generator),

@@ -75,10 +75,12 @@ class Lesson:
     Attributes:
         changes: its edits change something.
         genuine: the picture it makes is the garment's true edit, not one made by rule.
+        moved: both pictures may be flipped, turned and moved.
     """
 
     changes: ClassVar[bool] = True
     genuine: ClassVar[bool] = False
+    moved: ClassVar[bool] = True
 
     def __init__(self, data: LessonData) -> None:
         self.data = data

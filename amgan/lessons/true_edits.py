@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from amgan.attributes import where
+from amgan.attributes import kind, where
 from amgan.lessons.colour import recolour
 from amgan.lessons.edits import drawable
 from amgan.lessons.lesson import Lesson, LessonData
@@ -18,9 +18,15 @@ from amgan.pixels import to_float
 
 
 class TrueEdit(Lesson):
-    """One of the garment's true edits, whichever edit was drawn. Both pictures are real: there is a way back."""
+    """One of the garment's true edits, whichever edit was drawn.
+
+    A true edit answers what it leaves open (how wide the stripes are, which way a sleeve points) in the usual way, and
+    so has one answer. The photograph is one of many answers to the way back, unless only the colour is edited. And in a
+    mirror the usual is not the usual: the pictures stay where they are.
+    """
 
     genuine: ClassVar[bool] = True
+    moved: ClassVar[bool] = False
 
     def __init__(self, data: LessonData) -> None:
         super().__init__(data)
@@ -54,7 +60,8 @@ class TrueEdit(Lesson):
         )
 
     def way_back(self, edits: Edits) -> Tensor:
-        return torch.ones(len(edits.garment), dtype=torch.bool)
+        more = torch.tensor([not kind(name).recoloured for name in self.data.garments.schema.names])
+        return ~(edits.edited & more).any(1)
 
     def alike_elsewhere(self, edits: Edits) -> Tensor:
         return torch.ones(len(edits.garment), dtype=torch.bool)
@@ -63,6 +70,17 @@ class TrueEdit(Lesson):
         assert self.truths is not None
         truth = self.data.to_device(plan.edits.chosen["truth"])
         return to_float(self.truths.images[truth]), self.truths.masks[truth].float()
+
+    def open_detail(self, plan: BatchPlan) -> Tensor | None:
+        """In the new cloth of a new pattern: how its stripes run on from place to place no picture foretells."""
+        assert self.truths is not None
+        schema = self.data.garments.schema
+        new_cloth = [m for m in where(schema, "whole_cloth") if m not in where(schema, "recoloured")]
+        new = plan.edits.edited[:, new_cloth].any(1)
+        if not new.any():
+            return None
+        masks = self.truths.masks[self.data.to_device(plan.edits.chosen["truth"])].float()
+        return masks * self.data.to_device(new)[:, None, None, None]
 
 
 class DyedTrueEdit(TrueEdit):

@@ -93,6 +93,12 @@ class EditBatch(NamedTuple):
     counts: BatchCounts
     real: RealGarments | None = None
 
+    @property
+    def new_cloth(self) -> Tensor:
+        """Bool (B,): the detail of most of the garment is open, as under a new pattern."""
+        open_share = self.open_detail.float().mean((1, 2, 3)) / self.reference_mask.mean((1, 2, 3)).clamp(min=1e-6)
+        return open_share > 0.5
+
 
 class Generated(NamedTuple):
     """What the generator makes of pictures (B, 3, S, S).

@@ -66,13 +66,13 @@ class SynthFolder:
         draw = stream(seed, "split").random()
         return "train" if draw < 0.85 else "val" if draw < 0.9 else "test"
 
-    def edits(self, item: Item) -> list[tuple[str, str]]:
-        """The true edits of an item, (attribute, value) each, all different."""
+    def edits(self, item: Item, share: Mapping[str, float] = EDIT_SHARE) -> list[tuple[str, str]]:
+        """The true edits of an item, (attribute, value) each, all different; ``share``: how often each attribute."""
         generator = stream(item.seed, "edits")
         possible = possible_edits(item)
         out: list[tuple[str, str]] = []
         while len(out) < self.counterfactuals:
-            shares = np.array([EDIT_SHARE[n] for n in possible])
+            shares = np.array([share[n] for n in possible])
             attribute = list(possible)[int(np.searchsorted(np.cumsum(shares / shares.sum()), generator.random()))]
             values = [v for v in possible[attribute] if v not in NEVER_ASKED and (attribute, v) not in out]
             if values:

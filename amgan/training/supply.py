@@ -83,7 +83,7 @@ class Supply:
             self._maker = make_batches(self._own, extra, teacher, config, device)
             return
         o = config.optimisation
-        rows = batches * o.batch * (1.0 if self._own is None else config.lessons.extra)
+        rows = batches * o.batch * (1.0 if self._own is None else config.lessons.extra) * config.lessons.fresh
         self._stream = DrawnStream(config.image_size, o.seed, rows, step, drawn.workers, val.schema)
         chunks = [(c.number, c.garments) for c in self._stream.chunks if c.garments is not None]
         window = joined(g for _, g in chunks)
@@ -105,11 +105,11 @@ class Supply:
             if time.monotonic() - self._told > TELL_EVERY:
                 self._told = time.monotonic()
                 share, rate = self._stream.fresh(step)
-                say(f"Drawn pairs: {rate:.1f} new ones a second, {share:.0%} of those that training goes through")
+                say(f"Drawn pairs: {rate:.1f} new ones a second, {share:.0%} of those that it asks for")
         return self._maker
 
     def terms(self, step: int) -> Terms:
-        """For the journal: of the drawn pairs that training goes through, the share that is new."""
+        """For the journal: of the new pairs that training asks for, the share that it gets."""
         if self._stream is None:
             return {}
         return {"fresh": torch.tensor(self._stream.fresh(step)[0], device=self._device)}

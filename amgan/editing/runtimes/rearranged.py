@@ -51,16 +51,21 @@ class Rearranged(nn.Module):
             m = torch.cat([m, F.relu(g.context(torch.cat([colour, h.mean((2, 3))], dim=1)))], dim=1)
         if g.prior is not None:
             m = torch.cat([m, g.prior(m)[:, : g.code]], dim=1)
+        motifs = g.motifs(x, m) if g.motifs is not None else None
         for i, block in enumerate(self.blocks):
             inner = F.relu(norm[f"blocks-{i}-norm1"](block.conv1(h), m))
             h = h + norm[f"blocks-{i}-norm2"](block.conv2(inner), m)
         h = F.relu(norm["up1_norm"](self.up1(h, h1), m))
-        h = F.relu(norm["up2_norm"](self.up2(h, h0), m))
+        h = self.up2(h, h0)
+        if motifs is not None:
+            h = h + g.coarse_motifs(F.pixel_unshuffle(motifs, self.inner_stride))
+        h = F.relu(norm["up2_norm"](h, m))
         if g.unfold is not None:
             h = F.relu(F.pixel_shuffle(g.unfold(h), self.inner_stride))
         if g.head is not None:
             beside = [x] if g.context is None else [x, colour[:, :, None, None].expand_as(x)]
-            h = F.relu(g.head(torch.cat([h, *beside], dim=1)))
+            h = g.head(torch.cat([h, *beside], dim=1))
+            h = F.relu(h if motifs is None else h + g.fine_motifs(motifs))
         return g.paint(self.heads(h), x, colour)
 
 

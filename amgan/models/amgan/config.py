@@ -21,6 +21,7 @@ class GeneratorConfig:
     context: bool = False  # pooled features and the cloth's colour reach every pixel: grown sleeves match the shirt
     blank: float = setting(0.0, low=0)  # how readily new cloth starts from the garment's colour on white
     code: int = setting(0, low=0)  # numbers for what an edit leaves open, learnt from pairs (BicycleGAN)
+    motifs: int = setting(0, low=0)  # learned pictures that lie on the garment: stripes, zips, hoods (motifs.py)
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,12 @@ class AmganConfig:
                 f"Setting critic_layers cannot be {c.critic_layers}: critics that halve a picture of "
                 f"{self.image_size} pixels so often need image_size={2**c.critic_layers} at least."
             )
-        for name, missing in (("code", not g.skips), ("blank", not g.context), ("context", not g.skips)):
+        for name, missing in (
+            ("code", not g.skips),
+            ("motifs", not g.skips),
+            ("blank", not g.context),
+            ("context", not g.skips),
+        ):
             if getattr(g, name) and missing:
                 raise UserError(f"Setting {name} needs {'context' if name == 'blank' else 'skips'}=true.")
 
@@ -126,6 +132,7 @@ class AmganConfig:
             "blank": (not g.context, "it needs context=true"),
             "context": (not g.skips, "it needs skips=true"),
             "code": (not g.skips, "it needs skips=true"),
+            "motifs": (not g.skips, "it needs skips=true"),
             "kl": (not g.code, "there is no code"),
             "percep_maps": (not w.percep, "percep is 0"),
             "attention": (not w.att and not w.balanced, "att is 0"),

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from amgan.errors import UserError
 from amgan.models.amgan.config import GeneratorConfig
+from amgan.models.amgan.motifs import MIXED, Motifs
 from amgan.models.blocks import conv_of_planes, laid_out_as
 from amgan.models.interface import Generated
 from amgan.schema import AttributeSchema
@@ -105,6 +106,7 @@ class Generator(nn.Module):
             condition then scales and shifts every normalisation too.
         code: how many numbers say what an edit leaves open (see encoder.py); they need ``skips``.
         blank: how readily new cloth starts from the garment's colour where the picture is white; needs ``context``.
+        motifs: learned pictures that the edit mixes (see motifs.py); they need ``skips``.
     """
 
     def __init__(
@@ -117,10 +119,13 @@ class Generator(nn.Module):
         context: bool = False,
         code: int = 0,
         blank: float = 0.0,
+        motifs: int = 0,
     ) -> None:
         super().__init__()
         if code and not skips:
             raise UserError("A code reaches the picture through the skips' normalisations: code needs skips=true.")
+        if motifs and not skips:
+            raise UserError("Motifs are mixed by the skips' condition: motifs needs skips=true.")
         self.schema = schema
         self.code = code
         self.blank = blank
@@ -158,11 +163,17 @@ class Generator(nn.Module):
         if self.prior is not None:
             nn.init.zeros_(self.prior.weight)
             nn.init.zeros_(self.prior.bias)
+        self.motifs = Motifs(motifs, late or 0) if motifs else None
+        if self.motifs is not None:  # nothing at first, so that weights without them can be gone on from
+            self.coarse_motifs = nn.Conv2d(MIXED * inner_stride**2, c, 3, padding=1, bias=False)
+            self.fine_motifs = nn.Conv2d(MIXED, head, 3, padding=1, bias=False)
+            nn.init.zeros_(self.coarse_motifs.weight)
+            nn.init.zeros_(self.fine_motifs.weight)
 
     @classmethod
     def from_config(cls, schema: AttributeSchema, config: GeneratorConfig) -> Generator:
         c = config
-        return cls(schema, c.channels, c.blocks, c.inner_stride, c.skips, c.context, c.code, c.blank)
+        return cls(schema, c.channels, c.blocks, c.inner_stride, c.skips, c.context, c.code, c.blank, c.motifs)
 
     def forward(self, x: Tensor, condition: Tensor, code: PairCode | None = None) -> Generated:
         """Pictures in [-1, 1], float (B, 3, S, S), conditions (B, N + M) of ``make_condition``, and codes of
@@ -179,18 +190,24 @@ class Generator(nn.Module):
         if self.prior is not None:
             prior = self.prior(m).float()
             m = torch.cat([m, self._drawn_code(prior, code).to(m.dtype)], dim=1)
+        motifs = laid_out_as(self.motifs(x, m), x) if self.motifs is not None else None  # (B, MIXED, S, S)
         for block in self.blocks:
             h = block(h, m)
         h = F.interpolate(h, scale_factor=2.0)
         h = F.relu(self.up1_norm(self.up1(torch.cat([h, h1], 1) if self.skips else h), m))
         h = F.interpolate(h, scale_factor=2.0)
-        h = F.relu(self.up2_norm(self.up2(torch.cat([h, h0], 1) if self.skips else h), m))
+        h = self.up2(torch.cat([h, h0], 1) if self.skips else h)
+        if motifs is not None:
+            h = h + self.coarse_motifs(F.pixel_unshuffle(motifs, self.inner_stride))
+        h = F.relu(self.up2_norm(h, m))
         if self.unfold is not None:
             h = F.relu(F.pixel_shuffle(self.unfold(h), self.inner_stride))
         if self.head is not None:
             c = h.shape[1]
             # Two convolutions: nothing has to be copied together, and x mostly needs no gradient.
             of_x = _conv_beside_planes(self.head, x, colour if self.context is not None else None, c)
+            if motifs is not None:
+                of_x = of_x + self.fine_motifs(motifs)
             h = F.relu(F.conv2d(h, self.head.weight[:, :c], padding=1) + of_x)
         heads = [self.picture, self.mask] if self.gate is None else [self.picture, self.mask, self.gate]
         raw, mask = self.paint(_together(heads, h).float(), x.float(), colour)

@@ -159,10 +159,17 @@ def perceptual_loss(features: dict[str, Tensor], reference: dict[str, Tensor], m
 
 
 def eye_distance(
-    edited: Mapping[str, Sequence[Tensor]], reference: Mapping[str, Sequence[Tensor]], aligned: Tensor, count: float
+    edited: Mapping[str, Sequence[Tensor]],
+    reference: Mapping[str, Sequence[Tensor]],
+    aligned: Tensor,
+    count: float,
+    texture: Tensor | None = None,
 ) -> Tensor:
     """How far the eye sees x* from the exact result, over the ``count`` rows that have one (``aligned``, float (B,)):
     LPIPS (Zhang et al. 2018, equation 1) with every channel weighted alike, averaged over views and depths.
+
+    In the rows of ``texture``, bool (B,), stripes need not lie where those of the result lie, only look like them: it
+    is the distance of the maps' Gram matrices there (Gatys et al. 2016, equation 4).
 
     Args:
         edited, reference: by view, maps (B, C, h, w) from the shallowest on. The deepest is left out: it says what
@@ -172,8 +179,17 @@ def eye_distance(
     for view, maps in edited.items():
         for a, b in list(zip(maps, reference[view], strict=True))[:-1]:
             a, b = F.normalize(a.float(), dim=1), F.normalize(b.float(), dim=1)
-            terms.append((a - b).square().sum(1).mean((1, 2)))  # (B,)
+            distance = (a - b).square().sum(1).mean((1, 2))  # (B,)
+            if texture is not None and texture.any():
+                distance = torch.where(texture, (_gram(a) - _gram(b)).square().sum((1, 2)).add(1e-6).sqrt(), distance)
+            terms.append(distance)
     return (torch.stack(terms).mean(0) * aligned).sum() / count
+
+
+def _gram(maps: Tensor) -> Tensor:
+    """How channels go together, wherever they do: (B, C, C), the mean over places of maps (B, C, h, w)."""
+    flat = maps.flatten(2)
+    return flat @ flat.transpose(1, 2) / flat.shape[2]
 
 
 def pair_loss(

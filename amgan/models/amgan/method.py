@@ -122,7 +122,8 @@ class Amgan:
             compared = edited.image, batch.reference, batch.aligned, counts.aligned
             terms.pair = pair_loss(*compared, weight, open_detail, w.pair_blur)
         if w.eye_percep and self.eye is not None:
-            terms.eye = eye_distance(outputs.edited_maps, outputs.reference_maps, batch.aligned, counts.aligned)
+            seen = outputs.edited_maps, outputs.reference_maps
+            terms.eye = eye_distance(*seen, batch.aligned, counts.aligned, batch.new_cloth)
         if w.detail:
             garment = batch.source_mask
             terms.detail = detail_loss(edited.image, batch.source, garment, batch.recoloured, counts.recoloured)

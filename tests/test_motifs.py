@@ -1,0 +1,56 @@
+"""The generator's own pictures: how they are mixed, and how they lie on the garment."""
+
+import torch
+
+from amgan.models.amgan.generator import Generator
+from amgan.models.amgan.motifs import LIFT, MIXED, SIDE, Motifs, extent
+from amgan.models.interface import make_condition
+from amgan.testing import SCHEMA
+
+
+def test_extent_of_a_rectangle_is_its_centre_and_deviation():
+    x = torch.ones(2, 3, 64, 64)
+    x[:, :, 16:48, 32:64] = 0.0  # rows from -0.5 to 0.5, columns from 0 to 1
+    x[1] = 1 - 0.5 * (1 - x[1])  # paler: the same place
+    expected = torch.tensor([0.5, 0.0, 12**-0.5, 12**-0.5])
+    assert torch.allclose(extent(x), expected.expand(2, 4), atol=0.03)
+    nothing = extent(torch.ones(1, 3, 64, 64))
+    assert torch.isfinite(nothing).all()
+
+
+def test_planes_are_mixed_by_the_condition_and_unmoved_at_first():
+    torch.manual_seed(0)
+    motifs = Motifs(6, 5)
+    x, condition = torch.rand(2, 3, SIDE, SIDE) * 2 - 1, torch.randn(2, 5)
+    share = motifs.mix(condition).view(2, MIXED, 6) * LIFT / 6**0.5
+    expected = torch.einsum("bmk,khw->bmhw", share, motifs.planes)
+    assert torch.allclose(motifs(x, condition), expected, atol=1e-4)
+    assert motifs(x[:, :, :32, :32], condition).shape == (2, MIXED, 32, 32)
+
+
+def test_planes_are_laid_where_the_garment_lies():
+    """Planes moved by what the picture says, and that is learnt: a gradient reaches the place."""
+    torch.manual_seed(0)
+    motifs = Motifs(6, 5)
+    with torch.no_grad():
+        motifs.place.weight[3, 5] = 2.0  # half of 2: as far right as the garment's centre
+    left, right = torch.ones(1, 3, SIDE, SIDE), torch.ones(1, 3, SIDE, SIDE)
+    left[..., : SIDE // 2], right[..., SIDE // 2 :] = 0.0, 0.0
+    condition = torch.randn(1, 5)
+    a, b = motifs(left, condition), motifs(right, condition)  # (1, MIXED, SIDE, SIDE)
+    # Their centres lie half a picture apart.
+    assert torch.allclose(a[..., SIDE // 2 :], b[..., : SIDE // 2], atol=1e-2)
+    a.square().sum().backward()
+    assert motifs.place.weight.grad is not None and motifs.place.weight.grad[3].abs().max() > 0
+
+
+def test_a_generator_that_gains_motifs_makes_the_same_pictures_at_first():
+    torch.manual_seed(0)
+    old = Generator(SCHEMA, 8, 1, 2, True, True)
+    new = Generator(SCHEMA, 8, 1, 2, True, True, motifs=4)
+    new.load_state_dict(old.state_dict(), strict=False)
+    x, labels = torch.rand(2, 3, 32, 32) * 2 - 1, torch.tensor([[1, 2], [2, 0]])
+    condition = make_condition(SCHEMA, labels, labels >= 0)
+    assert torch.equal(old(x, condition).image, new(x, condition).image)
+    new(x, condition).image.sum().backward()
+    assert new.coarse_motifs.weight.grad.abs().max() > 0 and new.fine_motifs.weight.grad.abs().max() > 0
