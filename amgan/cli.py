@@ -1,4 +1,4 @@
-"""The ``amgan`` command: train, edit, export, synth, weights."""
+"""The ``amgan`` command: train, edit, export, synth, prepare, weights."""
 
 from __future__ import annotations
 
@@ -234,6 +234,40 @@ def synth(
     from amgan.synth.command import synth_command
 
     synth_command(count, out, seed, size, counterfactuals, usual, split, workers)
+
+
+PREPARE = """
+Examples:
+
+amgan prepare shopping100k Shopping100k.zip --out shopping100k
+
+amgan prepare deepfashion-synthesis data_release --out deepfashion
+
+amgan prepare adde fashion-attribute-disentanglement/splits/Shopping100k --images Shopping100k.zip --out adde
+
+amgan prepare clothing-dataset clothing-dataset --out clothing
+
+Names: deepfashion-synthesis (folder with G2.h5, language_original.mat, ind.mat; needs the extra datasets),
+shopping100k (archive or folder with Images and Attributes), adde (folder with attr_num.txt, imgs_train.txt, …, in
+Git LFS), clothing-dataset (folder with images.csv and images).
+"""
+
+
+@app.command(epilog=PREPARE)
+def prepare(
+    name: Annotated[str, typer.Argument(help="deepfashion-synthesis, shopping100k, adde, or clothing-dataset.")],
+    source: Annotated[Path, typer.Argument(help="The data set as it was released: a folder, or an archive.")],
+    out: Annotated[Path, typer.Option(help="Labelled folder. The same command again goes on.")],
+    images: Annotated[
+        Path | None, typer.Option(help="Folder or archive of the pictures, where these lie elsewhere, as adde's do.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads; at most four when not given.")] = None,
+) -> None:
+    """Make a labelled folder, as train and the others take it, from a released data set: pictures, labels, its split,
+    masks where it has some. Pictures that are files already are linked where the disk allows that, else copied."""
+    from amgan.prepare.command import prepare_command
+
+    prepare_command(name, source, out, images, workers)
 
 
 WEIGHTS = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -24,7 +25,11 @@ from amgan.models.interface import BatchCounts
 from amgan.models.training_config import LessonsConfig
 from amgan.photos import cut_out
 from amgan.photos.segmenter import Segmentation
-from amgan.testing import SCHEMA, draw_catalogue
+from amgan.prepare import RELEASES
+from amgan.prepare.command import prepare_command
+from amgan.prepare.release import Item
+from amgan.prepare.writing import save_png
+from amgan.testing import SCHEMA, draw_catalogue, draw_garment
 from retrieval import embedders, stores
 from retrieval.stores.memory import MemoryLocation
 
@@ -128,6 +133,36 @@ def test_a_data_set(tmp_path, monkeypatch) -> None:
     assert len(read_imagefolder(folder).records) == 6
 
 
+def test_a_released_data_set(module, tmp_path, monkeypatch) -> None:
+    class Shirts:
+        schema, columns, sources, sentences = SCHEMA, ("mask_file_name",), (), ()
+
+        def __init__(self, source: Path, images: Path | None) -> None:
+            pass
+
+        def __len__(self) -> int:
+            return 3
+
+        def items(self, start: int):
+            for k in range(start, 3):
+                yield Item(f"{k}.png", "train", {"sleeve": "long", "color": "red"}, partial(self.make, k))
+
+        def make(self, k: int, out: Path) -> dict[str, str]:
+            image, mask = draw_garment("long", "red", seed=k)
+            save_png(out / f"{k}.png", image)
+            save_png(out / f"{k}.mask.png", mask)
+            return {"mask_file_name": f"{k}.mask.png"}
+
+        def finish(self, out: Path) -> None:
+            pass
+
+    module.Shirts = Shirts
+    monkeypatch.setitem(RELEASES, "shirts", "one_file:Shirts")
+    prepare_command("shirts", tmp_path, tmp_path / "out", None, 1)
+    folder = read_imagefolder(tmp_path / "out")
+    assert len(load_garments(folder, folder.split("train"), 32, progress=False)) == 3
+
+
 def test_contributing_names_the_lines(root: Path) -> None:
     """Every ``file`` and ``name`` of the table is there."""
     text = (root / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -141,6 +176,7 @@ def test_contributing_names_the_lines(root: Path) -> None:
         "embedder",
         "store",
         "data set",
+        "released data set",
     ]
     mine = Path(__file__).read_text(encoding="utf-8")
     for _, files, line, test in rows:

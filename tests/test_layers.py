@@ -19,7 +19,7 @@ CHECKS = {
 # What `pip install amgan` does not bring. amgan must import without any of it: a GPU machine that only trains has none.
 NOT_FOR_TRAINING = (
     *("retrieval", "indexer", "ui", "qdrant_client", "qdrant_edge", "faiss", "streamlit", "open_clip", "timm"),
-    *("matplotlib", "pandas", "pyarrow", "scipy", "sklearn", "pydantic", "hypothesis", "pytest"),
+    *("matplotlib", "pandas", "pyarrow", "h5py", "scipy", "sklearn", "pydantic", "hypothesis", "pytest"),
 )
 
 IMPORT_ALL = """

@@ -16,6 +16,7 @@ import pytest
 from amgan.schema import AttributeSchema
 from amgan.testing import draw_catalogue, tiny_weights
 from amgan.weights import load_classifier, shipped
+from tests.releases import write_clothing
 from tests.tiny_catalogue import draw_shirt
 
 # In this process, as each start of Python takes seconds to load torch; tests/test_packaging.py starts installed ones.
@@ -40,13 +41,14 @@ COMMANDS = [line for block in blocks("sh") for line in block.splitlines()]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with shirt.jpg and a labelled `catalogue`."""
+    """A folder with shirt.jpg, a labelled `catalogue`, and a released data set."""
     folder = tmp_path_factory.mktemp("readme")
     if "photos" not in shipped():  # a working copy whose weights are still being trained
         tiny_weights(folder / "photos", AttributeSchema.from_dict(VALUES))
     schema = load_classifier("photos" if "photos" in shipped() else folder / "photos").schema
     draw_catalogue(folder / "catalogue", 48, schema)
     draw_shirt("short", "blue", 200).save(folder / "shirt.jpg")
+    write_clothing(folder / "clothing-dataset", 4)
     return folder
 
 
