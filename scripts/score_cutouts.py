@@ -4,6 +4,7 @@ confidence means what it says, and where the time goes.
 python scripts/score_cutouts.py garments --segmenter learned --segmenter classical --weights photos
 python scripts/score_cutouts.py garments --segmenter learned --sheet worst.png       # the 40 that overlap least
 python scripts/score_cutouts.py more --segmenter learned --sheet all.png --count 60  # photos without masks
+python scripts/score_cutouts.py garments --segmenter learned --plot calibration.png  # expected and true overlap
 
 Given masks may be wrong themselves: medians say more than means, and the sheet says who is right. Each photo goes
 through all segmenters in turn, on one thread.
@@ -39,6 +40,10 @@ def score(
     split: Annotated[str, typer.Option(help="The split.")] = "test",
     sheet: Annotated[Path | None, typer.Option(help="Save a picture of the first segmenter's worst cuts.")] = None,
     count: Annotated[int, typer.Option(help="Photos on it.", min=1)] = 40,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Save a picture of the overlap against the confidence, and its data beside it, as .json."),
+    ] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first so many photos.", min=1)] = None,
 ) -> None:
     # Imported here, because torch takes seconds, which --help need not wait for.
@@ -48,13 +53,17 @@ def score(
     from rich.progress import track
 
     from amgan.data.imagefolder import read_imagefolder
-    from amgan.errors import PhotoError
+    from amgan.errors import PhotoError, UserError
+    from amgan.files import replace_text, writable_picture
     from amgan.photos import cut_out, read_image, read_mask
     from amgan.photos.framing import shrink
     from amgan.photos.learned import overlap_of
     from amgan.schema import AttributeSchema
     from amgan.weights.segmenters import find_segmenter
 
+    for path, option in ((sheet, "--sheet"), (plot, "--plot")):
+        if path is not None:
+            writable_picture(path, option)
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     schema = None if (folder / "attributes.json").is_file() else AttributeSchema.from_dict({"color": ["red", "blue"]})
@@ -87,6 +96,13 @@ def score(
                 mask = cv2.resize(row["mask"], size, interpolation=cv2.INTER_LINEAR)
                 row["overlap"] = overlap_of(np.where(mask > 127, 255, 0).astype(np.uint8), truth)
     print(json.dumps({name: summary(r) for name, r in rows.items()}, indent=1))
+    if plot is not None:
+        if "overlap" not in next(iter(rows.values()))[0]:
+            raise UserError(f"{folder} has no masks, so no true overlap; --plot needs them.")
+        points = {name: [[r["confidence"], r["overlap"]] for r in found] for name, found in rows.items()}
+        bins = {name: summary(found)["calibration"] for name, found in rows.items()}
+        replace_text(plot.with_suffix(".json"), json.dumps({"bins": bins, "confidence, overlap": points}))
+        calibration_plot(points, bins, plot)
     if sheet is not None:
         first = rows[segmenter[0]]
         worst = sorted(first, key=lambda r: r.get("overlap", r["confidence"]))[:count]
@@ -112,7 +128,10 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         return out
     overlap, confidence = (np.array([r[k] for r in rows]) for k in ("overlap", "confidence"))
     kept = ~np.array([r["sent back"] for r in rows])
+    within_bins = [(confidence >= low) & (confidence < high) for low, high in pairwise(BINS)]
+    gaps = [w.mean() * abs(confidence[w].mean() - overlap[w].mean()) for w in within_bins if w.any()]
     out |= {
+        "calibration_error": round(float(sum(gaps)), 4),  # expected calibration error (Naeini et al., AAAI 2015)
         "overlap_median": round(float(np.median(overlap)), 4),
         "overlap_mean": round(float(overlap.mean()), 4),
         "below_0.8": round(float((overlap < 0.8).mean()), 4),
@@ -125,11 +144,40 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
                 "mean_overlap": round(float(overlap[within].mean()), 3),
                 "median_overlap": round(float(np.median(overlap[within])), 3),
             }
-            for low, high in pairwise(BINS)
-            if (within := (confidence >= low) & (confidence < high)).any()
+            for (low, high), within in zip(pairwise(BINS), within_bins, strict=True)
+            if within.any()
         ],
     }
     return out
+
+
+def calibration_plot(points: dict[str, list[list[float]]], bins: dict[str, list[dict[str, Any]]], path: Path) -> None:
+    """A panel for each segmenter: a point for each photo, the means of bins, and the diagonal that an honest confidence
+    lies on; below it confidence promises too much.
+
+    Args:
+        points: confidence and overlap, 0 to 1, of each photo.
+        bins: as in `summary`.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, len(points), figsize=(5 * len(points), 5), squeeze=False)
+    for axis, (name, pairs) in zip(axes[0], points.items(), strict=True):
+        axis.plot([0, 1], [0, 1], color="#999999", linewidth=1)
+        axis.plot(*zip(*pairs, strict=True), ".", color="#0072B2", alpha=0.35, markersize=5, label="a photo")
+        means = [[b[k] for b in bins[name]] for k in ("mean_confidence", "mean_overlap")]
+        axis.plot(*means, "D-", color="#D55E00", markersize=6, label="mean of a bin")
+        for b in bins[name]:
+            at = (b["mean_confidence"], b["mean_overlap"])
+            axis.annotate(str(b["photos"]), at, xytext=(6, -12), textcoords="offset points", fontsize=8)
+        axis.set(xlim=(0, 1.02), ylim=(0, 1.02), title=f"{name}, {len(pairs)} photos")
+        axis.set(xlabel="confidence: expected overlap", ylabel="overlap with the given mask")
+        axis.legend(loc="upper left")
+    figure.savefig(path, dpi=110, bbox_inches="tight")
+    pyplot.close(figure)
 
 
 def drawn(rows: list[dict[str, Any]]) -> np.ndarray:

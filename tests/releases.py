@@ -46,10 +46,13 @@ def picture(sleeve: str, color: str, side: int, seed: int) -> tuple[np.ndarray, 
 
 
 @functools.cache
-def jpeg(k: int, side: int = 96) -> bytes:
-    """One of a hundred drawn garments as a JPEG file."""
-    image, _ = picture(SLEEVES[k % 4], PAINT[k % len(PAINT)], side, k % 5)
-    return cv2.imencode(".jpg", image[..., ::-1])[1].tobytes()
+def jpeg(k: int, side: int = 96, floor: bool = False) -> bytes:
+    """One of a hundred drawn garments as a JPEG file, on white or on a floor of wood."""
+    image, mask = picture(SLEEVES[k % 4], PAINT[k % len(PAINT)], side, k % 5)
+    if floor:
+        wood = np.array([176, 132, 84]) + np.random.default_rng(k).normal(0, 8, (side, side, 1))
+        image = np.where(mask[..., None] > 0, image, wood.clip(0, 255).astype(np.uint8))
+    return cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 98])[1].tobytes()
 
 
 def person(i: int) -> tuple[np.ndarray, np.ndarray]:
@@ -211,5 +214,5 @@ def write_clothing(folder: Path, count: int, side: int = 160) -> Path:
         for k in range(count):
             name = str(uuid.UUID(int=k * 2**64 + k))
             writer.writerow([name, k % 300, words[k % len(words)], k % 9 == 0])
-            (images / f"{name}.jpg").write_bytes(jpeg(k % 100, side))
+            (images / f"{name}.jpg").write_bytes(jpeg(k % 100, side, floor=True))
     return folder

@@ -155,11 +155,11 @@ def test_clothing_dataset(tmp_path: Path, capsys) -> None:
     for r in folder.records:
         k = int(r.item_id.rsplit("-", 1)[1], 16)
         sleeve, color = releases.SLEEVES[k % 4], releases.PAINT[k % len(releases.PAINT)]
-        if color in ("black", "red", "blue"):  # GrabCut finds no white shirt on white
-            mask = read_mask(folder.root / str(r.mask_file_name)) > 0
-            truth = releases.picture(sleeve, color, 160, k % 5)[1] > 0
-            assert (mask & truth).sum() / (mask | truth).sum() > 0.7  # it takes thin sleeves off
-            assert folder.schema.decode(r.labels)["color"] == color
+        mask = read_mask(folder.root / str(r.mask_file_name)) > 0
+        truth = releases.picture(sleeve, color, 160, k % 5)[1] > 0
+        assert (mask & truth).sum() > 0.98 * truth.sum() and truth.sum() > 0.6 * mask.sum()  # it leaves a rim of floor
+        assert folder.schema.decode(r.labels)["color"] == color.replace("multi", "green")
+    assert len(load_garments(folder, folder.split("train"), 32, progress=False)) == len(folder.split("train"))
 
 
 @pytest.mark.skipif("AMGAN_GARMENTS" not in os.environ, reason="needs the folder of photographs")
@@ -302,9 +302,13 @@ ODD_DEEPFASHION = {
     "labels beyond": (lambda f: change_mat(f / LANGUAGE, sleeve_=np.full((20, 1), 5)), "sleeve_ runs from 5 to 5"),
     "labels of others": (lambda f: change_mat(f / LANGUAGE, color_=np.ones((19, 1))), "color_ has 19 numbers"),
     "halves": (lambda f: change_mat(f / LANGUAGE, color_=np.full((20, 1), 1.5)), "not whole"),
+    "damaged": (lambda f: (f / LANGUAGE).write_bytes(b"MATLAB 5.0" * 90), "no MATLAB file, or is cut"),
     "no labels": (lambda f: change_mat(f / LANGUAGE, color_=None), "no variable color_"),
     "no captions": (lambda f: change_mat(f / LANGUAGE, engJ=np.ones((20, 1))), "should be one column of texts"),
-    "cut off": (lambda f: (f / LANGUAGE).write_bytes((f / LANGUAGE).read_bytes()[:900]), "no MATLAB file, or is cut"),
+    "cut off": (
+        lambda f: (f / LANGUAGE).write_bytes((f / LANGUAGE).read_bytes()[:900]),
+        "no variable engJ; it may be cut off",
+    ),
     "indices from 0": (lambda f: change_mat(f / INDICES, test_ind=np.arange(10)[None]), "test_ind runs from 0 to 9"),
     "both splits": (lambda f: change_mat(f / INDICES, test_ind=np.arange(1, 21)[None]), "or one that is in train_ind"),
     "pointer": (lambda f: (f / INDICES).write_text(POINTER), "is a Git LFS pointer"),
@@ -355,7 +359,7 @@ ODD_SHOPPING = {
     "pointer": (lambda f: (f / COLOR).write_text(POINTER), "color.txt is a Git LFS pointer"),
     "no labels": (lambda f: [(f / file).unlink() for file in FILES.values()], "has none of the label files"),
     "not text": (lambda f: (f / COLOR).write_bytes(b"\xff\xfe\x00"), "is not UTF-8 text"),
-    "no pictures": (lambda f: (f / "Images").rename(f / "Elsewhere"), "say by --images where it is"),
+    "no pictures": (lambda f: (f / "Images").rename(f.parent / "Elsewhere"), "say by --images where it is"),
     "leads out": (
         lambda f: [
             change_lines(f / file, lambda x: [y.replace("Men_3/", "../") for y in x]) for file in FILES.values()
@@ -475,13 +479,13 @@ def test_what_it_writes_is_trained_on_and_measured(tmp_path: Path, deepfashion: 
     assert (Path(report) / "report.md").is_file()
 
 
-@pytest.mark.parametrize("name", ["shopping100k", "adde", "clothing-dataset"])
+@pytest.mark.parametrize("name", ["shopping100k", "adde"])
 def test_what_the_others_write_is_loaded(tmp_path: Path, name: str) -> None:
     images = None
     if name == "adde":
         source, images = write_adde(tmp_path, 30, 10)
     else:
-        source = write_shopping100k(tmp_path, 40) if name == "shopping100k" else write_clothing(tmp_path / "clone", 16)
+        source = write_shopping100k(tmp_path, 40)
     prepare_command(name, source, tmp_path / "out", images, 2)
     folder = read_imagefolder(tmp_path / "out")
     for split in ("train", "test"):

@@ -47,15 +47,14 @@ def _text(cell: Any, path: Path, variable: str) -> str:
 def _load(path: Path, variable: str) -> np.ndarray:
     try:
         from scipy.io import loadmat
-        from scipy.io.matlab import MatReadError
     except ImportError:
         raise UserError(f"Reading {path.name} needs scipy: pip install 'amgan[datasets]' brings it.") from None
     try:
         found = loadmat(path, variable_names=[variable])
     except NotImplementedError:
         raise UserError(f"{path} is a MATLAB 7.3 file, unlike the release; save it with -v7.") from None
-    except (MatReadError, ValueError, TypeError, OSError, EOFError, IndexError, KeyError) as error:
+    except Exception as error:  # a damaged file raises whatever the parser trips over
         raise UserError(f"{path} is no MATLAB file, or is cut off ({error}); download it again.") from None
     if variable not in found:
-        raise UserError(f"{path} has no variable {variable}.")
+        raise UserError(f"{path} has no variable {variable}; it may be cut off, or of another release.")
     return np.asarray(found[variable])

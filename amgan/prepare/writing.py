@@ -59,7 +59,7 @@ def write_release(name: str, release: Release, out: Path, workers: int) -> Itera
                 part.write(_line([cells.get(c, "") for c in columns]))
                 part.flush()
             yield number + 1
-    if sum(1 for _ in (out / PART).open(encoding="utf-8")) < 2:
+    if next(_rows(out / PART), None) is None:
         raise UserError(f"None of the {len(release)} pictures can be used; {out / LEFT_OUT} says why, of each.")
     write_atomic(out / "attributes.json", json.dumps(release.schema.to_dict(), indent=1) + "\n")
     release.finish(out)
