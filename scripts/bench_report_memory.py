@@ -20,13 +20,14 @@ import typer
 from amgan.attributes import askable
 from amgan.commandline import run
 from amgan.schema import AttributeSchema
+from scripts.benching import Cloud
 
 if TYPE_CHECKING:  # --help must not wait for torch
     from amgan.evaluation.edits import EditPlan
 
 COLOURS = "black, white, gray, navy, blue, red, pink, purple, green, yellow, beige, brown, multi"
 SCHEMA = AttributeSchema.from_dict({"sleeve": ["sleeveless", "short", "long"], "color": COLOURS.split(", ")})
-RANK, NOISE, REFERENCES = 24, 0.6, 2000
+REFERENCES = 2000
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -41,19 +42,25 @@ def measure(
 ) -> None:
     from amgan.evaluation import realism
     from amgan.evaluation.edits import plan_edits
-    from retrieval.evaluation import topk
+    from amgan.evaluation.exact import Gallery
+    from retrieval.evaluation import protocol_a
+    from retrieval.evaluation.found import search_all
     from retrieval.evaluation.rows import QueryFeatures
     from retrieval.query import QueryWeights
 
     rng = np.random.default_rng(0)
-    cloud = Cloud(dimensions, rng)
-    labels = cloud.labels(gallery)
+    cloud = Cloud(SCHEMA, dimensions, rng)
+
+    def drawn(n: int) -> np.ndarray:
+        return np.stack([rng.choice(values, n) for values in askable(SCHEMA)], axis=1).astype(np.int64)
+
+    labels = drawn(gallery)
     everything = plan_edits(SCHEMA, labels)
     rows = rng.choice(len(everything), min(queries, len(everything)), replace=False)
     plan = everything.part(np.sort(rows))
     wanted = labels[plan.photo]
     wanted[np.arange(len(plan)), plan.attribute] = plan.value
-    reference = cloud.labels(REFERENCES)
+    reference = drawn(REFERENCES)
     features = QueryFeatures(
         cloud.features(wanted), cloud.features(labels), cloud.predictions(labels), cloud.features(reference), reference
     )
@@ -68,38 +75,16 @@ def measure(
     answers = {"edited": features.edited, "no edit": features.photos[plan.photo]}
     timed("realism", lambda: realism.kernel_distances(plan, labels, answers, features.photos))
     timed("edits' intervals", lambda: edit_tables(plan, rng, rounds))
-    weights = QueryWeights()
-    timed("retrieval", lambda: topk.evaluate(plan, features, labels, weights, rounds, chunk << 20))
+    items = Gallery(features.photos, features.predictions, labels)
+    found = {}
+
+    def search() -> None:
+        found["all"] = search_all(plan, features, labels, QueryWeights(), items, chunk_bytes=chunk << 20)
+
+    timed("search", search)
+    timed("protocol A", lambda: protocol_a.evaluate(plan, found["all"], labels, labels, plan.photo, rounds))
     report["peak_gb"] = gigabytes()
     print(json.dumps(report, indent=1))
-
-
-class Cloud:
-    """Unit features by labels: a centre for each value, and noise, in few dimensions that are turned into many."""
-
-    def __init__(self, dimensions: int, rng: np.random.Generator) -> None:
-        self.rng = rng
-        self.centres = rng.normal(size=(SCHEMA.n_values, RANK)).astype(np.float32)
-        self.turn = rng.normal(size=(RANK, dimensions)).astype(np.float32)
-
-    def labels(self, n: int) -> np.ndarray:
-        return np.stack([self.rng.choice(values, n) for values in askable(SCHEMA)], axis=1).astype(np.int64)
-
-    def features(self, labels: np.ndarray) -> np.ndarray:
-        from retrieval.evaluation.rows import one_hot, unit
-
-        points = one_hot(SCHEMA, labels) @ self.centres
-        points += NOISE * self.rng.standard_normal(points.shape, dtype=np.float32)
-        return unit(points @ self.turn)
-
-    def predictions(self, labels: np.ndarray) -> np.ndarray:
-        from retrieval.evaluation.rows import one_hot
-
-        logits = 4 * one_hot(SCHEMA, labels) + self.rng.standard_normal((len(labels), SCHEMA.n_values), np.float32)
-        odds = np.exp(logits)
-        for part in SCHEMA.slices:
-            odds[:, part] /= odds[:, part].sum(axis=1, keepdims=True)
-        return odds
 
 
 def edit_tables(plan: EditPlan, rng: np.random.Generator, rounds: int) -> None:

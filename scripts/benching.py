@@ -1,5 +1,5 @@
 """What measurements of speed share: counted operations, the machine's own rate of matrix products, its name,
-drawn garments."""
+drawn garments, features."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     import torch
 
     from amgan.data.garments import Garments
+    from amgan.schema import AttributeSchema
+
+RANK, NOISE = 24, 0.6
 
 
 def counted_operations(work: Callable[[], object]) -> float:
@@ -72,3 +77,31 @@ def drawn_garments(size: int, count: int, seed: int = 1_000_000) -> Garments:
             pass
         data = read_imagefolder(path)
         return load_garments(data, data.records, size, progress=False)
+
+
+class Cloud:
+    """Unit features by labels: a centre for each value, and noise, in few dimensions that are turned into many."""
+
+    def __init__(self, schema: AttributeSchema, dimensions: int, rng: np.random.Generator) -> None:
+        self.schema, self.rng = schema, rng
+        self.centres = rng.normal(size=(schema.n_values, RANK)).astype(np.float32)
+        self.turn = rng.normal(size=(RANK, dimensions)).astype(np.float32)
+
+    def features(self, labels: np.ndarray, own: np.ndarray | float = 0.0) -> np.ndarray:
+        """Of garments with labels int64 (n, M), float32 (n, D); ``own``, float32 (n, RANK), is what each has by
+        itself."""
+        from retrieval.evaluation.rows import one_hot, unit
+
+        points = one_hot(self.schema, labels) @ self.centres + own
+        points += NOISE * self.rng.standard_normal(points.shape, dtype=np.float32)
+        return unit(points @ self.turn)
+
+    def predictions(self, labels: np.ndarray) -> np.ndarray:
+        """A classifier's probabilities, mostly of the labels, float32 (n, N)."""
+        from retrieval.evaluation.rows import one_hot
+
+        noise = self.rng.standard_normal((len(labels), self.schema.n_values), np.float32)
+        odds = np.exp(4 * one_hot(self.schema, labels) + noise)
+        for part in self.schema.slices:
+            odds[:, part] /= odds[:, part].sum(axis=1, keepdims=True)
+        return odds

@@ -33,7 +33,7 @@ EDITS = (
     ("photos", ("sleeve=long",), ()),
     ("photos", ("color=green",), ("--only-on", "torso", "--size", "source")),
 )
-PASSING = {"times", "libraries", "folder", "weights"}
+PASSING = {"times", "libraries", "folder", "weights", "command", "machine"}
 SAME = {"AMGAN_RUNTIME": "eager", "AMGAN_CACHE": "off", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "2"}
 EMBED = """
 import hashlib, sys, numpy as np, torch

@@ -111,7 +111,8 @@ def headline(report: dict[str, Any]) -> dict[str, float]:
         for column in ("accepted", "kept", "colour_pixels", "mask_iou", "change_outside", "detail_kept", "stray"):
             if column in scores["macro"]:
                 found[f"{attribute}: {column}"] = scores["macro"][column]["mean"]
-    searched = report["retrieval"].get("embedder", report["retrieval"]["teacher"])
+    tables = report["protocols"].get("C", report["protocols"]["A"])
+    searched = tables.get("embedder", tables["teacher"])
     for row, scores in searched["rows"].items():
         found[f"top-10, {row}"] = scores["hit"]["10"]["mean"]
     for attribute, table in searched.get("first ten", {}).items():

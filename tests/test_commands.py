@@ -38,7 +38,7 @@ TAKING_LONG = (  # what must not begin before everything that can be checked is 
     "amgan.synth.command.write_synth",
     "amgan.training.command.load_garments",
     "retrieval.catalogue.open_catalogue",
-    "retrieval.evaluation.protocol.measure",
+    "retrieval.evaluation.measurement.measure",
     "retrieval.representation.Representation",
 )
 

@@ -18,9 +18,9 @@ from PIL import Image
 from amgan.schema import AttributeSchema
 from amgan.testing import draw_catalogue, tiny_weights
 from retrieval.evaluation import cli
+from retrieval.evaluation.found import KS
 from retrieval.evaluation.report import to_json
 from retrieval.evaluation.rows import ROWS
-from retrieval.evaluation.topk import KS
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,8 @@ def report(weights: Path, catalogue: Path, tmp_path_factory: pytest.TempPathFact
 def test_every_file_is_written_whole(report: tuple[Path, str]) -> None:
     out, _ = report
     names = {p.name for p in out.iterdir()}
-    assert names == {"report.json", "report.md", "report.html", "topk.png", "values.png", "confusion.png", "sheet.png"}
+    pictures = {"topk.png", "values.png", "confusion.png", "edit_confusion.png", "sheet.png"}
+    assert names == {"report.json", "report.md", "report.html", *pictures}
     for picture in out.glob("*.png"):
         with Image.open(picture) as image:
             image.verify()
@@ -80,8 +81,8 @@ def test_the_report_holds_every_row_and_setting(report: tuple[Path, str], weight
     assert set(data["edits"]) == {"edited", "no edit"}
     assert set(data["edits"]["edited"]) == {"sleeve", "color"}
     assert data["edits"]["no edit"]["color"]["macro"]["change_outside"]["mean"] == 0
-    assert set(data["retrieval"]) == {"teacher", "judge"}
-    for table in data["retrieval"].values():
+    assert set(data["protocols"]["A"]) == {"teacher", "judge"}
+    for table in data["protocols"]["A"].values():
         assert list(table["rows"]) == list(ROWS)
         for row in table["rows"].values():
             assert list(row["hit"]) == [str(k) for k in KS]
@@ -98,7 +99,7 @@ def test_pages_are_readable_and_self_contained(report: tuple[Path, str]) -> None
     page = (report[0] / "report.html").read_text(encoding="utf-8")
     text = (report[0] / "report.md").read_text(encoding="utf-8")
     assert "http" not in page.replace("http-equiv", "")
-    assert page.count("data:image/png;base64,") == 4
+    assert page.count("data:image/png;base64,") == 5
     for word in ("accepted by the judge", "edited + wanted", "given labels (upper bound)", "SHA-256", "left out"):
         assert word in page, word
         assert word in text, word
@@ -111,7 +112,8 @@ def test_the_same_again_gives_the_same_numbers(
     arguments = (catalogue, "--weights", weights, "--out", tmp_path, "--rounds", 20, "--sheet", 3)
     assert run(monkeypatch, *arguments) == 0
     first, second = (json.loads((p / "report.json").read_text(encoding="utf-8")) for p in (report[0], tmp_path))
-    del first["times"], second["times"]
+    for passing in ("times", "command"):
+        del first[passing], second[passing]
     assert first == second
     for name in ("sheet.png", "topk.png", "values.png"):
         assert (report[0] / name).read_bytes() == (tmp_path / name).read_bytes(), name
@@ -124,10 +126,10 @@ def test_another_embedder_and_another_judge(
     arguments = (catalogue, "--weights", weights, "--out", tmp_path / "out", "--rounds", 0, "--split", "all")
     assert run(monkeypatch, *arguments, "--embedder", other, "--measure-with", other, "--limit", 9) == 0
     data = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
-    assert list(data["retrieval"]) == ["teacher", "judge", str(other)]
-    teacher, embedder = (data["retrieval"][name]["rows"]["edited"]["hit"] for name in ("teacher", str(other)))
+    assert list(data["protocols"]["A"]) == ["teacher", "judge", str(other)]
+    teacher, embedder = (data["protocols"]["A"][name]["rows"]["edited"]["hit"] for name in ("teacher", str(other)))
     assert teacher == embedder  # the same network by another way
-    assert "prototype" not in data["retrieval"]["teacher"]["rows"]  # no photos are left over to make one from
+    assert "prototype" not in data["protocols"]["A"]["teacher"]["rows"]  # no photos are left over to make one from
     assert data["data"]["photos"] == 9
     assert "Top-10 with teacher" in capsys.readouterr().out
 
@@ -141,7 +143,7 @@ def test_figures_that_chance_reaches_too_are_said(
     report = json.loads(printed.out)
     (warning,) = report["warnings"]
     assert "a random order has a right garment" in warning
-    chance = report["retrieval"]["judge"]["rows"]["chance"]["hit"]
+    chance = report["protocols"]["A"]["judge"]["rows"]["chance"]["hit"]
     assert chance["20"]["mean"] > 0.999
     assert f"Warning: {warning}" in printed.err
     assert warning in (tmp_path / "small" / "report.md").read_text(encoding="utf-8")

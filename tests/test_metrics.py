@@ -53,9 +53,11 @@ def test_an_unknown_gallery_label_is_never_a_match() -> None:
 def test_ranking_hits_and_precision_are_loops(rng: np.random.Generator) -> None:
     scores = rng.integers(0, 6, (20, 9)).astype(np.float32)  # many ties
     source = rng.integers(-1, 9, 20)
-    right = rng.random((20, 9)) < 0.3
+    required, gallery = draw_labels(rng, 20), draw_labels(rng, 9)
+    right = rank_metrics.relevance(required, gallery)
+    assert rank_metrics.count_right(required, gallery, cells=50).tolist() == right.sum(axis=1).tolist()
     ranking = rank_metrics.rank(scores, source, 12)
-    hits = rank_metrics.hits_in_ranking(ranking, right)
+    hits = rank_metrics.matches(required, gallery, ranking)
     for q in range(20):
         order = sorted((g for g in range(9) if g != source[q]), key=lambda g: (-scores[q, g], g))
         assert ranking[q].tolist() == order + [-1] * (12 - len(order))

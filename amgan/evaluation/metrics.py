@@ -54,7 +54,8 @@ def bootstrap_interval(
     step = max(1, DRAWN_BYTES // (8 * n_photos))
     for start in range(0, rounds, step):
         times = drawn[start : start + step].astype(np.float64)  # (rounds, photos)
-        per_inner = np.stack([_ratio_of_sums(times, t, n) for t, n in zip(totals, counts, strict=True)])
+        n, total = times @ np.stack(counts, axis=1), times @ np.stack(totals, axis=1)  # (rounds, groups)
+        per_inner = np.where(n > 0, total / np.maximum(n, 1), np.nan).T
         means.append(_nanmean(np.stack([_nanmean(per_inner[np.array(group_of) == o]) for o in np.unique(outer)])))
     low, high = np.nanpercentile(np.concatenate(means), [2.5, 97.5])
     return float(low), float(high)
@@ -72,12 +73,6 @@ def drawn_photos(n_photos: int, rounds: int, seed: int) -> np.ndarray:
     drawn = np.concatenate([rng.multinomial(n_photos, share, size=n).astype(np.uint8) for n in sizes])
     drawn.flags.writeable = False  # it is handed out again
     return drawn
-
-
-def _ratio_of_sums(times: np.ndarray, total: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """The mean score of a group in each draw, float64 (rounds,): from each photo's total and count, (photos,)."""
-    n = times @ count
-    return np.where(n > 0, (times @ total) / np.maximum(n, 1), np.nan)
 
 
 def _nanmean(rows: np.ndarray) -> np.ndarray:

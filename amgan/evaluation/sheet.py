@@ -6,12 +6,14 @@ Photos are the first by the SHA-256 of their id and edits are the same for all, 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+import torch
 from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
 
 from amgan.attributes import asked_of
 from amgan.data.garments import Garments
@@ -114,6 +116,42 @@ def make_true_sheet(editor: Editor, items: Garments, truths: Truths, rows: Seque
         pictures = [p.cpu().numpy().transpose(1, 2, 0) for p in colours]
         for c, picture in enumerate([*pictures, alphas[n], truths.regions[r].astype(np.uint8) * 255]):
             page.paste(_picture(picture, tile), (left + c * (tile + GAP), y))
+    return page
+
+
+def make_methods_sheet(
+    editors: Mapping[str, Editor], items: Garments, edits: Sequence[tuple[int, Edit]], truths: Tensor | None = None
+) -> Image.Image:
+    """One row per photo and edit: the photo, the true picture where it is known, then every editor's, and below that
+    what it painted (white) at half size.
+
+    Args:
+        edits: rows of ``items``, each with an edit of one attribute.
+        truths: uint8 (n, 3, S, S), of the rows of ``edits``.
+    """
+    tile, left = int(items.images.shape[-1]), LABEL * 7
+    row_height = tile + tile // 2 + 2 * GAP
+    heads = ["photo", *(["true"] if truths is not None else []), *editors]
+    page = Image.new("RGB", (left + len(heads) * (tile + GAP), LABEL + len(edits) * row_height), "white")
+    draw, font = ImageDraw.Draw(page), ImageFont.load_default(13)
+    for c, head in enumerate(heads):
+        short = head if len(head) <= tile // 7 else head[: tile // 7] + "…"
+        draw.text((left + c * (tile + GAP) + 4, 5), short, fill="black", font=font)
+    rows = torch.tensor([row for row, _ in edits])
+    results = [editor.edit(items.images[rows], [edit for _, edit in edits]) for editor in editors.values()]
+    for n, (row, edit) in enumerate(edits):
+        y = LABEL + n * row_height
+        ((attribute, value),) = edit.items()
+        before = items.schema.decode(items.labels[row].cpu().numpy()).get(attribute, "?")
+        lines = textwrap.wrap(f"{attribute}: {before} to {value}", 24)
+        _write_lines(draw, y, [items.item_ids[row].rsplit("/", 1)[-1][:8], *lines])
+        pictures = [items.images[row], *([truths[n]] if truths is not None else []), *(r.image[n] for r in results)]
+        for c, picture in enumerate(pictures):
+            x = left + c * (tile + GAP)
+            page.paste(_picture(picture.cpu().numpy().transpose(1, 2, 0), tile), (x, y))
+            if (editor := c - len(pictures) + len(results)) >= 0:
+                alpha = results[editor].mask[n, 0].float().cpu().numpy()
+                _paste_alpha(page, alpha, tile // 2, (x, y + tile + GAP))
     return page
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from amgan.data.garments import Garments
 from amgan.evaluation import metrics
 from amgan.evaluation.colour import MULTI, PALETTE_NAMES
-from amgan.evaluation.edits import COLOR, EditScores
+from amgan.evaluation.edits import COLOR, EditScores, predicted_labels
 from amgan.schema import UNKNOWN
 
 
@@ -17,7 +17,8 @@ def summarise(scores: EditScores, rounds: int = 1000) -> dict[str, Any]:
     """Per attribute: every column macro-averaged over the wanted values with its 95 % interval, and each value's means.
 
     ``{attribute: {"edits", "photos", "unknown", "macro": {column: {"mean", "low", "high"}},
-    "values": {value: {"edits", column: mean}}}}``.
+    "values": {value: {"edits", column: mean}}, "confusion": {"values", "matrix"}}}``; the last counts
+    edits by wanted value and by what the judge sees, where its predictions are known.
     A column that does not apply to an attribute is missing there. With ``rounds=0`` no interval is drawn.
     """
     plan, out = scores.plan, {}
@@ -45,6 +46,10 @@ def summarise(scores: EditScores, rounds: int = 1000) -> dict[str, Any]:
             "macro": macro,
             "values": values,
         }
+        if "judge" in scores.predictions:
+            seen = predicted_labels(plan.schema, scores.predictions["judge"][mine])[:, m]
+            matrix = metrics.confusion(plan.value[mine], seen, len(attribute.values))
+            out[attribute.name]["confusion"] = {"values": list(attribute.values), "matrix": matrix.tolist()}
     return out
 
 

@@ -38,6 +38,23 @@ def relevance(required: np.ndarray, gallery: np.ndarray, source: np.ndarray | No
     return right
 
 
+def count_right(required: np.ndarray, gallery: np.ndarray, cells: int = 1 << 24) -> np.ndarray:
+    """How many gallery items answer each query, int64 (Q,); so many pairs are compared at once."""
+    asked, back = np.unique(required, axis=0, return_inverse=True)
+    step = max(1, cells // max(1, len(gallery)))
+    counts = [relevance(asked[i : i + step], gallery).sum(axis=1) for i in range(0, len(asked), step)]
+    return np.concatenate(counts)[back.reshape(-1)] if counts else np.zeros(0, np.int64)
+
+
+def matches(required: np.ndarray, gallery: np.ndarray, ranking: np.ndarray) -> np.ndarray:
+    """bool (Q, k): does the item at that rank answer the query, as `relevance` has it? Rank -1 (no item) does not."""
+    right = ranking >= 0
+    for m in range(required.shape[1]):
+        wanted = required[:, m : m + 1]
+        right &= (wanted == UNKNOWN) | (wanted == gallery[ranking, m])
+    return right
+
+
 def rank(scores: np.ndarray, source: np.ndarray, depth: int) -> np.ndarray:
     """The best gallery positions of each query, int64 (Q, depth), ties by position, the query's own photo left out.
 
@@ -72,11 +89,6 @@ def rank_of_one(scores: np.ndarray, right: np.ndarray) -> np.ndarray:
     """
     own = np.take_along_axis(scores, right[:, None], axis=1)
     return (scores >= own).sum(axis=1)
-
-
-def hits_in_ranking(ranking: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """bool (Q, depth): is the item at that rank right? Rank -1 (no item) is not."""
-    return np.take_along_axis(right, np.maximum(ranking, 0), axis=1) & (ranking >= 0)
 
 
 def hit_at(hits: np.ndarray, k: int) -> np.ndarray:

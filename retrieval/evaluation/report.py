@@ -6,7 +6,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,12 @@ from amgan.evaluation import exact
 from amgan.evaluation.edits import COLUMNS
 from retrieval.evaluation import plots, report_exact
 from retrieval.evaluation.blocks import Block, Heading, Picture, Points, Text, number, to_html, to_markdown
+from retrieval.evaluation.report_protocols import main_protocol, retrieval_tables
 from retrieval.evaluation.report_tables import (
     COLUMN_NAMES,
     edit_tables,
     is_exact,
     realism_tables,
-    retrieval_tables,
     stick_tables,
 )
 from retrieval.evaluation.rows import TRUE_ROWS
@@ -34,20 +34,47 @@ def write_report(folder: Path, report: Mapping[str, Any], sheet: Image.Image) ->
     """Write report.json, report.md, report.html and their PNGs, each file whole or not at all. Raises UserError."""
     pictures = {
         "values.png": plots.value_bars(report["edits"]["edited"]),
-        "confusion.png": plots.confusions(report["measuring_sticks"]),
+        "confusion.png": plots.confusions(stick_confusions(report), ("predicted", "given")),
     }
-    if any(t["queries"] for t in report["retrieval"].values()):
-        tables = {n: t for n, t in report["retrieval"].items() if t["queries"]}
+    if panels := edit_confusions(report):
+        pictures["edit_confusion.png"] = plots.confusions(panels, ("seen by the judge", "wanted"))
+    if tables := {n: t for n, t in report["protocols"][main_protocol(report)].items() if t["queries"]}:
         pictures["topk.png"] = plots.top_k_curves(tables, "the true garment" if is_exact(report) else "a right garment")
+    pictures["sheet.png"] = as_png(sheet)
+    return write_pages(folder, TITLE, report, compose_report(report, set(pictures)), pictures)
+
+
+def as_png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    sheet.save(buffer, "PNG")
-    pictures["sheet.png"] = buffer.getvalue()
-    blocks = compose_report(report, set(pictures))
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def stick_confusions(report: Mapping[str, Any]) -> dict[str, tuple[list[str], list[list[int]]]]:
+    """By title, values and matrix: given labels against predicted ones."""
+    sticks = report["measuring_sticks"]
+    entries = {f"{n}: {a}": e for n in ("judge", "teacher") for a, e in sticks[n].items()}
+    if sticks.get("colour from pixels"):
+        entries["colour from pixels"] = sticks["colour from pixels"]
+    return {title: (e["values"], e["confusion"]) for title, e in entries.items()}
+
+
+def edit_confusions(report: Mapping[str, Any]) -> dict[str, tuple[list[str], list[list[int]]]]:
+    """By attribute, values and matrix: wanted values against what the judge sees."""
+    tables = {a: t["confusion"] for a, t in report["edits"]["edited"].items() if "confusion" in t}
+    return {a: (c["values"], c["matrix"]) for a, c in tables.items()}
+
+
+def write_pages(
+    folder: Path, title: str, report: Mapping[str, Any], blocks: Sequence[Block], pictures: Mapping[str, bytes]
+) -> list[Path]:
+    """report.json, report.md, report.html and pictures in one folder, each file whole or not at all. Raises
+    UserError."""
     files = {
         **pictures,
         "report.json": _utf8(to_json(report)),
         "report.md": _utf8(to_markdown(blocks)),
-        "report.html": _utf8(to_html(TITLE, blocks, pictures)),
+        "report.html": _utf8(to_html(title, blocks, pictures)),
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -115,8 +142,6 @@ def compose_report(report: Mapping[str, Any], pictures: set[str]) -> list[Block]
 
 
 def _fine_print(report: Mapping[str, Any]) -> list[Block]:
-    w, d, s = report["weights"], report["data"], report["settings"]
-    q = s["query_weights"]
     meanings, names = COLUMNS, COLUMN_NAMES
     if is_exact(report):
         meanings, names = COLUMNS | exact.COLUMNS, COLUMN_NAMES | report_exact.COLUMN_NAMES
@@ -124,21 +149,44 @@ def _fine_print(report: Mapping[str, Any]) -> list[Block]:
         Heading("Definitions"),
         Points(tuple(f"{names[c]}: {meaning}." for c, meaning in meanings.items())),
         Heading("Settings"),
-        Points(
-            (
-                f"Editor of {w['name']}: {w['editor']}. Measured with {w['measured_with']}: teacher {w['teacher']}, "
-                f"judge {w['judge']}.",
-                f"Data: {d['folder']}, split {d['split']}, {d['photos']} photos, {d['left_out']} left out (unusable), "
-                f"SHA-256 {d['sha256']}.",
-                f"Limit {s['limit']}, image size {s['image_size']} px, batch {s['batch']}, {s['bootstrap_rounds']} "
-                f"bootstrap draws, query weights picture {q['image']:g}, wanted {q['wanted']:g}, "
-                f"kept {q['kept']:g}.",
-                "Libraries: " + ", ".join(f"{k} {v}" for k, v in report["libraries"].items()) + ".",
-                f"Started {report['times']['started']}; seconds: "
-                + ", ".join(f"{k} {v:.1f}" for k, v in report["times"]["seconds"].items())
-                + ".",
-            )
+        Points((*editor_facts(report), *common_facts(report))),
+    ]
+
+
+def editor_facts(report: Mapping[str, Any]) -> list[str]:
+    """Where an editor is from: hash, training, command."""
+    w, trained = report["weights"], report["weights"]["trained"]
+    facts = [f"Editor of {w['name']}: {w['editor']}."]
+    if trained:
+        model, preset = trained.get("model", "?"), trained.get("preset", "?")
+        known = f"{w['name']} is a {model}, preset {preset}"
+        if "kimg" in trained and "seconds" in trained:
+            known += f", {trained['kimg']:g} thousand images in {trained['seconds']:,.0f} seconds"
+        facts.append(known + (f", by {trained['command']}." if trained.get("command") else "."))
+    return facts
+
+
+def common_facts(report: Mapping[str, Any]) -> list[str]:
+    """What all figures of a report go back to: networks, data, settings, versions, the command."""
+    w, d, s = report["weights"], report["data"], report["settings"]
+    q = s["query_weights"]
+    return [
+        f"Measured with {w['measured_with']}: teacher {w['teacher']}, judge {w['judge']} ({w['judge_backbone']}).",
+        f"Data: {d['folder']}, split {d['split']}, {d['photos']} photos, {d['left_out']} left out (unusable), "
+        f"SHA-256 {d['sha256']}.",
+        *(
+            [f"Queries: those of {s['queries']}; {d['queries_left_out']} left out (photo or value not measured)."]
+            if s["queries"]
+            else []
         ),
+        f"Limit {s['limit']}, image size {s['image_size']} px, batch {s['batch']}, {s['bootstrap_rounds']} "
+        f"bootstrap draws, query weights picture {q['image']:g}, wanted {q['wanted']:g}, kept {q['kept']:g}; "
+        f"segmenter {s['segmenter']}.",
+        "Libraries: " + ", ".join(f"{k} {v}" for k, v in report["libraries"].items()) + f"; {report['machine']}.",
+        *([f"Command: {report['command']}"] if "command" in report else []),
+        f"Started {report['times']['started']}; seconds: "
+        + ", ".join(f"{k} {v:.1f}" for k, v in report["times"]["seconds"].items())
+        + ".",
     ]
 
 
@@ -159,7 +207,7 @@ def compose_summary(report: Mapping[str, Any]) -> str:
     for a, t in report["edits"]["edited"].items():
         means = ", ".join(f"{names[c]} {number(t['macro'][c]['mean'])}" for c in columns if c in t["macro"])
         lines.append(f"{a}: {t['edits']:,} edits; {means}.")
-    for name, t in report["retrieval"].items():
+    for name, t in report["protocols"][main_protocol(report)].items():
         means = ", ".join(f"{r} {number(t['rows'][r]['hit']['10']['mean'])}" for r in rows if r in t["rows"])
         lines.append(f"Top-10 with {name}: {means or 'no query has a right garment in the gallery'}.")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The parts of a report that only synthetic garments have: against the true picture, and the one true garment."""
+"""The parts of a report that only synthetic garments have: in short, and against the true picture."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import Any
 
 from amgan.evaluation.exact import COLUMNS
 from retrieval.evaluation.blocks import Block, Heading, Table, Text, number, with_interval
-from retrieval.evaluation.rows import row_name
-from retrieval.evaluation.topk import KINDS, KS
 
 COLUMN_NAMES = {
     "region_iou": "mask IoU with the true region",
@@ -38,7 +36,7 @@ def summary_tables(report: Mapping[str, Any]) -> list[Block]:
             (COLUMN_NAMES["region_iou"], "region_iou"),
         )
     ]
-    for embedder, table in report["retrieval"].items():
+    for embedder, table in report["protocols"]["C"].items():
         for name, queries in QUERIES.items():
             hits = [table["rows"][row]["hit"]["10"] for row in queries]
             rows.append([f"the true garment in the top 10, {embedder}'s features, {name}", *map(with_interval, hits)])
@@ -76,34 +74,3 @@ def true_picture_tables(report: Mapping[str, Any]) -> list[Block]:
         lines = [[v, str(x["edits"]), *(number(x.get(c)) for c in COLUMNS)] for v, x in t["values"].items()]
         blocks.append(Table([f"{a}, wanted", "edits", *(COLUMN_NAMES[c] for c in COLUMNS)], lines))
     return blocks
-
-
-def one_garment_text(table: Mapping[str, Any]) -> Text:
-    per_seed = table["gallery"] // table["queries"]
-    return Text(
-        f"One garment of the gallery is right: the true picture of the edit. The gallery holds {table['gallery']:,} "
-        f"pictures: for each of {table['queries']:,} garments the source, the truth, and {per_seed - 2} siblings, "
-        "other true edits of the same garment by one or two attributes. Each is framed by its own mask, as a catalogue "
-        "would; an edit, and the truth as a query, are in the frame of the source. The source stays in the gallery and "
-        "is a wrong answer; ties count against the truth. Exact search."
-    )
-
-
-def one_garment_tables(table: Mapping[str, Any]) -> list[Block]:
-    """One embedder's retrieval: overall, by attribute, and what comes first."""
-    rows = table["rows"]
-    attributes = list(rows["edited"]["attributes"])
-    whole = [
-        [row_name(r), *(with_interval(e["hit"][str(k)]) for k in KS), f"{e['median_rank']:,.0f}"]
-        for r, e in rows.items()
-    ]
-    parts = [
-        [row_name(r), *(number(e["attributes"][a]["hit"][str(k)]["mean"]) for a in attributes for k in (1, 10))]
-        for r, e in rows.items()
-    ]
-    first = [[row_name(r), *(number(e["first"][k]) for k in KINDS)] for r, e in rows.items() if "first" in e]
-    return [
-        Table(["query", *(f"top-{k}" for k in KS), "median rank"], whole, "The true garment in the top k"),
-        Table(["query", *(f"{a} top-{k}" for a in attributes for k in (1, 10))], parts, "By edited attribute"),
-        Table(["query", *KINDS], first, "What comes first, share of the queries"),
-    ]

@@ -1,4 +1,4 @@
-"""The tables of a report: how good the edits are, how real, what they find, and how good the measuring sticks are."""
+"""The tables of a report: how good the edits are, how real, and how good the measuring sticks are."""
 
 from __future__ import annotations
 
@@ -9,11 +9,7 @@ from amgan.attributes import NEVER_ASKED
 from amgan.evaluation import realism
 from amgan.evaluation.edits import COLUMNS
 from amgan.schema import AttributeSchema
-from retrieval.evaluation import kept
 from retrieval.evaluation.blocks import Block, Heading, Picture, Points, Table, Text, number, with_interval
-from retrieval.evaluation.report_exact import one_garment_tables, one_garment_text
-from retrieval.evaluation.rows import ROWS, TRUE_ROWS, row_name
-from retrieval.evaluation.topk import KS
 
 COLUMN_NAMES = {
     "accepted": "accepted by the judge",
@@ -48,6 +44,14 @@ def edit_tables(report: Mapping[str, Any], pictures: set[str]) -> list[Block]:
         blocks.append(Table([f"{a}, wanted", "edits", *(COLUMN_NAMES[c] for c in columns)], rows))
     if "values.png" in pictures:
         blocks.append(Picture("values.png", "Edits accepted by the judge and colour from pixels, per wanted value"))
+    if "edit_confusion.png" in pictures:
+        blocks.append(
+            Picture(
+                "edit_confusion.png",
+                "Confusion of edits: wanted value (rows) against what the judge sees in the edited picture (columns), "
+                "counts; the share that is seen as wanted in brackets",
+            )
+        )
     return blocks
 
 
@@ -136,74 +140,6 @@ def realism_tables(report: Mapping[str, Any]) -> list[Block]:
 
 def _with_deviation(entry: Mapping[str, float] | None) -> str:
     return "–" if entry is None else f"{number(entry['mean'], 4)} ± {number(entry['spread'], 4)}"
-
-
-def retrieval_tables(report: Mapping[str, Any], pictures: set[str]) -> list[Block]:
-    tables = report["retrieval"]
-    first = next(iter(tables.values()))
-    exact = is_exact(report)
-    blocks: list[Block] = [
-        Heading("Do they find the true garment" if exact else "Do they find the right garments"),
-        one_garment_text(first) if exact else _right_garments_text(first),
-    ]
-    if "topk.png" in pictures:
-        blocks.append(Picture("topk.png", "Top-k retrieval, per embedder"))
-    for name, table in tables.items():
-        if not table["queries"]:
-            continue
-        title = {
-            "teacher": "the teacher's features (the generator was trained against them)",
-            "judge": "the judge's features (no generator was trained against them)",
-            "embedder": "the embedder's features (what a search uses; no generator was trained against them)",
-        }
-        blocks.append(Heading(f"With {title.get(name, name)}", 3))
-        if exact:
-            blocks += one_garment_tables(table)
-            continue
-        rows = [
-            [row_name(r), *(with_interval(e["hit"][str(k)]) for k in KS), number(e["precision"]["10"]["mean"])]
-            for r, e in table["rows"].items()
-        ]
-        blocks.append(Table(["query", *(f"top-{k}" for k in KS), "precision@10"], rows, "A right garment in the top k"))
-        attributes = list(table["rows"]["edited"]["attributes"])
-        rows = [
-            [row_name(r), *(number(e["attributes"][a]["hit"][str(k)]["mean"]) for a in attributes for k in (1, 10, 30))]
-            for r, e in table["rows"].items()
-        ]
-        blocks.append(
-            Table(["query", *(f"{a} top-{k}" for a in attributes for k in (1, 10, 30))], rows, "By edited attribute")
-        )
-        blocks += _first_ten_tables(table["first ten"])
-    meanings = ROWS | TRUE_ROWS if exact else ROWS | kept.REFERENCES
-    blocks.append(Points(tuple(f"{row_name(row)}: {meaning}." for row, meaning in meanings.items())))
-    return blocks
-
-
-def _first_ten_tables(first_ten: Mapping[str, Any]) -> list[Block]:
-    """For each edited attribute, what the first ten have of what was asked for, and of what was to stay."""
-    blocks: list[Block] = []
-    for edited, table in first_ten.items():
-        attributes = list(table["rows"][kept.CHANCE]["kept"])
-        rows = [
-            [row_name(r), number(e["wanted"]), *(number(e["kept"].get(a)) for a in attributes)]
-            for r, e in table["rows"].items()
-        ]
-        caption = (
-            f"Of the first {kept.TOP}, when the {edited} is edited ({table['queries']:,} queries): the share that has"
-        )
-        headers = ["query", f"the wanted {edited}", *(f"the photo's {a}" for a in attributes)]
-        blocks.append(Table(headers, rows, f"{caption} what was asked for, and what the query's photo is given"))
-    return blocks
-
-
-def _right_garments_text(first: Mapping[str, Any]) -> Text:
-    return Text(
-        f"Gallery: the split without the query's own photo ({first['gallery']} photos). Right: given labels hold "
-        "the wanted value and every other known label of the query's photo; an unknown label in the gallery is "
-        f"never a match, an unknown one of the query is not required. {first['queries']:,} queries with "
-        f"{number(first.get('right_items_mean'), 1)} right garments each on average; {first['left_out']:,} more "
-        "have no right garment in the gallery and are left out. Exact search."
-    )
 
 
 def stick_tables(report: Mapping[str, Any], pictures: set[str]) -> list[Block]:

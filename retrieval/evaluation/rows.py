@@ -29,10 +29,13 @@ ROWS = {
     "wanted alone": "the wanted attributes alone, against the predicted ones",
     "wanted + kept alone": "the wanted and the kept attributes alone, against the predicted ones",
     "prototype": "the mean feature of the reference photos labelled as wanted (kept attributes as predicted); no edit",
+    "arithmetic": "the unedited photo's feature, less the mean of reference photos that have its predicted value of "
+    "the edited attribute, plus the mean of those that have the wanted one; no edit",
     "filter": "items predicted to be as wanted first, then the rest, both by likeness to the unedited photo",
     "chance": "a random order (exact)",
     "given labels": "as 'edited + wanted + kept', with the given labels in place of predictions on both sides",
 }
+EDITED_ROWS = ("edited", "edited + wanted", "edited + wanted + kept", "given labels")  # which an editor has part in
 TRUE_ROWS = {
     "truth": "the true picture of the edit, in the source's frame: what a perfect editor would ask with, the ceiling",
     "truth + wanted": "the true picture fused with the wanted attributes: the ceiling of 'edited + wanted'",
@@ -73,12 +76,17 @@ class QueryFeatures:
 
 
 def row_scores(
-    plan: EditPlan, features: QueryFeatures, labels: np.ndarray, weights: QueryWeights, gallery: Gallery
+    plan: EditPlan,
+    features: QueryFeatures,
+    labels: np.ndarray,
+    weights: QueryWeights,
+    gallery: Gallery,
+    edited_only: bool = False,
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Each row and its scores of every gallery item, (Q, G). Only few of these are in memory at a time.
 
     labels (n, M) are the given ones of the photos. Rows that cannot be had (no reference photos, no truths), and
-    chance, which has no scores, are left out.
+    chance, which has no scores, are left out; with ``edited_only`` also all but ``EDITED_ROWS``.
     """
     schema, pictures = plan.schema, gallery.features.T
     target = wanted_attributes(plan, features.predictions)
@@ -96,20 +104,27 @@ def row_scores(
             if part is not None:
                 yield row, part.image / part.total * picture + attributes(part)
 
-    yield "wanted alone", attributes(QueryWeights(0, 1, 0))
-    if without_image is not None:
-        yield "wanted + kept alone", attributes(without_image)
-    unedited = features.photos[plan.photo] @ pictures
-    yield from asked_with("unedited", unedited)
-    likeliest = predicted_labels(schema, target)
-    as_wanted = ranking.relevance(likeliest, predicted_labels(schema, gallery.predictions))
-    yield "filter", unedited + 4.0 * as_wanted  # inner products of unit vectors differ by 2 at most
-    del unedited, as_wanted
-    if len(features.reference):
-        mean = prototypes(likeliest, plan.attribute, features.reference, features.reference_labels)
-        yield "prototype", mean @ pictures
-    if features.truth is not None:
-        yield from asked_with("truth", features.truth @ pictures)
+    def without_editor() -> Iterator[tuple[str, np.ndarray]]:
+        yield "wanted alone", attributes(QueryWeights(0, 1, 0))
+        if without_image is not None:
+            yield "wanted + kept alone", attributes(without_image)
+        unedited = features.photos[plan.photo] @ pictures
+        yield from asked_with("unedited", unedited)
+        likeliest = predicted_labels(schema, target)
+        as_wanted = ranking.relevance(likeliest, predicted_labels(schema, gallery.predictions))
+        yield "filter", unedited + 4.0 * as_wanted  # inner products of unit vectors differ by 2 at most
+        del unedited, as_wanted
+        if len(features.reference):
+            reference, given = features.reference, features.reference_labels
+            yield "prototype", prototypes(likeliest, plan.attribute, reference, given) @ pictures
+            current = predicted_labels(schema, features.predictions)[plan.photo, plan.attribute]
+            moved = features.photos[plan.photo] + steps(plan, current, reference, given)
+            yield "arithmetic", unit(moved) @ pictures
+        if features.truth is not None:
+            yield from asked_with("truth", features.truth @ pictures)
+
+    if not edited_only:
+        yield from without_editor()
     edited = features.edited @ pictures
     yield from asked_with("edited", edited)
     required = one_hot(schema, ranking.required_labels(labels[plan.photo], plan.attribute, plan.value))
@@ -156,6 +171,20 @@ def prototypes(wanted: np.ndarray, attribute: np.ndarray, features: np.ndarray, 
             means[key] = features[next(r for r in right if r.any())].mean(axis=0)
         out[q] = means[key]
     return unit(out)
+
+
+def steps(plan: EditPlan, current: np.ndarray, features: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """From the mean feature of the reference photos that have the ``current`` value, int64 (Q,), of the edited
+    attribute to the mean of those that have the wanted one, (Q, D); a value that no reference photo has gives no step.
+    """
+    out = np.zeros((len(plan), features.shape[1]), dtype=np.float32)
+    asked = np.stack([plan.attribute, current, plan.value], axis=1)
+    for m, before, after in np.unique(asked, axis=0):
+        has = [labels[:, m] == v for v in (before, after)]
+        if all(h.any() for h in has):
+            here = (asked == (m, before, after)).all(axis=1)
+            out[here] = features[has[1]].mean(axis=0) - features[has[0]].mean(axis=0)
+    return out
 
 
 def unit(rows: np.ndarray) -> np.ndarray:

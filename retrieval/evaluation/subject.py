@@ -1,7 +1,9 @@
-"""What is measured: an editor, the networks that measure it, and the garments of one split of a folder."""
+"""What is measured: editors, the networks that measure them, and the garments of one split of a folder."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import torch
 
 from amgan.data.garments import Garments, load_garments
 from amgan.data.imagefolder import ImageFolder, Record, read_imagefolder, read_within
+from amgan.data.labels import folder_schema
 from amgan.editing.editor import Editor, load_editor
 from amgan.errors import UserError
 from amgan.evaluation import exact
@@ -18,9 +21,10 @@ from amgan.models.classifier import AttributeClassifier
 from amgan.photos import Segmenter
 from amgan.schema import AttributeSchema
 from amgan.synth.folder import read_synth
-from amgan.weights import has_embedder, load_classifier, load_garment_embedder, weights_card
+from amgan.weights import has_embedder, load_classifier, load_garment_embedder, weights_card, weights_folder
 from amgan.weights.segmenters import find_segmenter
 from retrieval.embedders import load_embedder
+from retrieval.evaluation.adde_queries import read_queries
 from retrieval.evaluation.records import chosen_records, dataset_hash, measured_split
 from retrieval.query import QueryWeights
 
@@ -39,6 +43,9 @@ class Settings:
         batch: edits per pass.
         rounds: bootstrap draws for the intervals.
         segmenter: cuts out photos without a mask; see ``find_segmenter``.
+        with_source: leave the query's own photo in the gallery of protocol A.
+        queries: folder with the query files of ADDE's data, which take the place of the edits; see ``adde_queries``.
+        reference: labelled folder whose training photos make the prototypes, in the place of the measured folder's own.
     """
 
     split: str = "test"
@@ -49,6 +56,9 @@ class Settings:
     batch: int = 32
     rounds: int = 1000
     segmenter: str | None = None
+    with_source: bool = False
+    queries: Path | None = None
+    reference: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -56,12 +66,17 @@ class Subject:
     """What is measured, and with which networks.
 
     Attributes:
+        editors: by the name that tables give them; all are asked for the same edits.
+        weights: of each editor, as they were named.
+        measured_with: the weights whose teacher and judge measure.
         records: those of the split; ``items`` are the ones that could be loaded.
         cases: of a synthetic folder, one for each item; empty otherwise.
         networks: teacher, judge, embedder (where the weights have one) and further embedders by name.
     """
 
-    editor: Editor
+    editors: dict[str, Editor]
+    weights: dict[str, str]
+    measured_with: str
     segmenter: Segmenter
     teacher: AttributeClassifier
     judge: AttributeClassifier
@@ -72,12 +87,23 @@ class Subject:
     items: Garments
     cases: list[exact.Case]
     plan: EditPlan
+    queries_left_out: int = 0
+
+    @property
+    def image_size(self) -> int:
+        return int(self.items.images.shape[-1])
 
 
-def load_subject(folder: Path, weights: str, settings: Settings) -> Subject:
-    """Everything that is measured, loaded. Raises UserError where anything cannot be used or does not fit."""
-    classifiers = settings.measure_with or weights
-    editor = load_editor(weights)
+def load_subject(folder: Path, weights: Sequence[str], settings: Settings) -> Subject:
+    """Everything that is measured, loaded. Raises UserError where anything cannot be used or does not fit.
+
+    Args:
+        weights: of one editor, or of several that are to be compared.
+    """
+    by_name = method_names(weights)
+    editors = {name: load_editor(w) for name, w in by_name.items()}
+    editor = _require_alike(editors)
+    classifiers = settings.measure_with or weights[0]
     teacher, judge = load_classifier(classifiers, "teacher"), load_classifier(classifiers, "judge")
     teacher.schema.require_same(judge.schema, f"the teacher of {classifiers}", "its judge")
     networks: dict[str, Network] = {"teacher": teacher.predict_and_embed, "judge": judge.predict_and_embed}
@@ -92,19 +118,67 @@ def load_subject(folder: Path, weights: str, settings: Settings) -> Subject:
         data = read_within(folder, judge.schema.edited_by(editor.schema), f"the classifiers of {classifiers}")
     else:  # true edits are of the renderer's own attributes
         data = read_imagefolder(folder)
-        for schema, whose in ((editor.schema, weights), (judge.schema, f"the classifiers of {classifiers}")):
+        for schema, whose in ((editor.schema, weights[0]), (judge.schema, f"the classifiers of {classifiers}")):
             schema.require_same(data.schema, whose, f"the folder {folder}")
     split = measured_split(data, settings.split)
     records = chosen_records(data, split, settings.limit)
     segmenter = find_segmenter(settings.segmenter, classifiers)
     items = load_garments(data, records, editor.image_size, segmenter=segmenter)
     cases = exact.kept_cases(items, records, made.size) if made else []
-    plan = (
-        exact.plan_cases(items, cases) if cases else plan_edits(items.schema, items.labels.cpu().numpy(), editor.schema)
-    )
+    left_out = 0
+    if settings.queries is not None:
+        if made:
+            raise UserError("Query files are for photographs; of drawn garments the edits are drawn by their seeds.")
+        whole = folder_schema(folder)
+        plan, left_out = read_queries(settings.queries, whole, items, editor.schema)
+    elif cases:
+        plan = exact.plan_cases(items, cases)
+    else:
+        plan = plan_edits(items.schema, items.labels.cpu().numpy(), editor.schema)
     if not len(plan):
         raise UserError(f"No photo of split {split!r} in {folder} has a known label, so there is nothing to edit.")
-    return Subject(editor, segmenter, teacher, judge, networks, data, split, records, items, cases, plan)
+    return Subject(
+        editors,
+        by_name,
+        classifiers,
+        segmenter,
+        teacher,
+        judge,
+        networks,
+        data,
+        split,
+        records,
+        items,
+        cases,
+        plan,
+        left_out,
+    )
+
+
+def method_names(weights: Sequence[str]) -> dict[str, str]:
+    """What tables call each of several weights: the last part of its path, or all of it where two have the same.
+
+    Raises:
+        UserError: weights are given twice.
+    """
+    if len(set(weights)) < len(weights):
+        raise UserError("Weights are given twice; --weights names each editor once.")
+    last = [Path(w).name or w for w in weights]
+    return {name if last.count(name) == 1 else w: w for name, w in zip(last, weights, strict=True)}
+
+
+def _require_alike(editors: dict[str, Editor]) -> Editor:
+    """The first editor. Raises UserError unless all edit the same attributes to the same values, at the same size."""
+    (first, editor), *others = editors.items()
+    for name, other in others:
+        editor.schema.require_same(other.schema, first, name)
+        for what, mine, theirs in (
+            ("edits", ", ".join(editor.schema.editable), ", ".join(other.schema.editable)),
+            ("makes pictures of", f"{editor.image_size} px", f"{other.image_size} px"),
+        ):
+            if mine != theirs:
+                raise UserError(f"{first} {what} {mine} and {name} {theirs}; only editors of the same can be compared.")
+    return editor
 
 
 def _within(network: Network, own: AttributeSchema, schema: AttributeSchema) -> Network:
@@ -137,16 +211,18 @@ def _with_predictions(name: str, predictor: Network) -> Network:
     return network
 
 
-def describe(subject: Subject, weights: str, settings: Settings) -> dict[str, Any]:
-    """The report's ``weights``, ``data`` and ``settings``."""
+def describe(subject: Subject, name: str, settings: Settings) -> dict[str, Any]:
+    """The report's ``weights``, ``data`` and ``settings`` for one of the editors."""
     return {
         "weights": {
-            "name": weights,
-            "measured_with": settings.measure_with or weights,
-            "editor": subject.editor.identity,
+            "name": subject.weights[name],
+            "measured_with": subject.measured_with,
+            "editor": subject.editors[name].identity,
             "teacher": subject.teacher.identity,
             "judge": subject.judge.identity,
-            "card": _card(weights),
+            "judge_backbone": subject.judge.backbone_name,
+            "card": _card(subject.weights[name]),
+            "trained": _trained(subject.weights[name]),
         },
         "data": {
             "folder": subject.data.root.resolve().name,
@@ -154,6 +230,7 @@ def describe(subject: Subject, weights: str, settings: Settings) -> dict[str, An
             "protocol": "exact" if subject.cases else "labels",
             "photos": len(subject.items),
             "left_out": len(subject.records) - len(subject.items),
+            "queries_left_out": subject.queries_left_out,
             "sha256": dataset_hash(subject.data.root, subject.records),
             "schema": subject.data.schema.to_dict(),
         },
@@ -164,7 +241,10 @@ def describe(subject: Subject, weights: str, settings: Settings) -> dict[str, An
             "batch": settings.batch,
             "bootstrap_rounds": settings.rounds,
             "segmenter": subject.segmenter.identity,
-            "image_size": subject.editor.image_size,
+            "image_size": subject.image_size,
+            "source_in_gallery": settings.with_source,
+            "queries": None if settings.queries is None else settings.queries.resolve().name,
+            "reference": None if settings.reference is None else settings.reference.resolve().name,
         },
     }
 
@@ -174,3 +254,13 @@ def _card(weights: str) -> dict[str, Any]:
         return weights_card(weights)
     except UserError:  # an editor from outside has no weights folder, so no card
         return {}
+
+
+def _trained(weights: str) -> dict[str, Any]:
+    """What the editor's own configuration says of its training: model, preset, images, seconds, command."""
+    try:
+        path = weights_folder(weights) / "editor" / "config.json"
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (UserError, OSError, ValueError):  # an editor from outside, or one that was exported
+        return {}
+    return {k: config[k] for k in ("model", "preset", "kimg", "seconds", "command") if k in config}
