@@ -30,6 +30,8 @@ Examples:
 
 amgan train --data garments --preset small --out runs/photos
 
+amgan train --data garments --model stargan --preset small --out runs/stargan
+
 amgan train --data garments --model classifier --role judge --out runs/photos
 
 amgan train --data garments --preset small --extra synth --minutes 100 --out runs/photos
@@ -50,7 +52,12 @@ def train(
         ),
     ],
     out: Annotated[Path, typer.Option(help="Run folder. The same command again resumes it.")],
-    model: Annotated[str, typer.Option(help="amgan, classifier, segmenter, or embedder.")] = "amgan",
+    model: Annotated[
+        str,
+        typer.Option(
+            help="amgan, or a rival of the paper: stargan, ganimation, sagan; classifier, segmenter, or embedder."
+        ),
+    ] = "amgan",
     role: Annotated[str, typer.Option(help="Of a classifier: teacher, or judge.")] = "teacher",
     preset: Annotated[
         str, typer.Option(help="paper, ours (both for a GPU), small (two CPU cores), tiny (a dry run).")
@@ -108,8 +115,8 @@ def train(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the configuration and leave.")] = False,
 ) -> None:
-    """Train AMGAN, one of its classifiers, or the network that cuts garments out. Classifiers that AMGAN lacks are
-    trained first."""
+    """Train AMGAN, one of its rivals, its classifiers, or the network that cuts garments out. Classifiers that an
+    editor's training lacks are trained first."""
     started = time.monotonic()
     from amgan.training.budget import limited
     from amgan.training.command import TrainOptions, train_command
@@ -152,7 +159,9 @@ def edit(
     photos: Annotated[list[Path], typer.Argument(help="Photos of one garment each.")],
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")],
     set_: Annotated[list[str], typer.Option("--set", help="attribute=value. May be repeated.")],
-    weights: Annotated[str, typer.Option(help="A shipped name, a folder, or hf-hub:org/name.")] = "photos",
+    weights: Annotated[
+        str, typer.Option(help="A shipped name, a folder, hf-hub:org/name, or NAME:… of another package's editor.")
+    ] = "photos",
     only_on: Annotated[str | None, typer.Option(help="Edit the colour on this part only: sleeve, or torso.")] = None,
     mask: Annotated[Path | None, typer.Option(help="The garment's mask, for a single photo: white is garment.")] = None,
     accept_cutout: Annotated[

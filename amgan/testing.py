@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from amgan.config import changed
-from amgan.models.amgan.generator import Generator
 from amgan.models.classifier import AttributeClassifier
+from amgan.models.methods import find_method
 from amgan.schema import AttributeSchema
 from amgan.training.presets import PRESETS
 from amgan.weights import save_classifier, save_generator
@@ -27,14 +27,17 @@ RGB = {
 }
 
 
-def tiny_weights(folder: Path, schema: AttributeSchema = SCHEMA, image_size: int = 32, seed: int = 0) -> Path:
-    """A complete weights folder with random weights that loads through the real path. Returns the folder."""
+def tiny_weights(
+    folder: Path, schema: AttributeSchema = SCHEMA, image_size: int = 32, seed: int = 0, model: str = "amgan"
+) -> Path:
+    """A complete weights folder with random weights that loads through the real path, of any method. Returns the
+    folder."""
     preset = PRESETS["tiny"]
     torch.manual_seed(seed)
     for role, config in (("teacher", preset.teacher), ("judge", preset.judge)):
         save_classifier(folder, role, AttributeClassifier(schema, config.backbone, image_size), {"role": role})
-    config = changed(preset.amgan, image_size=image_size)
-    save_generator(folder, Generator.from_config(schema, config.generator), config, {})
+    config = changed(preset.of(model).stages["all"], image_size=image_size)
+    save_generator(folder, find_method(model).make_generator(schema, config), config, {}, model)
     (folder / "card.json").write_text(
         json.dumps({"name": folder.name, "data": "none: random weights for tests"}), encoding="utf-8"
     )

@@ -19,6 +19,7 @@ def open_catalogue(
     weights: str | None = None,
     catalogue: str | Path | None = None,
     device: str = "cpu",
+    editor: str | None = None,
 ) -> Searcher:
     """A catalogue that ``index-catalog`` filled, ready to be searched with edited garments.
 
@@ -30,6 +31,8 @@ def open_catalogue(
         weights: where the weights are now, if not where the index says; other weights are refused.
         catalogue: where the photos are now, if not where the index says.
         device: where the networks run: auto, cpu, cuda.
+        editor: what draws the edits, as ``load_editor`` takes it: weights of any method, or an editor of another
+            package. None means the editor of the index's weights.
 
     Raises:
         UserError: no such index, or its networks cannot be had or have changed.
@@ -39,8 +42,8 @@ def open_catalogue(
     try:
         representation = Representation.of_index(opened.identity, weights, device)
         representation.schema.require_same(opened.schema, "the weights", "the index")
-        editor = load_editor(representation.weights, "remembered" if device == "cpu" else "eager")
-        return Searcher(opened, representation, editor, _root(opened, catalogue))
+        drawing = load_editor(editor or representation.weights, "remembered" if device == "cpu" else "eager")
+        return Searcher(opened, representation, drawing, _root(opened, catalogue))
     except BaseException:
         opened.close()
         raise

@@ -85,6 +85,13 @@ def search(
     weights: Annotated[
         str | None, typer.Option(help="The weights, if they are not where the index says.", envvar="AMGAN_WEIGHTS")
     ] = None,
+    editor: Annotated[
+        str | None,
+        typer.Option(
+            help="Edit with these weights, of any method, or with NAME:… of another package, instead of the index's.",
+            envvar="AMGAN_EDITOR",
+        ),
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     out: Annotated[Path | None, typer.Option(help="Save a picture: query, edit, mask and hits.")] = None,
     version: Version = False,
@@ -101,7 +108,7 @@ def search(
         from retrieval.catalogue import open_catalogue
 
         image, garment = read_image(photo), read_mask(mask) if mask else None
-        searcher = open_catalogue(store, collection, weights=weights, catalogue=catalogue)
+        searcher = open_catalogue(store, collection, weights, catalogue, editor=editor)
     try:
         edit = searcher.schema.parse_edit(set_) if set_ else {}
         cutout = searcher.cut_out(image, garment, keep_source=out is not None)

@@ -170,13 +170,14 @@ def test_validation_garments_are_drawn_once(here, tmp_path, monkeypatch):
         assert torch.equal(getattr(drawn, name), getattr(again, name))
 
 
-def test_training_on_drawn_garments_goes_on(here, tmp_path, monkeypatch):
+@pytest.mark.parametrize("model", ["amgan", "stargan"])
+def test_training_on_drawn_garments_goes_on(model, here, tmp_path, monkeypatch):
     monkeypatch.setattr("amgan.training.command.validation_garments", lambda size: validation_garments(size, 8))
     monkeypatch.chdir(tmp_path)
     weights = tiny_weights(tmp_path / "weights", SCHEMA, SIZE)
     for role in ("teacher", "judge"):
         shutil.copytree(weights / role, tmp_path / "run" / role)
-    options = TrainOptions(Path("synth"), tmp_path / "run", preset="tiny", device="cpu")
+    options = TrainOptions(Path("synth"), tmp_path / "run", model, preset="tiny", device="cpu")
     train_command(options)
     train_command(replace(options, settings=("kimg=0.024",)))
     assert (tmp_path / "run" / "editor" / "config.json").is_file()

@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from PIL import Image
 from amgan.data import metadata
 from amgan.data.garments import load_garments
 from amgan.data.imagefolder import read_imagefolder
+from amgan.editing import editor
 from amgan.lessons import batches
 from amgan.lessons.lesson import Lesson
 from amgan.models import backbones, methods
@@ -111,6 +112,13 @@ def test_an_embedder(monkeypatch) -> None:
     assert embedders.load_embedder("mean").embed(torch.ones(2, 3, 4, 4, dtype=torch.uint8)).shape == (2, 3)
 
 
+def test_an_editor(monkeypatch) -> None:  # in a package of its own in test_outside_editor.py
+    nothing = editor.NoEdit(SCHEMA, 32)
+    point = SimpleNamespace(name="nothing", load=lambda: lambda argument: nothing)
+    monkeypatch.setattr(editor, "entry_points", lambda group, name: [point] if name == "nothing" else [])
+    assert editor.load_editor("nothing:at-all") is nothing
+
+
 def test_a_store(module, monkeypatch) -> None:
     module.place = lambda text: MemoryLocation()
     monkeypatch.setitem(stores.STORES, "elsewhere", "one_file:place")
@@ -174,6 +182,7 @@ def test_contributing_names_the_lines(root: Path) -> None:
         "backbone",
         "segmenter",
         "embedder",
+        "editor",
         "store",
         "data set",
         "released data set",

@@ -27,7 +27,7 @@ from amgan.testing import SCHEMA, draw_catalogue
 from amgan.training.presets import PRESETS
 from amgan.training.trainer import train
 from amgan.weights import load_critics, save_classifier
-from tests.test_method import SIZE, some_batch
+from tests.edit_batches import SIZE, some_batch
 
 CPU = torch.device("cpu")
 CHANNELS = [8, 12, 16, 24]

@@ -13,7 +13,7 @@ from pathlib import Path
 import streamlit as st
 from PIL import Image
 
-from amgan.editing.editor import EditResult, Region, load_editor
+from amgan.editing.editor import EditResult, Region, is_outside, load_editor
 from amgan.editing.source_size import at_source_size
 from amgan.errors import PhotoError
 from amgan.photos import CutOut, read_image, read_mask
@@ -49,15 +49,17 @@ def searcher(settings: Settings) -> Searcher:
 
 @st.cache_resource(max_entries=1, show_spinner="Loading the catalogue and its networks …", on_release=Searcher.close)
 def _opened(settings: Settings, physical: str) -> Searcher:
-    opened = open_catalogue(settings.store, physical, settings.weights, settings.catalogue)
-    threading.Thread(target=_find_fastest_editor, args=(opened,), name=FINDER, daemon=True).start()
+    opened = open_catalogue(settings.store, physical, settings.weights, settings.catalogue, editor=settings.editor)
+    if settings.editor is None or not is_outside(settings.editor):
+        weights = settings.editor or opened.representation.weights
+        threading.Thread(target=_find_fastest_editor, args=(opened, weights), name=FINDER, daemon=True).start()
     return opened
 
 
-def _find_fastest_editor(opened: Searcher) -> None:
+def _find_fastest_editor(opened: Searcher, weights: str) -> None:
     """Where this machine has not measured before, a process of its own does. Until it has ended, edits are PyTorch's;
     later ones, here and by the commands, are made in what it found."""
-    opened.editor = load_editor(opened.representation.weights, "fastest")
+    opened.editor = load_editor(weights, "fastest")
 
 
 @st.cache_resource(ttl=600, show_spinner="Reading the catalogue …")

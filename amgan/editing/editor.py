@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -30,6 +30,7 @@ from amgan.weights import load_generator
 Region = Literal["sleeve", "torso"]
 Runtime = Literal["eager", "remembered", "fastest"]
 REGIONS: tuple[Region, ...] = ("sleeve", "torso")
+ENTRY_POINT_GROUP = "amgan.editors"
 BARE = "sleeveless"  # the mask of this edit finds the sleeves
 
 # Below this the attention of the sleeve edit is no sleeve. The paper zeroes what is below 0.9; masks trained on
@@ -52,6 +53,7 @@ class EditResult:
     raw: Tensor
 
 
+@runtime_checkable
 class Editor(Protocol):
     """Whatever edits cut-out garments.
 
@@ -179,6 +181,8 @@ class NetworkEditor:
         if only_on is None:
             return result
         sleeves = self._forward(x, [{"sleeve": BARE}] * len(images)).mask
+        if bool((sleeves == 1).all()):
+            raise UserError("Editing a region needs weights whose mask finds the sleeves; these repaint everything.")
         sleeves = from_the_shoulders(torch.where(sleeves < SLEEVE_THRESHOLD, 0.0, sleeves))
         mask = result.mask * (sleeves if only_on == "sleeve" else 1 - sleeves)
         return Generated(mask * result.raw + (1 - mask) * x, mask, result.raw)
@@ -228,12 +232,10 @@ def load_editor(weights: str | Path, runtime: Runtime = "eager") -> Editor:
             $AMGAN_RUNTIME=eager turns both off.
 
     Raises:
-        UserError: no such weights, or they are damaged.
+        UserError: no such weights, or they are damaged; an outside package fails, or what it gives is no Editor.
     """
-    name, _, rest = str(weights).partition(":")
-    for entry in entry_points(group="amgan.editors", name=name):
-        editor: Editor = entry.load()(rest)
-        return editor
+    if (entry := _entry_point(weights)) is not None:
+        return _from_entry_point(entry, str(weights).partition(":")[2])
     if (Path(weights) / CARD).is_file():
         saved = load_exported(Path(weights))
         return NetworkEditor(saved.network, saved.schema, saved.image_size, saved.identity, saved.engine)
@@ -247,3 +249,34 @@ def load_editor(weights: str | Path, runtime: Runtime = "eager") -> Editor:
             name, network = found
             return NetworkEditor(network, generator.schema, config.image_size, identity, name)
     return GeneratorEditor(generator, config.image_size, identity)
+
+
+def is_outside(weights: str | Path) -> bool:
+    """Whether a name is that of an editor of another package, which has no weights folder."""
+    return _entry_point(weights) is not None
+
+
+def _entry_point(weights: str | Path) -> EntryPoint | None:
+    return next(iter(entry_points(group=ENTRY_POINT_GROUP, name=str(weights).partition(":")[0])), None)
+
+
+def _from_entry_point(entry: EntryPoint, argument: str) -> Editor:
+    try:
+        editor = entry.load()(argument)
+    except UserError:
+        raise
+    except Exception as error:  # whatever another package's code may do
+        raise UserError(
+            f"The editor {entry.name!r} of the package {_package(entry)} cannot be used: "
+            f"{type(error).__name__}: {error}."
+        ) from error
+    if not isinstance(editor, Editor):
+        raise UserError(
+            f"The editor {entry.name!r} lacks schema, image_size, identity or edit; its package, {_package(entry)}, "
+            "must add them."
+        )
+    return editor
+
+
+def _package(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist is not None else entry.module

@@ -9,6 +9,9 @@ from amgan.models.interface import Method
 
 METHODS = {
     "amgan": "amgan.models.amgan.method:Amgan",
+    "stargan": "amgan.models.rivals.stargan:Stargan",
+    "ganimation": "amgan.models.rivals.ganimation:Ganimation",
+    "sagan": "amgan.models.rivals.sagan:Sagan",
 }
 
 

@@ -94,6 +94,7 @@ def train_command(options: TrainOptions) -> None:
     if options.model not in METHODS:
         others = [CLASSIFIER, SEGMENTER, EMBEDDER]
         raise UserError(f"Unknown model {options.model!r}. Valid: {', '.join([*METHODS, *others])}.")
+    chosen = chosen.of(options.model)
     stages = _stages(options, chosen)
     if options.dry_run:
         shown = {name: to_dict(config) for name, config in stages.items()}

@@ -86,12 +86,15 @@ class Journal:
         self.run.require_finite(step, tensors)
         size, device = method.config.image_size, next(average.parameters()).device
         editor = NetworkEditor(eager(average), method.schema, size, f"step {step}", device=device)
+        training = average.training
+        average.eval()  # batch normalisation must neither see the photos of validation nor normalise by them
         scores = validation_scores(editor, self.judge, self.val)
         for k, v in scores.items():
             self.board.add_scalar(f"val/{k}", v, step)
         self.board.flush()
         self.run.write_statistics(step=step, kimg=kimg, **{f"val_{k}": v for k, v in scores.items()})
         self._draw_sheet(editor, step)
+        average.train(training)
         seconds = time.monotonic() - self.started
         if scores["score"] >= self.progress.best:
             self.progress.best = scores["score"]

@@ -3,11 +3,17 @@ before."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from amgan.config import apply, changed, refuse_idle
 from amgan.errors import UserError
 from amgan.models.amgan.config import AmganConfig
+from amgan.models.methods import find_method
+from amgan.models.rivals.ganimation import GanimationConfig
+from amgan.models.rivals.sagan import SaganConfig
+from amgan.models.rivals.stargan import StarganConfig
 from amgan.training.classifier import ClassifierConfig
 from amgan.training.embedder import EmbedderConfig
 from amgan.training.segmenter import SegmenterConfig
@@ -15,11 +21,17 @@ from amgan.training.segmenter import SegmenterConfig
 
 @dataclass(frozen=True)
 class Preset:
-    """Stages by name, in order, and the classifiers and the cut-out network beside them."""
+    """Stages by name, in order, and the classifiers and the cut-out network beside them.
 
-    stages: dict[str, AmganConfig]
+    Attributes:
+        stages: AMGAN's, or those of the method that ``of`` was asked for.
+        rivals: the configurations of other methods, by name; each has one stage.
+    """
+
+    stages: dict[str, Any]
     teacher: ClassifierConfig
     judge: ClassifierConfig
+    rivals: Mapping[str, Any] = field(default_factory=dict)
     segmenter: SegmenterConfig = field(default_factory=SegmenterConfig)
     embedder: EmbedderConfig = field(default_factory=EmbedderConfig)
 
@@ -27,6 +39,14 @@ class Preset:
     def amgan(self) -> AmganConfig:
         """The last stage, whose networks are the result."""
         return list(self.stages.values())[-1]
+
+    def of(self, model: str) -> Preset:
+        """The same for a method by name: one that has nothing of its own here trains as its configuration has it.
+        Raises UserError."""
+        method = find_method(model)
+        if model == "amgan":
+            return self
+        return replace(self, stages={"all": self.rivals.get(model) or method.Config()})
 
 
 PAPER = AmganConfig()
@@ -66,6 +86,19 @@ _WITH_EYE = {
 }
 _PAIRS_ALONE = {"adv": 0.0, "cls": 0.0, "cyc": 0.0, "percep": 0.0, "pairs": 1.0}
 
+# The rivals: layers, losses and weights of their papers (see amgan/models/rivals), and AMGAN's budget of images.
+_RIVALS = {"stargan": StarganConfig(), "ganimation": GanimationConfig(), "sagan": SaganConfig()}
+
+
+def _each_rival(**settings: Any) -> dict[str, Any]:
+    """The rivals with some settings changed; SaGAN, with two generators and a narrow critic, has half the channels."""
+    half = {k: settings[k] // 2 for k in ("channels", "critic_channels") if k in settings}
+    return {name: changed(c, **settings | (half if name == "sagan" else {})) for name, c in _RIVALS.items()}
+
+
+# Drawn as AMGAN's garments and edits are: what differs is the method.
+_DRAWN_ALIKE = {"outline_weight": 2.0, "balance": 0.6, "warm_up": 100}
+
 
 def _fine_tuned(backbone: str, frozen: int, seed: int) -> ClassifierConfig:
     """From ImageNet, for one to a few thousand photos: they are too few to learn from scratch how cloth looks."""
@@ -91,12 +124,14 @@ PRESETS = {
         {"all": PAPER},
         ClassifierConfig(backbone="resnet50"),
         ClassifierConfig(backbone="convnext_tiny", seed=1),
+        _RIVALS,
     ),
     # The paper's size with what we added to it; for a GPU.
     "ours": Preset(
         {"all": changed(_OURS, **_WITH_EYE, pairs=0.8, kimg=800.0, ema_kimg=2.0)},
         ClassifierConfig(backbone="resnet50"),
         ClassifierConfig(backbone="convnext_tiny", seed=1),
+        _each_rival(**_DRAWN_ALIKE, kimg=800.0, ema_kimg=2.0),
     ),
     # The recipe of the shipped weights ``photos``, for two CPU cores: first pairs alone, which give place and colour,
     # then all losses.
@@ -107,6 +142,19 @@ PRESETS = {
         },
         _fine_tuned("efficientnet_lite0", frozen=3, seed=0),
         _fine_tuned("efficientnet_lite2", frozen=4, seed=1),
+        _each_rival(
+            **_DRAWN_ALIKE,
+            channels=32,
+            blocks=4,
+            critic_channels=32,
+            critic_cap=256,
+            critic_steps=1,
+            lr=3e-4,
+            critic_lr=3e-4,
+            kimg=88.0,
+            ema_kimg=1.0,
+            snapshot_kimg=4.0,
+        ),
     ),
     # For tests and dry runs: seconds, and no use otherwise.
     "tiny": Preset(
@@ -137,6 +185,20 @@ PRESETS = {
         ClassifierConfig(backbone="small-4", image_size=32, kimg=0.032, batch=8, snapshot_kimg=0.016, bf16=False),
         ClassifierConfig(
             backbone="small-6", image_size=32, kimg=0.032, batch=8, snapshot_kimg=0.016, seed=1, bf16=False
+        ),
+        _each_rival(
+            image_size=32,
+            channels=8,
+            blocks=1,
+            critic_channels=8,
+            critic_cap=32,
+            critic_layers=4,
+            critic_steps=1,
+            ema_kimg=2.0,
+            batch=4,
+            kimg=0.016,
+            snapshot_kimg=0.008,
+            bf16=False,
         ),
         SegmenterConfig(image_size=64, pretrained=False, kimg=0.032, batch=4, drawn_count=2, snapshot_kimg=0.016),
         EmbedderConfig(

@@ -77,6 +77,9 @@ class Trainer:
             averaged: list[Tensor] = list(self.average.parameters())
             current: list[Tensor] = list(self.method.generator.parameters())
             torch._foreach_lerp_(averaged, current, 1 - decay)
+            # Statistics of batch normalisation are averages already.
+            for mine, theirs in zip(self.average.buffers(), self.method.generator.buffers(), strict=True):
+                mine.copy_(theirs)
 
     # --- States -------------------------------------------------------------------------------------------------------
 
@@ -118,7 +121,7 @@ class Trainer:
 
 
 def _adam(networks: list[nn.Module], lr: float) -> torch.optim.Adam | None:
-    parameters = [p for network in networks for p in network.parameters()]
+    parameters = [p for network in networks for p in network.parameters() if p.requires_grad]
     return torch.optim.Adam(parameters, lr=lr, betas=(0.5, 0.999), fused=True) if parameters else None
 
 

@@ -4,11 +4,11 @@ starts fresh."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from amgan.models.amgan.generator import Generator
 from amgan.models.classifier import AttributeClassifier
 from amgan.schema import AttributeSchema
 
@@ -35,18 +35,15 @@ def shared_planes(new: AttributeSchema, old: AttributeSchema) -> list[tuple[int,
 
 
 def transfer_generator(own: nn.Module, other: nn.Module) -> int:
-    """Copy what fits of another generator, mapping the planes of AMGAN's condition; returns how many tensors were
+    """Copy what fits of another generator, mapping the planes of its condition; returns how many tensors were
     filled."""
-    if not (isinstance(own, Generator) and isinstance(other, Generator)):
-        return _transfer(own, other, lambda *_: None)
-    planes = shared_planes(own.schema, other.schema)
+    mine, theirs = _Conditioned.of(own), _Conditioned.of(other)
 
     def by_name(name: str, tensor: Tensor, source: Tensor) -> bool | None:
-        if name == "stem.weight":
-            start = 3 * own.inner_stride**2  # picture first, then the planes
-            return _copy_columns(tensor, source, start, 3 * other.inner_stride**2, own, other, planes)
+        if name.endswith("stem.weight"):  # picture first, then the planes
+            return _copy_columns(tensor, source, mine.picture, theirs.picture, mine, theirs)
         if name.endswith(("modulation.weight", "prior.weight")):  # the planes, then the context, then the code
-            return _copy_columns(tensor, source, 0, 0, own, other, planes)
+            return _copy_columns(tensor, source, 0, 0, mine, theirs)
         return None
 
     return _transfer(own, other, by_name)
@@ -82,12 +79,31 @@ def _transfer(own: nn.Module, other: nn.Module, by_name: Callable[[str, Tensor, 
     return filled
 
 
+class _Conditioned(NamedTuple):
+    """A generator's schema, and how many channels its stem has for the picture, and numbers for a code."""
+
+    schema: AttributeSchema
+    picture: int
+    code: int
+
+    @classmethod
+    def of(cls, generator: nn.Module) -> _Conditioned:
+        """AMGAN's may fold pixels into channels, and have a code; those of other methods have neither."""
+        stride, code = (int(getattr(generator, name, none)) for name, none in (("inner_stride", 1), ("code", 0)))
+        schema: AttributeSchema = generator.schema  # type: ignore[assignment]
+        return cls(schema, 3 * stride**2, code)
+
+    @property
+    def planes(self) -> int:
+        return self.schema.n_values + self.schema.n_attributes
+
+
 def _copy_columns(
-    tensor: Tensor, source: Tensor, start: int, their_start: int, own: Generator, other: Generator, planes: list
+    tensor: Tensor, source: Tensor, start: int, their_start: int, own: _Conditioned, other: _Conditioned
 ) -> bool:
     """Copy dimension 1: what lies before and after the planes as it is, the planes by name; what only this one has
     after them, a code, begins anew. False where the shapes do not allow it."""
-    count, their_count = (g.schema.n_values + g.schema.n_attributes for g in (own, other))
+    count, their_count = own.planes, other.planes
     after, their_after = tensor.shape[1] - start - count, source.shape[1] - their_start - their_count
     same = tensor.shape[:1] + tensor.shape[2:] == source.shape[:1] + source.shape[2:]
     context, their_context = (n - g.code if n else 0 for n, g in ((after, own), (their_after, other)))
@@ -96,6 +112,6 @@ def _copy_columns(
     tensor[:, :start] = source[:, :start]
     shared = min(after, their_after)
     tensor[:, start + count : start + count + shared] = source[:, start + their_count : start + their_count + shared]
-    for mine, theirs in planes:
+    for mine, theirs in shared_planes(own.schema, other.schema):
         tensor[:, start + mine] = source[:, start + theirs]
     return True

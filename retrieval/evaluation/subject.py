@@ -13,7 +13,7 @@ import torch
 from amgan.data.garments import Garments, load_garments
 from amgan.data.imagefolder import ImageFolder, Record, read_imagefolder, read_within
 from amgan.data.labels import folder_schema
-from amgan.editing.editor import Editor, load_editor
+from amgan.editing.editor import Editor, is_outside, load_editor
 from amgan.errors import UserError
 from amgan.evaluation import exact
 from amgan.evaluation.edits import EditPlan, Network, plan_edits
@@ -100,6 +100,11 @@ def load_subject(folder: Path, weights: Sequence[str], settings: Settings) -> Su
     Args:
         weights: of one editor, or of several that are to be compared.
     """
+    if settings.measure_with is None and is_outside(weights[0]):
+        raise UserError(
+            f"{weights[0]} is an editor of another package and has no teacher and judge of its own: name weights whose "
+            "they are, for example --measure-with photos."
+        )
     by_name = method_names(weights)
     editors = {name: load_editor(w) for name, w in by_name.items()}
     editor = _require_alike(editors)

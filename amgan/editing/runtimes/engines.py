@@ -22,6 +22,8 @@ from torch import Tensor, nn
 
 from amgan.devices import openvino_request, without_telemetry
 from amgan.editing.runtimes.rearranged import Rearranged
+from amgan.errors import UserError
+from amgan.models.amgan.cam_mask import CamMasked
 from amgan.models.amgan.generator import Generator
 
 Network = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -71,7 +73,12 @@ class Pair(nn.Module):
 
 def _to_save(generator: nn.Module, image_size: int) -> nn.Module:
     """AMGAN's generator with fewer operations, which is worth a fifth of the time; those of other methods as they
-    are."""
+    are. Raises UserError where only PyTorch can compute the mask."""
+    if isinstance(generator, CamMasked):
+        raise UserError(
+            "The mask of these weights is a class activation map (the setting cam), which PyTorch alone computes: they "
+            "cannot be exported; use them as they are."
+        )
     network = Rearranged(generator, image_size) if isinstance(generator, Generator) else Pair(generator)
     return network.eval().requires_grad_(False)
 

@@ -22,6 +22,7 @@ class GeneratorConfig:
     blank: float = setting(0.0, low=0)  # how readily new cloth starts from the garment's colour on white
     code: int = setting(0, low=0)  # numbers for what an edit leaves open, learnt from pairs (BicycleGAN)
     motifs: int = setting(0, low=0)  # learned pictures that lie on the garment: stripes, zips, hoods (motifs.py)
+    cam: str = ""  # an ablation: the teacher's backbone, whose class activation map itself is the mask
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,11 @@ class AmganConfig:
         return self.losses.adv > 0 or self.losses.cls > 0
 
     @property
+    def teaches_mask(self) -> bool:
+        """Whether there is an attention loss."""
+        return self.losses.att > 0 and not self.generator.cam
+
+    @property
     def code_size(self) -> int:
         """Normal numbers that each row of a batch brings for the code."""
         return self.generator.code
@@ -135,13 +141,15 @@ class AmganConfig:
             "motifs": (not g.skips, "it needs skips=true"),
             "kl": (not g.code, "there is no code"),
             "percep_maps": (not w.percep, "percep is 0"),
-            "attention": (not w.att and not w.balanced, "att is 0"),
-            "mask_loss": (not w.att, "att is 0"),
+            "cam": (not g.cam, "no backbone is named"),
+            "att": (bool(g.cam), "the mask is a class activation map (cam)"),
+            "attention": (not self.teaches_mask and not w.balanced, "att is 0, or the mask is a class activation map"),
+            "mask_loss": (not self.teaches_mask, "att is 0, or the mask is a class activation map"),
             "pair": (not d.pairs, "there are no pairs (pairs is 0)"),
             "pair_blur": (not d.pairs or not w.pair, "there are no pairs, or pair is 0"),
             "eye_percep": (not d.pairs, "there are no pairs (pairs is 0)"),
             "extra": (not d.extra, "there are no --extra garments"),
-            "balanced": (not w.att and not (w.pair and d.pairs), "att and pair are 0"),
+            "balanced": (not self.teaches_mask and not (w.pair and d.pairs), "att and pair are 0"),
             "r1_every": (c.objective == "wgan-gp", "WGAN-GP pays its penalty in every step"),
         }
         of_critics = ("critics", "critic_channels", "critic_steps", "critic_lr")
@@ -151,8 +159,10 @@ class AmganConfig:
         if not self.critics_of_eye:
             rules["mixing"] = (True, "it needs critics=eye")
         if not self.has_eye:
-            of_eye = ("eye", "eye_size", "crops", "jitter")
+            of_eye = ("eye", "eye_size", "jitter")
             rules |= dict.fromkeys(of_eye, (True, "nothing looks through the eye (critics=eye, eye_percep)"))
+            rules["crops"] = (self.critics_of_features, "a critic of features sees no crops")
         if not self.has_critics:
-            rules |= dict.fromkeys((*of_critics, *of_pixels), (True, "adv and cls are 0, so there are no critics"))
+            none = (*of_critics, *of_pixels, *(() if self.has_eye else ("crops",)))
+            rules |= dict.fromkeys(none, (True, "adv and cls are 0, so there are no critics"))
         return {name: why for name, (does_nothing, why) in rules.items() if does_nothing}

@@ -77,20 +77,29 @@ class PixelCritics:
 
     def __init__(self, teacher: AttributeClassifier, config: AmganConfig) -> None:
         c, size, self.schema, self.config = config.critics, config.image_size, teacher.schema, config
-        self.i = Discriminator(self.schema, size, c.critic_channels, c.critic_layers, c.critic_cap)
-        self.c = Discriminator(self.schema, size // 2, c.critic_channels, c.critic_layers - 2, c.critic_cap)
+        self.critics = {"I": Discriminator(self.schema, size, c.critic_channels, c.critic_layers, c.critic_cap)}
+        if c.crops:
+            half, fewer = size // 2, c.critic_layers - 2
+            self.critics["C"] = Discriminator(self.schema, half, c.critic_channels, fewer, c.critic_cap)
 
     def networks(self) -> dict[str, nn.Module]:
-        return {"critic_i": self.i, "critic_c": self.c}
+        return {f"critic_{view.lower()}": critic for view, critic in self.critics.items()}
+
+    def _views(self, mask: Tensor, *pictures: Tensor) -> dict[str, tuple[Tensor, ...]]:
+        """What each critic sees of pictures (B, 3, S, S) that were edited by a mask (B, 1, S, S)."""
+        views = {"I": pictures}
+        if "C" in self.critics:
+            boxes = edit_boxes(mask)
+            views["C"] = tuple(crop(p, boxes) for p in pictures)
+        return views
 
     def critic_terms(self, batch: EditBatch, outputs: EditOutputs, step: int) -> dict[str, CriticTerms]:
-        config, fake, boxes = self.config, outputs.edited.image.detach(), edit_boxes(outputs.edited.mask)
-        terms = {}
-        for name, critic, x, x_edited in (
-            ("I", self.i, batch.photos, fake),
-            ("C", self.c, crop(batch.photos, boxes), crop(fake, boxes)),
-        ):
-            with autocast(fake.device, config.optimisation.bf16):
+        config, terms = self.config, {}
+        for name, (x, x_edited) in self._views(
+            outputs.edited.mask, batch.photos, outputs.edited.image.detach()
+        ).items():
+            critic = self.critics[name]
+            with autocast(x.device, config.optimisation.bf16):
                 (real, classes), (fake_source, _) = critic(x), critic(x_edited)
             adv = critic_adversarial(config.critics.objective, real, fake_source)
             cls = classification_loss(self.schema, classes, batch.labels, batch.counts.labels)
@@ -100,13 +109,10 @@ class PixelCritics:
         return terms
 
     def generator_terms(self, batch: EditBatch, outputs: EditOutputs) -> tuple[ByCritic, ByCritic]:
-        objective, edited, boxes = self.config.critics.objective, outputs.edited.image, edit_boxes(outputs.edited.mask)
-        adv, cls = {}, {}
-        for name, critic, x, x_edited in (
-            ("I", self.i, batch.photos, edited),
-            ("C", self.c, crop(batch.photos, boxes), crop(edited, boxes)),
-        ):
-            with autocast(edited.device, self.config.optimisation.bf16):
+        objective, adv, cls = self.config.critics.objective, {}, {}
+        for name, (x, x_edited) in self._views(outputs.edited.mask, batch.photos, outputs.edited.image).items():
+            critic = self.critics[name]
+            with autocast(x.device, self.config.optimisation.bf16):
                 source, classes = critic(x_edited)
                 with torch.no_grad():
                     real = critic(x)[0] if objective == "r3gan" else None

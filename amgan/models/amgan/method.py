@@ -12,7 +12,9 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from amgan.errors import UserError
 from amgan.models.amgan.attention import attention_target, needs_cam
+from amgan.models.amgan.cam_mask import CamMasked
 from amgan.models.amgan.config import AmganConfig
 from amgan.models.amgan.critics import Critics, EyeMaps, Maps, make_critics
 from amgan.models.amgan.crop import crop, edit_boxes, moved, squared
@@ -52,6 +54,8 @@ class Amgan:
         self.schema, self.config, self.device = schema, config, device
         self.teacher: AttributeClassifier = teacher.to(device).eval().requires_grad_(False)
         self.generator = self.make_generator(schema, config).to(device)
+        if isinstance(self.generator, CamMasked):
+            self._take_teacher(self.generator)
         self.eye: Eye | None = Eye(config.critics.eye).to(device) if config.has_eye else None
         self.critics: Critics | None = make_critics(self.teacher, config, self.eye) if config.has_critics else None
         self.critic_steps = config.critics.critic_steps if config.has_critics else 0
@@ -65,8 +69,16 @@ class Amgan:
         self.generate, self.features = compiled(self.generator), compiled(self.teacher.features)
 
     @staticmethod
-    def make_generator(schema: AttributeSchema, config: AmganConfig) -> Generator:
-        return Generator.from_config(schema, config.generator)
+    def make_generator(schema: AttributeSchema, config: AmganConfig) -> Generator | CamMasked:
+        generator, cam = Generator.from_config(schema, config.generator), config.generator.cam
+        return CamMasked(generator, AttributeClassifier(schema, cam, config.image_size)) if cam else generator
+
+    def _take_teacher(self, generator: CamMasked) -> None:
+        """The teacher itself is the one whose maps are the mask. Raises UserError where it is of another kind."""
+        wanted, given = (f"{t.backbone_name} at {t.image_size} px" for t in (generator.teacher, self.teacher))
+        if wanted != given:
+            raise UserError(f"Setting cam, the teacher's backbone, asks for {wanted}, and the teacher is {given}.")
+        generator.teacher.load_state_dict(self.teacher.state_dict())
 
     def generator_networks(self) -> dict[str, nn.Module]:
         return {"encoder": self.encoder} if self.encoder is not None else {}
@@ -108,11 +120,12 @@ class Amgan:
         """L_G. Terms without weight are not computed."""
         w, edited, counts = self.config.losses, outputs.edited, batch.counts
         terms = GeneratorTerms(*self._critics_terms(batch, outputs))
-        target = self.attention_target(batch, outputs) if w.att or w.balanced else None
+        teaches = self.config.teaches_mask
+        target = self.attention_target(batch, outputs) if teaches or w.balanced else None
         weight = region_weight(target) if target is not None and w.balanced else None
         if w.cyc:
             terms.cyc = self._cycle(batch, edited)
-        if w.att and target is not None:
+        if teaches and target is not None:
             terms.att = attention_loss(edited.mask, target, batch.changed, weight, w.mask_loss)
         if w.percep:
             features = outputs.edited_features, outputs.reference_features
@@ -175,7 +188,7 @@ class Amgan:
     @property
     def _needs_cams(self) -> bool:
         w = self.config.losses
-        return bool(w.att or w.balanced) and needs_cam(self.schema, w.attention)
+        return (self.config.teaches_mask or w.balanced) and needs_cam(self.schema, w.attention)
 
 
 def look(eye: Eye, pictures: Tensor, views: dict[str, Tensor], side: int) -> EyeMaps:

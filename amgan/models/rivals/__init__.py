@@ -1,0 +1,1 @@
+"""The methods that the paper compares AMGAN with, one file each: StarGAN, GANimation, SaGAN."""
