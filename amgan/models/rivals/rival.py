@@ -58,6 +58,8 @@ class RivalConfig:
     """Training of a rival; each adds its ``losses``."""
 
     HALVINGS: ClassVar[int] = 2  # of the generator
+    code_size: ClassVar[int] = 0  # numbers of a code, and real garments, that batches bring: see ``Method``
+    wants_real: ClassVar[bool] = False
 
     image_size: int = setting(128, low=16, high=1024)
     generator: BodyConfig = field(default_factory=BodyConfig)
@@ -79,9 +81,6 @@ class RivalConfig:
                 "Setting pairs must be 0 for this model: it learns from unpaired photographs, and no loss of its own "
                 "knows an exact result."
             )
-
-    code_size: ClassVar[int] = 0
-    wants_real: ClassVar[bool] = False
 
     def idle(self) -> dict[str, str]:
         """See ``amgan.config.idle_settings``."""
