@@ -21,6 +21,7 @@ import amgan.cli
 import indexer.cli
 import retrieval.cli
 import retrieval.evaluation.cli
+import ui.study.cli
 from amgan.shipped import shipped_values
 from amgan.testing import draw_catalogue, draw_garment, tiny_weights
 from amgan.weights import shipped
@@ -30,8 +31,9 @@ MAINS = {
     "index-catalog": indexer.cli.main,
     "search-catalog": retrieval.cli.main,
     "evaluate-retrieval": retrieval.evaluation.cli.main,
+    "user-study": ui.study.cli.main,
 }
-SUBCOMMANDS = ("train", "edit", "export", "synth", "weights")
+SUBCOMMANDS = {"amgan": ("train", "edit", "export", "synth", "weights"), "user-study": ("new", "serve", "report")}
 TAKING_LONG = (  # what must not begin before everything that can be checked is checked
     "amgan.editing.edit_command.load_editor",
     "amgan.editing.export_command.load_generator",
@@ -154,11 +156,11 @@ def test_a_folder_that_the_system_refuses(
 @pytest.mark.parametrize("program", MAINS)
 def test_every_command_has_version_and_help(program: str, ended: Command) -> None:
     assert ended(f"{program} --version")[:2] == (0, f"amgan {version('amgan')}\n")
-    for line in (program, *(f"amgan {name}" for name in SUBCOMMANDS if program == "amgan")):
+    for line in (program, *(f"{program} {name}" for name in SUBCOMMANDS.get(program, ()))):
         short, long = ended(f"{line} -h"), ended(f"{line} --help")
         assert short == long and short[0] == 0
         assert "Usage: " in long[1]
-        assert line == "amgan" or f"\n {line} " in long[1], "an example"
+        assert line in SUBCOMMANDS or f"\n {line} " in long[1], "an example"
 
 
 def test_no_option_or_a_wrong_one_ends_with_2(ended: Command) -> None:

@@ -25,6 +25,7 @@ COMMAND_MODULES = {
     "index-catalog": "indexer.cli",
     "search-catalog": "retrieval.cli",
     "evaluate-retrieval": "retrieval.evaluation.cli",
+    "user-study": "ui.study.cli",
 }
 VALUES = {"sleeve": ["sleeveless", "short", "long"], "color": ["black", "white", "navy", "blue", "red", "multi"]}
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -74,7 +75,7 @@ def run(monkeypatch: pytest.MonkeyPatch, folder: Path, *command: str) -> str:
 
 def test_readme_has_every_command() -> None:
     assert {line.split()[0] for line in COMMANDS} == {
-        *("make", "amgan", "index-catalog", "search-catalog", "evaluate-retrieval")
+        *("make", "amgan", "index-catalog", "search-catalog", "evaluate-retrieval", "user-study")
     }
 
 

@@ -4,32 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import free_port, wait_for
 from tests.tiny_catalogue import make_catalogue, make_index, make_weights
 
 pytestmark = pytest.mark.browser
-
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PATIENCE = 60_000  # milliseconds; two busy cores load the networks in a few seconds
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +23,7 @@ def address(root: Path, browser_path: str, tmp_path_factory: pytest.TempPathFact
     """A running page over a drawn catalogue."""
     folder = tmp_path_factory.mktemp("page in browser")
     make_index(folder / "index", make_catalogue(folder / "catalogue"), make_weights(folder / "weights"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "streamlit", "run", str(root / "ui" / "app.py"), "--server.headless=true"]
     command += [f"--server.port={port}", "--server.address=127.0.0.1", "--server.fileWatcherType=none"]
     command += ["--", "--store", str(folder / "index"), "--collection", "shirts"]
@@ -47,29 +31,12 @@ def address(root: Path, browser_path: str, tmp_path_factory: pytest.TempPathFact
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(command, cwd=root, stdout=log, stderr=subprocess.STDOUT, env=environment)
     try:
-        for _ in range(120):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1)
-                break
-            except OSError:
-                assert server.poll() is None, (folder / "log").read_text()
-                time.sleep(0.5)
+        wait_for(server, port, folder / "log")
         yield f"http://127.0.0.1:{port}/"
     finally:
         server.terminate()
         server.wait(20)
     assert "Traceback" not in (folder / "log").read_text()
-
-
-@pytest.fixture
-def page(browser_path: str) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1360, "height": 1000})
-        page.set_default_timeout(PATIENCE)
-        expect.set_options(timeout=PATIENCE)
-        yield page
-        browser.close()
 
 
 def test_from_a_choice_to_hits_and_on(address: str, page: Page, tmp_path: Path) -> None:
