@@ -28,6 +28,7 @@ from amgan.prepare.command import find_release, prepare_command
 from amgan.prepare.deepfashion_synthesis import DeepFashionSynthesis
 from amgan.prepare.shopping100k import FILES, VALUES, Shopping100k
 from amgan.prepare.writing import _in_order, left_out, write_release
+from amgan.testing import tiny_weights
 from tests import releases
 from tests.releases import write_adde, write_clothing, write_deepfashion, write_shopping100k
 
@@ -477,6 +478,20 @@ def test_what_it_writes_is_trained_on_and_measured(tmp_path: Path, deepfashion: 
     command(amgan.cli.main, "train", "--data", out, "--preset", "tiny", "--out", run)
     command(evaluation.main, out, "--weights", run, "--out", report, "--limit", "6")
     assert (Path(report) / "report.md").is_file()
+
+
+def test_queries_of_adde_are_measured(tmp_path: Path, monkeypatch) -> None:
+    import retrieval.evaluation.cli as evaluation
+
+    splits, images = write_adde(tmp_path, 20, 12, queries=9)
+    prepare_command("adde", splits, tmp_path / "out", images, 2)
+    weights = tiny_weights(tmp_path / "weights", read_imagefolder(tmp_path / "out").schema)
+    options = ["--weights", str(weights), "--queries", str(tmp_path / "out" / "queries"), "--out", str(tmp_path / "r")]
+    monkeypatch.setattr(sys, "argv", ["evaluate-retrieval", str(tmp_path / "out"), *options])
+    with pytest.raises(SystemExit) as end:
+        evaluation.main()
+    assert not end.value.code
+    assert (tmp_path / "r" / "report.md").is_file()
 
 
 @pytest.mark.parametrize("name", ["shopping100k", "adde"])
