@@ -133,6 +133,8 @@ class Source:
                 raise PhotoError("missing", f"{path} does not exist.")
             if is_pointer(path):
                 raise pointer(str(path))
+            if target.exists() and target.samefile(path):  # placed before an interruption
+                return
             with contextlib.suppress(OSError):  # another disk, or one without links
                 os.link(os.path.realpath(path), scratch)
         try:
