@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,10 +21,11 @@ from amgan.models.amgan.config import AmganConfig
 from amgan.models.amgan.method import Amgan
 from amgan.models.classifier import AttributeClassifier
 from amgan.models.interface import make_condition
-from amgan.testing import SCHEMA
+from amgan.testing import SCHEMA, draw_catalogue
 from amgan.training.ablations import ABLATIONS, ablation
+from amgan.training.command import TrainOptions, train_command
 from amgan.training.presets import PRESETS, override_stages
-from amgan.weights import load_generator, save_classifier, save_generator
+from amgan.weights import load_classifier, load_generator, save_classifier, save_generator
 from tests.edit_batches import SIZE, some_batch
 
 CPU = torch.device("cpu")
@@ -137,6 +140,23 @@ def test_weights_with_a_map_as_the_mask_are_saved_whole(tmp_path: Path) -> None:
     if not ENGINES["openvino"].missing:
         with pytest.raises(UserError, match="cannot be exported"):
             export_command(str(tmp_path), tmp_path / "saved", "openvino")
+
+
+@pytest.mark.parametrize("settings", [("crops=false",), (f"cam={TEACHER}", "crops=false", "percep=0")])
+def test_an_ablation_trains_and_resumes(settings: tuple[str, ...], tmp_path: Path) -> None:
+    for role in ("teacher", "judge"):
+        save_classifier(tmp_path / "run", role, teacher_of(), {}, half=False)
+    data = draw_catalogue(tmp_path / "data", 18)
+    options = TrainOptions(data, tmp_path / "run", preset="tiny", settings=settings, device="cpu")
+    train_command(options)
+    train_command(replace(options, settings=(*settings, "kimg=0.024")))
+    steps = [json.loads(line) for line in (options.out / "editor-run" / "stats.jsonl").read_text().splitlines()]
+    assert steps[-1]["step"] == 6 and not [name for line in steps for name in line if "_C" in name]
+    generator, config, _ = load_generator(options.out)
+    assert not config.critics.crops
+    if config.generator.cam:  # averaged, saved in half precision: the teacher is still the teacher
+        kept, teacher = generator.teacher.state_dict(), load_classifier(options.out).state_dict()
+        assert all(torch.allclose(kept[k].float(), teacher[k].float(), atol=1e-2) for k in teacher)
 
 
 def test_each_target_teaches_another_mask() -> None:

@@ -4,7 +4,6 @@ takes one."""
 from __future__ import annotations
 
 import json
-import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -22,45 +21,30 @@ from tests.tiny_catalogue import SCHEMA, make_catalogue, make_index, make_weight
 from ui.resources import _opened
 from ui.settings import read_settings
 
-PACKAGE = """
-    import torch
-    from amgan.editing.editor import EditResult, check_edits
-    from amgan.schema import AttributeSchema
+BROKEN = """
+def broken(argument):
+    return {}["nothing"]
 
-    COLOURS = {"red": (200, 30, 40), "blue": (40, 70, 200)}
 
-    class Painter:
-        \"\"\"Paints all that is not white; it can set the colour alone.\"\"\"
-
-        def __init__(self, size):
-            self.schema = AttributeSchema.from_dict({"color": [*COLOURS]})
-            self.image_size, self.identity = size, f"painter 1 at {size}"
-
-        def edit(self, images, edits, only_on=None):
-            wanted = check_edits(self.schema, len(images), edits, only_on)
-            mask = (images.amin(1, keepdim=True) < 240).float()
-            paint = torch.tensor([COLOURS[e["color"]] for e in wanted]).float()[:, :, None, None].expand(images.shape)
-            made = (mask * paint + (1 - mask) * images).round().to(torch.uint8)
-            return EditResult(made, mask, paint.to(torch.uint8))
-
-    def make(argument):
-        return Painter(int(argument or 32))
-
-    def broken(argument):
-        return {}["nothing"]
-
-    def nothing(argument):
-        return object()
+def nothing(argument):
+    return object()
 """
 
 
+def documented(root: Path) -> str:
+    """The package's module, as docs/METHODS.md shows it."""
+    page = (root / "docs" / "METHODS.md").read_text(encoding="utf-8").partition("## An editor of another package")[2]
+    assert 'painter = "painted:make"' in page
+    return page.partition("```python\n")[2].partition("```")[0]
+
+
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def package(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The distribution ``painted``, installed."""
     site = tmp_path / "site"
     about = site / "painted-1.0.dist-info"
     about.mkdir(parents=True)
-    (site / "painted.py").write_text(textwrap.dedent(PACKAGE))
+    (site / "painted.py").write_text(documented(root) + BROKEN)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: painted\nVersion: 1.0\n")
     points = "painter = painted:make\nbroken = painted:broken\nnothing = painted:nothing\nmissing = unpainted:make\n"
     (about / "entry_points.txt").write_text(f"[amgan.editors]\n{points}")
@@ -81,7 +65,7 @@ def redness(picture: np.ndarray, where: np.ndarray) -> float:
 
 def test_it_is_found_by_its_name_and_takes_the_rest_of_it(package) -> None:
     assert is_outside("painter") and is_outside("painter:64") and not is_outside("photos")
-    assert load_editor("painter").image_size == 32
+    assert load_editor("painter").image_size == 128
     editor = load_editor("painter:64")
     assert isinstance(editor, Editor) and editor.image_size == 64 and editor.identity == "painter 1 at 64"
     assert load_editor("painter:64", "fastest").identity == editor.identity  # no runtime of ours
@@ -138,7 +122,7 @@ def test_reports_measure_it_with_the_eyes_of_weights(package, index: Path, tmp_p
     rows = [f"images/{p.name},{p.stem.split()[0]},{p.stem.split()[1]}" for p in sorted((data / "images").iterdir())]
     (data / "metadata.csv").write_text("\n".join(["file_name,sleeve,color", *rows]) + "\n")
     (data / "attributes.json").write_text(json.dumps(SCHEMA.to_dict()))
-    arguments = [str(data), "--weights", "painter", "--split", "all", "--rounds", "0", "--json", "--limit", "8"]
+    arguments = [str(data), "--weights", "painter:32", "--split", "all", "--rounds", "0", "--json", "--limit", "8"]
     with pytest.raises(UserError, match=r"no teacher and judge of its own.*--measure-with photos"):
         CliRunner().invoke(evaluate_app, [*arguments, "--out", str(tmp_path)], catch_exceptions=False)
     eyes = ["--measure-with", str(index / "weights")]

@@ -80,6 +80,20 @@ def test_the_command_trains_and_the_editor_loads(model: str, catalogue: Path, tm
         editor.edit(images, {"color": "red"}, "sleeve")
 
 
+def test_the_training_of_a_rival_s_weights_goes_on(catalogue: Path, tmp_path: Path) -> None:
+    """With --go-on: its model, settings and classifiers, and images counted on."""
+    first = classifiers(tmp_path / "first")
+    options = TrainOptions(catalogue, first, "ganimation", preset="tiny", settings=("cyc=7",), device="cpu")
+    train_command(options)
+    again = TrainOptions(catalogue, tmp_path / "again", go_on=str(first), settings=("kimg=0.024",), device="cpu")
+    train_command(again)
+    facts = json.loads((again.out / "editor" / "config.json").read_text())
+    assert facts["model"] == "ganimation" and facts["config"]["losses"]["cyc"] == 7
+    steps = [json.loads(line)["step"] for line in (again.out / "editor-run" / "stats.jsonl").read_text().splitlines()]
+    begun = json.loads((first / "editor" / "config.json").read_text())["kimg"] * 1000 / 4
+    assert min(steps) > begun and max(steps) == 6
+
+
 def test_batch_normalisation_resumes_and_validates_without_a_trace(catalogue: Path, tmp_path: Path) -> None:
     """SaGAN's blocks have running statistics: a run in two parts ends where the unbroken one does, and the average that
     is validated and kept has them too."""
