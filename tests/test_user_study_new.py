@@ -7,17 +7,20 @@ import json
 import shutil
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import streamlit as st
+import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from amgan.data.garments import load_garments
 from amgan.data.imagefolder import read_imagefolder
-from amgan.editing.editor import load_editor
+from amgan.editing.editor import EditResult, load_editor
+from amgan.schema import AttributeSchema
 from amgan.testing import draw_catalogue, tiny_weights
 from tests.fake_study import draw_pictures, fake_study
 from ui.study import cli
@@ -98,6 +101,35 @@ def test_a_photo_that_cannot_be_used_is_replaced(made: Path, tmp_path: Path, mon
     assert {c.attribute for c in replaced.comparisons} == {"color"}
 
 
+def test_an_editor_from_outside_by_a_name_of_its_own(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Negative:
+        """Knows no sleeves, and other spellings."""
+
+        schema = AttributeSchema.from_dict({"colour": ["Red", "Blue"]})
+        image_size, identity = 48, "negative"
+
+        def edit(self, images: torch.Tensor, edits: list, only_on: object = None) -> EditResult:
+            assert [self.schema.canonical(e) for e in edits]
+            return EditResult(255 - images, torch.ones(len(images), 1, 48, 48), 255 - images)
+
+    class Entry:
+        def load(self) -> object:
+            return lambda rest: Negative() if rest == "x" else None
+
+    monkeypatch.setattr("amgan.editing.editor.entry_points", lambda group, name: [Entry()] if name == "outside" else [])
+    assert new(made, monkeypatch, tmp_path / "study", "--editor", "Theirs=outside:x") == 0
+    study = read_study(tmp_path / "study")
+    key = read_key(study)
+    assert list(key["editors"].items())[-1] == ("Theirs", "negative")
+    assert {c.change for c in study.comparisons} == {"in red", "in blue"}  # what all three can do
+    for comparison in study.comparisons:
+        (theirs,) = [p for p in comparison.orders[0] if key["pictures"][p] == "Theirs"]
+        with Image.open(io.BytesIO(study.picture(theirs))) as picture:
+            assert np.asarray(picture)[0, 0].tolist() == [0, 0, 0]  # where cut-outs are white
+
+
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
@@ -105,13 +137,14 @@ def test_a_photo_that_cannot_be_used_is_replaced(made: Path, tmp_path: Path, mon
         (("--editor", "nowhere"), "Unknown weights 'nowhere'"),
         (("--attribute", "hem"), "Unknown attribute 'hem'"),
         (("--split", "holdout"), "no records in split 'holdout'"),
-        (("--editor", "SAME"), "2 to 6 different editors"),
+        (("--editor", "SAME"), "Two editors are called"),
+        ([part for n in range(5) for part in ("--editor", f"e{n}=x")], "2 to 6 editors"),
         (("--editor", "COPY"), "are the same editor"),
         (("--out", "CATALOGUE"), "in use already"),
     ],
 )
 def test_mistakes_end_in_a_sentence(
-    more: tuple[object, ...],
+    more: Sequence[object],
     sentence: str,
     made: Path,
     tmp_path: Path,
@@ -211,8 +244,6 @@ def test_what_is_wrong_is_said_without_a_traceback(
 
 
 def test_enlarging_keeps_what_is_there() -> None:
-    import torch
-
     down, across = np.mgrid[10:250:15, 10:250:15]
     picture = torch.from_numpy(np.stack([down, across, 255 - down]).astype(np.uint8))
     with Image.open(io.BytesIO(enlarged(picture))) as large:

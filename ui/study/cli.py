@@ -26,7 +26,7 @@ Exit status: 0 done; 2 a mistake, such as a folder that holds no study; 130 inte
 NEW_EXAMPLES = """
 Examples:
 
-user-study new garments --editor photos --editor runs/stargan --editor runs/sagan --out study
+user-study new garments --editor AMGAN=photos --editor StarGAN=runs/stargan --editor SaGAN=runs/sagan --out study
 
 user-study new garments --editor photos --editor runs/mine --comparisons 24 --attribute sleeve --seed 7 --out sleeves
 """
@@ -70,7 +70,11 @@ def new(
     folder: Annotated[Path, typer.Argument(help="Labelled photos, an imagefolder.", show_default=False)],
     editor: Annotated[
         list[str],
-        typer.Option(help="A shipped name, a folder, hf-hub:org/name or NAME:…; two to six.", show_default=False),
+        typer.Option(
+            help="A shipped name, a folder, hf-hub:org/name or an outside editor; NAME=… names it in the report. "
+            "Two to six.",
+            show_default=False,
+        ),
     ],
     out: Annotated[Path, typer.Option(help="The study's own new folder.", show_default=False)],
     comparisons: Annotated[int, typer.Option(help="Photos that each participant compares edits of.", min=1)] = 30,

@@ -76,11 +76,14 @@ figure.shown.chosen .frame { box-shadow: 0 0 0 4px #d9a21b !important; }
 
 
 def layout(editors: int) -> str:
-    """On a wide screen up to four pictures stand in one row, five and six in two; the photo is as large as they are."""
-    columns = editors if editors <= 4 else 3
-    photo = f"calc((100% - 28px - {columns - 1} * 16px) / {columns + 1})"
+    """On a wide screen up to four pictures stand in one row, five and six in two; the photo is as large as they are,
+    and none of it below the window's edge."""
+    columns, side = (editors, "58vh") if editors <= 4 else (3, "34vh")
+    gaps = f"28px + {columns - 1} * 16px"
+    photo = f"calc((100% - ({gaps})) / {columns + 1})"
     return (
-        f"@media (min-width: 900px) {{ .st-key-table {{ grid-template-columns: {photo} minmax(0, 1fr); }} "
+        f"@media (min-width: 900px) {{ .st-key-table {{ grid-template-columns: {photo} minmax(0, 1fr); "
+        f"max-width: calc({columns + 1} * {side} + {gaps}); margin: 0 auto; }} "
         f".st-key-pictures {{ grid-template-columns: repeat({columns}, minmax(0, 1fr)); }} }}"
     )
 

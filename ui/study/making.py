@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -22,6 +21,7 @@ from amgan.editing.editor import Editor, load_editor
 from amgan.errors import UserError
 from amgan.evaluation.edits import plan_edits
 from amgan.files import naming, writable_folder
+from amgan.photos import Segmenter
 from amgan.weights.segmenters import find_segmenter
 from retrieval.evaluation.records import chosen_records, dataset_hash, measured_split
 from ui.study.design import draw_comparisons, starting_rows, williams_square
@@ -65,9 +65,10 @@ def make_study(folder: Path, out: Path, wishes: Wishes) -> Study:
     if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
         raise UserError(f"--out {out} is in use already; a study needs a folder of its own.")
     writable_folder(out)
-    editors = _load_editors(wishes.editors)
-    first = wishes.editors[0]
-    data = read_within(folder, editors[first].schema, f"the weights {first}")
+    named = _names(wishes.editors)
+    editors = _load_editors(named)
+    first = next(iter(named.values()))
+    data = read_within(folder, next(iter(editors.values())).schema, f"the weights {first}")
     split = measured_split(data, wishes.split)
     records = chosen_records(data, split, None)
     segmenter = find_segmenter(wishes.segmenter, first)
@@ -97,16 +98,28 @@ def make_study(folder: Path, out: Path, wishes: Wishes) -> Study:
     return Study(out, study.id, study.seed, study.repeats, study.comparisons)
 
 
-def _load_editors(names: Sequence[str]) -> dict[str, Editor]:
-    """Raises UserError."""
-    if not 2 <= len(names) <= MOST or len(set(names)) < len(names):
+def _names(given: Sequence[str]) -> dict[str, str]:
+    """Weights by the name that the report calls them: ``NAME=WEIGHTS``, or the weights alone. Raises UserError."""
+    named: dict[str, str] = {}
+    for text in given:
+        name, equals, weights = text.partition("=")
+        if not equals or not name.strip() or Path(text).exists():  # a path may hold a "="
+            name = weights = text
+        if name.strip() in named:
+            raise UserError(f"Two editors are called {name.strip()}; name each once: --editor NAME=WEIGHTS.")
+        named[name.strip()] = weights
+    if not 2 <= len(named) <= MOST:
         raise UserError(
-            f"A study compares 2 to {MOST} different editors; {', '.join(names) or 'none'} were given. "
-            "Name each with --editor."
+            f"A study compares 2 to {MOST} editors; {', '.join(named) or 'none'} were given. Name each with --editor."
         )
+    return named
+
+
+def _load_editors(named: Mapping[str, str]) -> dict[str, Editor]:
+    """Raises UserError."""
     editors: dict[str, Editor] = {}
-    for name in names:
-        editor = load_editor(name)
+    for name, weights in named.items():
+        editor = load_editor(weights)
         for other, known in editors.items():
             if known.identity == editor.identity:
                 raise UserError(f"{other} and {name} are the same editor, and their pictures would be the same.")
@@ -120,7 +133,7 @@ def _draw(
     editors: dict[str, Editor],
     wishes: Wishes,
     sizes: list[int],
-    segmenter: Any,
+    segmenter: Segmenter,
 ) -> tuple[np.ndarray, dict[int, Garments]]:
     """The edits, int64 (C, 3) of record, attribute, value, and the garments in their order by size. What cannot be cut
     out is left out, and others are drawn in its place. Raises UserError."""

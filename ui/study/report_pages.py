@@ -78,7 +78,10 @@ def compose_report(report: Mapping[str, Any]) -> list[Block]:
         Heading("Study"),
         Points(
             (
-                *(f"{SHORT[q]}: “{text}”" for q, text in design["questions"].items()),
+                *(
+                    f"{SHORT[q]}: “{text.replace('{change}', 'the change in words')}”"
+                    for q, text in design["questions"].items()
+                ),
                 "Changes: " + ", ".join(f"{change} ({n})" for change, n in design["changes"].items()) + ".",
                 f"Data: {report['data']['folder']}, split {report['data']['split']}, SHA-256 "
                 f"{report['data']['sha256']}; cut out by {report['data']['segmenter']}.",
