@@ -26,7 +26,8 @@ from tests.fake_study import draw_pictures, fake_study
 from ui.study import cli
 from ui.study.answers import Answers
 from ui.study.folder import read_key, read_study
-from ui.study.making import enlarged, in_words
+from ui.study.making import enlarged
+from ui.study.words import in_words
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +164,9 @@ def test_edits_are_plain_english() -> None:
     assert in_words("sleeve", "sleeveless") == "no sleeves"
     assert in_words("sleeve", "long") == "long sleeves"
     assert in_words("color", "red") == "in red"
-    assert in_words("collar", "v-neck") == "a v-neck collar"
+    assert in_words("collar", "polo") == "polo collar"
+    assert in_words("collar", "v-neck") == "a v-neck"
+    assert in_words("fastening", "zip") == "a zip"
     assert in_words("gender", "x") == "gender: x"
 
 

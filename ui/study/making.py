@@ -26,15 +26,10 @@ from amgan.weights.segmenters import find_segmenter
 from retrieval.evaluation.records import chosen_records, dataset_hash, measured_split
 from ui.study.design import draw_comparisons, starting_rows, williams_square
 from ui.study.folder import Comparison, Study, write_study
+from ui.study.words import in_words
 
 MOST = 6  # pictures that a person can compare at a time
 SIDE = 512  # pixels of every picture that is shown: on a screen of two pixels to the page's one, 256 of the page's
-WORDS = {  # of values that are no adjective to their attribute's name
-    ("sleeve", "sleeveless"): "no sleeves",
-    ("fastening", "no closure"): "no fastening",
-    ("collar", "hood"): "a hood",
-}
-NOUNS = {"sleeve": "{} sleeves", "color": "in {}", "collar": "a {} collar", "pattern": "{} cloth"}
 
 
 @dataclass(frozen=True)
@@ -48,12 +43,6 @@ class Wishes:
     seed: int = 0
     attributes: tuple[str, ...] = ()
     segmenter: str | None = None
-
-
-def in_words(attribute: str, value: str) -> str:
-    """An edit as participants read it: ``long sleeves``, ``in red``."""
-    noun = NOUNS.get(attribute, f"{attribute}: {{}}")
-    return WORDS.get((attribute, value), noun.format(value))
 
 
 def make_study(folder: Path, out: Path, wishes: Wishes) -> Study:
