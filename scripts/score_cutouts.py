@@ -169,13 +169,13 @@ def calibration_plot(points: dict[str, list[list[float]]], bins: dict[str, list[
         axis.plot([0, 1], [0, 1], color="#999999", linewidth=1)
         axis.plot(*zip(*pairs, strict=True), ".", color="#0072B2", alpha=0.35, markersize=5, label="a photo")
         means = [[b[k] for b in bins[name]] for k in ("mean_confidence", "mean_overlap")]
-        axis.plot(*means, "D-", color="#D55E00", markersize=6, label="mean of a bin")
+        axis.plot(*means, "D", color="#D55E00", markersize=6, label="mean of a bin, and its photos")
         for b in bins[name]:
             at = (b["mean_confidence"], b["mean_overlap"])
             axis.annotate(str(b["photos"]), at, xytext=(6, -12), textcoords="offset points", fontsize=8)
         axis.set(xlim=(0, 1.02), ylim=(0, 1.02), title=f"{name}, {len(pairs)} photos")
         axis.set(xlabel="confidence: expected overlap", ylabel="overlap with the given mask")
-        axis.legend(loc="upper left")
+        axis.legend(loc="lower center")
     figure.savefig(path, dpi=110, bbox_inches="tight")
     pyplot.close(figure)
 
