@@ -297,6 +297,32 @@ def test_a_batch_without_a_way_back_has_no_cycle(name: str) -> None:
     assert torch.isfinite(loss) and not {"G/cyc", "G/own"} & terms.keys()
 
 
+def share_of(batch: EditBatch, row: int) -> EditBatch:
+    """One of the rows, as a process of three has it: the counts are its share of the whole batch's."""
+    kept = {
+        name: value[row : row + 1]
+        for name, value in batch._asdict().items()
+        if isinstance(value, torch.Tensor) and name not in ("guessed_rows", "cycle_rows")
+    }
+    back = torch.zeros(int(row in batch.cycle_rows.tolist()), dtype=torch.int64)
+    counts = type(batch.counts)(*(n / 3 for n in batch.counts))
+    return batch._replace(**kept, guessed_rows=torch.tensor([0]), cycle_rows=back, counts=counts)
+
+
+@pytest.mark.parametrize("name", ["stargan", "ganimation"])  # batch normalisation sees a process's rows alone
+def test_processes_that_share_a_batch_have_its_losses(name: str) -> None:
+    method, batch = method_of(name), some_batch()
+
+    def losses(part: EditBatch) -> list[float]:
+        made = method.forward(part)
+        return [
+            float(loss.detach()) for loss, _ in (method.critic_loss(part, made, 0), method.generator_loss(part, made))
+        ]
+
+    shares = [losses(share_of(batch, row)) for row in range(3)]
+    assert losses(batch) == pytest.approx([sum(both) / 3 for both in zip(*shares, strict=True)], rel=1e-4)
+
+
 # --- Settings ---------------------------------------------------------------------------------------------------------
 
 
