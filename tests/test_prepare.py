@@ -1,4 +1,4 @@
-"""``amgan prepare``: files in exactly the released formats become labelled folders, and interrupted ones are completed."""
+"""``amgan prepare``: files in exactly the released formats become labelled folders, interrupted ones too."""
 
 from __future__ import annotations
 
