@@ -2,8 +2,8 @@
 
 ``images.csv`` (``image,sender_id,label,kids``: the name of a picture without its ending, who sent it, one of twenty
 words, True or False) and a folder of JPEGs. Upper-body garments are kept. The sleeve follows from the word, where it
-can; the colour is that of most pixels under the mask; the mask is GrabCut's, and a photo whose mask covers less than
-15 % or more than 80 % is left out. Photos are brought to 256 pixels.
+can; the colour is that of most pixels under the mask; the mask is the classical segmenter's, and a photo whose mask
+covers less than 15 % or more than 80 % is left out. Photos are brought to 256 pixels.
 
 Split by the SHA-256 of the name: of a hundred residues 63 are train, 7 val, 30 test. The photographs that shipped
 weights were trained on and measured with are of this data set; by this rule none of those is in another split here.
@@ -24,9 +24,8 @@ import numpy as np
 from amgan.errors import PhotoError, UserError
 from amgan.evaluation.colour import PALETTE_NAMES, name_colour
 from amgan.photos import read_image
-from amgan.photos.classical import first_guess, grabcut
+from amgan.photos.classical import Classical
 from amgan.photos.framing import binary, shrink
-from amgan.photos.segmenter import WORKING_SIDE
 from amgan.prepare.release import Item, name_hash
 from amgan.prepare.sources import Source
 from amgan.prepare.writing import save_jpeg, save_png
@@ -50,7 +49,6 @@ OTHERS = frozenset(
     ("Blazer", "Body", "Dress", "Hat", "Not sure", "Other", "Outwear", "Pants", "Shoes", "Shorts", "Skip", "Skirt")
 )
 SIDE = 256  # pixels
-ROUNDS = 5  # of GrabCut
 COVERED = 0.15, 0.80  # share of the photo that a mask may cover
 TEST_BELOW, VALIDATION_BELOW = 30, 37  # of a hundred residues
 
@@ -148,7 +146,6 @@ class ClothingDataset:
 
 
 def garment_mask(photo: np.ndarray) -> np.ndarray:
-    """GrabCut's garment, uint8 (H, W) of 0 and 255, in a photo uint8 (H, W, 3)."""
-    small = shrink(photo, WORKING_SIDE)
-    found = grabcut(small, first_guess(small.shape[:2]), ROUNDS)
+    """The garment, uint8 (H, W) of 0 and 255, in a photo uint8 (H, W, 3). Raises PhotoError where none is found."""
+    found = Classical().segment(photo).mask
     return binary(cv2.resize(found, photo.shape[1::-1], interpolation=cv2.INTER_LINEAR))
