@@ -37,10 +37,20 @@ def bootstrap_interval(
     Whole photos are drawn, because the edits of one photo succeed and fail together. Groups absent from a draw are
     left out of it.
     """
-    valid = ~np.isnan(scores)
+    ((low, high),) = bootstrap_intervals(scores[:, None], outer, inner, photos, rounds, seed)
+    return float(low), float(high)
+
+
+def bootstrap_intervals(
+    scores: np.ndarray, outer: np.ndarray, inner: np.ndarray, photos: np.ndarray, rounds: int = 1000, seed: int = 0
+) -> np.ndarray:
+    """`bootstrap_interval` of several scores of the same edits, float64 (Q, K), from the same draws: (K, 2). An edit
+    has NaN in all of them or in none."""
+    valid = ~np.isnan(scores).any(axis=1)
     scores, outer, inner, photos = scores[valid], outer[valid], inner[valid], photos[valid]
+    kinds = scores.shape[1]
     if not len(scores):
-        return float("nan"), float("nan")
+        return np.full((kinds, 2), np.nan)
     _, photo = np.unique(photos, return_inverse=True)
     n_photos = int(photo.max()) + 1
     counts, totals, group_of = [], [], []
@@ -48,20 +58,22 @@ def bootstrap_interval(
         for i in np.unique(inner[outer == o]):
             mine = (outer == o) & (inner == i)
             counts.append(np.bincount(photo[mine], minlength=n_photos).astype(np.float64))
-            totals.append(np.bincount(photo[mine], weights=scores[mine], minlength=n_photos))
+            totals += [np.bincount(photo[mine], weights=column, minlength=n_photos) for column in scores[mine].T]
             group_of.append(o)
+    groups = np.array(group_of)
+    count, total = np.stack(counts, axis=1), np.stack(totals, axis=1)  # (photos, groups), (photos, groups * K)
     drawn, means = drawn_photos(n_photos, rounds, seed), []
     step = max(1, DRAWN_BYTES // (8 * n_photos))
     for start in range(0, rounds, step):
         times = drawn[start : start + step].astype(np.float64)  # (rounds, photos)
-        n, total = times @ np.stack(counts, axis=1), times @ np.stack(totals, axis=1)  # (rounds, groups)
-        per_inner = np.where(n > 0, total / np.maximum(n, 1), np.nan).T
-        means.append(_nanmean(np.stack([_nanmean(per_inner[np.array(group_of) == o]) for o in np.unique(outer)])))
-    low, high = np.nanpercentile(np.concatenate(means), [2.5, 97.5])
-    return float(low), float(high)
+        n = (times @ count).T[:, :, None]  # (groups, rounds, 1)
+        sums = (times @ total).reshape(len(times), len(groups), kinds).transpose(1, 0, 2)
+        per_inner = np.where(n > 0, sums / np.maximum(n, 1), np.nan)
+        means.append(_nanmean(np.stack([_nanmean(per_inner[groups == o]) for o in np.unique(outer)])))
+    return np.nanpercentile(np.concatenate(means), [2.5, 97.5], axis=0).T
 
 
-@lru_cache(maxsize=4)  # the rows of a report ask for few different ones, a hundred times over
+@lru_cache(maxsize=8)  # the rows of a report ask for one or two for each attribute, a hundred times over
 def drawn_photos(n_photos: int, rounds: int, seed: int) -> np.ndarray:
     """How often each photo is drawn when ``n_photos`` are drawn with replacement, uint8 (rounds, n_photos).
 

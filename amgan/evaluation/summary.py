@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,18 @@ def interval(
     out = {"mean": metrics.macro_mean(scores, outer, inner)}
     if rounds:
         out["low"], out["high"] = metrics.bootstrap_interval(scores, outer, inner, photos, rounds)
+    return out
+
+
+def intervals(
+    scores: Mapping[str, np.ndarray], outer: np.ndarray, inner: np.ndarray, photos: np.ndarray, rounds: int
+) -> dict[str, dict[str, float]]:
+    """``interval`` of several scores of the same edits, by name, drawn once; each has NaN where the others have."""
+    out = {name: {"mean": metrics.macro_mean(x, outer, inner)} for name, x in scores.items()}
+    if rounds:
+        ends = metrics.bootstrap_intervals(np.stack(list(scores.values()), axis=1), outer, inner, photos, rounds)
+        for entry, (low, high) in zip(out.values(), ends.tolist(), strict=True):
+            entry["low"], entry["high"] = low, high
     return out
 
 

@@ -20,7 +20,7 @@ from rich.progress import track
 from amgan.evaluation import metrics
 from amgan.evaluation.edits import EditPlan
 from amgan.evaluation.exact import Gallery
-from amgan.evaluation.summary import interval
+from amgan.evaluation.summary import intervals
 from retrieval.evaluation import ranking
 from retrieval.evaluation.rows import EDITED_ROWS, QueryFeatures, row_scores
 from retrieval.query import QueryWeights
@@ -121,7 +121,7 @@ def macro_row(plan: EditPlan, hit: dict[int, np.ndarray], rounds: int) -> dict[s
     attribute, value, photo = plan.attribute, plan.value, plan.photo
     used = ~np.isnan(hit[KS[0]])
     out: dict[str, Any] = {
-        "hit": {str(k): interval(hit[k], attribute, value, photo, rounds) for k in KS},
+        "hit": intervals({str(k): hit[k] for k in KS}, attribute, value, photo, rounds),
         "attributes": {},
     }
     for m, a in enumerate(plan.schema.attributes):
@@ -136,7 +136,7 @@ def macro_row(plan: EditPlan, hit: dict[int, np.ndarray], rounds: int) -> dict[s
                 values[a.values[v]][str(k)] = mean
         out["attributes"][a.name] = {
             "queries": int(mine.sum()),
-            "hit": {str(k): interval(hit[k][mine], attribute[mine], value[mine], photo[mine], rounds) for k in KS},
+            "hit": intervals({str(k): hit[k][mine] for k in KS}, attribute[mine], value[mine], photo[mine], rounds),
             "values": values,
         }
     return out

@@ -29,7 +29,7 @@ import numpy as np
 
 from amgan.evaluation import metrics
 from amgan.evaluation.edits import EditPlan
-from amgan.evaluation.summary import interval
+from amgan.evaluation.summary import intervals
 from retrieval.evaluation import ranking
 from retrieval.evaluation.found import DEPTH, KS, Found, Scored, macro_row, without_source
 from retrieval.evaluation.rows import ROWS, TRUE_ROWS
@@ -93,7 +93,7 @@ def evaluate(
         everyone = np.zeros(len(plan), np.int64)
         table["rows"][name] = {
             **macro_row(plan, answered, rounds if name != "chance" else 0),
-            "plain": {str(k): interval(h, plan.attribute, everyone, plan.photo, rounds) for k, h in hit.items()},
+            "plain": intervals({str(k): h for k, h in hit.items()}, plan.attribute, everyone, plan.photo, rounds),
             "precision": {
                 str(k): {"mean": metrics.macro_mean(np.where(answerable, p, np.nan), plan.attribute, plan.value)}
                 for k, p in precision.items()

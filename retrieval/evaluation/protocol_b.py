@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from amgan.evaluation.edits import EditPlan
-from amgan.evaluation.summary import interval
+from amgan.evaluation.summary import intervals
 from retrieval.evaluation import ranking
 from retrieval.evaluation.found import KS, Found, Scored
 from retrieval.evaluation.rows import ROWS, TRUE_ROWS
@@ -123,14 +123,14 @@ def _bounds(plan: EditPlan, target: np.ndarray, gallery: np.ndarray) -> dict[str
 
 
 def _row(plan: EditPlan, measured: dict[str, np.ndarray], rounds: int) -> dict[str, Any]:
-    def plain(x: np.ndarray, mine: np.ndarray | slice, rounds: int) -> dict[str, float]:
-        none = np.zeros(len(x[mine]), np.int64)
-        return interval(x[mine], none, none, plan.photo[mine], rounds)
-
     def figures(mine: np.ndarray | slice, rounds: int) -> dict[str, Any]:
+        scores = {m: x[mine] for m, x in measured.items() if not np.isnan(x).any()}
+        none = np.zeros(len(plan.photo[mine]), np.int64)
+        found = intervals(scores, none, none, plan.photo[mine], rounds)
+        nothing = {"mean": float("nan")}  # of the other attributes where there is one alone
         return {
-            "hit": {str(k): plain(measured[f"top-{k}"], mine, rounds) for k in KS},
-            **{m: plain(measured[m], mine, rounds) for m in MEASURES},
+            "hit": {str(k): found[f"top-{k}"] for k in KS},
+            **{m: found.get(m, nothing) for m in MEASURES},
         }
 
     out = figures(slice(None), rounds)
