@@ -77,8 +77,8 @@ class Plan:
         from amgan.training.ablations import ablation
         from amgan.training.presets import preset
 
-        model = row if row in METHODS else "amgan"
-        settings = () if row in METHODS else ablation(row, preset(self.preset))
+        chosen = preset(self.preset)
+        model, settings = (row, []) if row in METHODS else ("amgan", ablation(row, chosen))
         command = ["amgan", "train", "--data", str(self.data), "--model", model, "--preset", self.preset]
         command += [*self.shared, *(part for s in settings for part in ("-c", s)), "--out", str(self.folder(row))]
         return command + (["--minutes", f"{self.minutes:g}"] if self.minutes is not None else [])
@@ -174,6 +174,7 @@ def measure(plan: Plan, split: str, limit: int | None, rounds: int) -> None:
     mark = {"command": shlex.join(command), "rows": {r: fingerprint(plan.folder(r)) for r in rows}}
     where = plan.out / REPORT
     if read(where / MARK) != mark:
+        shutil.rmtree(where, ignore_errors=True)  # pictures of another report
         if call([*command, "--out", str(where)]):
             raise UserError("The rows are trained, and could not be measured; what was wrong is said above.")
         write_atomic(where / MARK, json.dumps(mark, indent=1) + "\n")

@@ -226,20 +226,22 @@ def test_blocks_say_the_same_in_markdown_and_html() -> None:
         Heading("A & B"),
         Text("x < y"),
         Points(("one",)),
-        Table(["row", "a|b"], [["r", "1"]], "caption"),
+        Table(["row", "a|b"], [["r", "0.500 [0.250, 0.750]"]], "caption"),
         Picture("p.png", "plot"),
     ]
     markdown, page = to_markdown(blocks), to_html("T", blocks, {"p.png": b"png"})
     assert "## A & B" in markdown
     assert "| row | a\\|b |" in markdown
     assert "![plot](p.png)" in markdown
-    assert "<h2>A &amp; B</h2>" in page
+    assert '<h2 id="a-b">A &amp; B</h2>' in page
+    assert '<nav><a href="#a-b">A &amp; B</a></nav>' in page
     assert "x &lt; y" in page
     assert "data:image/png;base64,cG5n" in page
     assert "p.png" not in page
     assert "<table>" in page
     assert '<th style="text-align:right">a|b</th>' in page
     assert "<li>one</li>" in page
+    assert ">0.500<small>[0.250, 0.750]</small></td>" in page
     assert with_interval({"mean": 0.5, "low": 0.25, "high": 0.75}) == "0.500 [0.250, 0.750]"
     assert with_interval({"mean": float("nan")}) == with_interval(None) == "–"
 

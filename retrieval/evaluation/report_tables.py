@@ -90,17 +90,19 @@ def _edit_means_of_photos(report: Mapping[str, Any]) -> list[Block]:
     counts = "; ".join(
         f"{a}: {t['edits']:,} edits of {t['photos']} photos, {t['unknown']} photos left out "
         f"because their {a} is unknown"
+        if t["unknown"]
+        else f"{a}: {t['edits']:,} edits of {t['photos']} photos"
         for a, t in edited.items()
     )
     schema = AttributeSchema.from_dict(report["data"]["schema"])
     never = dict.fromkeys(f" and “{v}”" for a in schema.attributes if a.editable for v in a.values if v in NEVER_ASKED)
     known = [a.name for a in schema.attributes if not a.editable]
     never_edited = f" Known and never edited: {', '.join(known)}." if known else ""
+    asked = f"Every value but the current one{''.join(never)}"
+    if report["settings"]["queries"]:
+        asked = "The changes that the query files ask for"
     return [
-        Text(
-            f"Every value but the current one{''.join(never)} ({counts}).{never_edited} Means are macro-averaged over "
-            "the wanted values."
-        ),
+        Text(f"{asked} ({counts}).{never_edited} Means are macro-averaged over the wanted values."),
         Table(headers, rows),
     ]
 
@@ -112,6 +114,7 @@ def realism_tables(report: Mapping[str, Any]) -> list[Block]:
         for v, e in (("mean over values", t["macro"]), *t["values"].items())
     ]
     names = [row for row in realism.ROWS if any(row in e for _, e in entries)]
+    measured = [(name, e) for name, e in entries if any(row in e for row in names)]
     rows = [
         [
             name,
@@ -120,7 +123,7 @@ def realism_tables(report: Mapping[str, Any]) -> list[Block]:
             str(e.get("subset", "–")),
             *(_with_deviation(e.get(row)) for row in names),
         ]
-        for name, e in entries
+        for name, e in measured
     ]
     return [
         Heading("Do the edits look real"),
@@ -131,9 +134,10 @@ def realism_tables(report: Mapping[str, Any]) -> list[Block]:
             "say how large chance is with sets of that size. Features are of unit length and the kernel is (cosine + "
             "1)³, so figures compare with others of the same judge only. The sides alone: both are shown to the judge "
             f"with white between the outer {realism.SIDE:.0%} of the frame, where sleeves lie. Values with fewer than "
-            f"{2 * realism.SMALLEST} real items, or half as many edits, have none."
+            f"{2 * realism.SMALLEST} real items, or half as many edits, have none"
+            f" and are left out: {len(entries) - len(measured)} of {len(entries)} lines."
         ),
-        Table(["wanted", "edits", "real items", "in a subset", *names], rows),
+        *([Table(["wanted", "edits", "real items", "in a subset", *names], rows)] if rows else []),
         Points(tuple(f"{row}: {realism.ROWS[row]}." for row in names)),
     ]
 
