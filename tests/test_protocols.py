@@ -15,7 +15,7 @@ from amgan.evaluation.edits import EditPlan, plan_edits
 from amgan.evaluation.exact import Gallery
 from amgan.schema import UNKNOWN, AttributeSchema
 from retrieval.evaluation import found, protocol_a, protocol_b, ranking
-from retrieval.evaluation.rows import QueryFeatures, one_hot, row_scores, steps
+from retrieval.evaluation.rows import QueryFeatures, one_hot, row_scores, steps, unit
 from retrieval.query import QueryWeights
 
 # Four attributes: their blocks' length, 1 / sqrt(4), has no rounding, so equal items have exactly equal scores.
@@ -187,6 +187,35 @@ def test_arithmetic_worked_by_hand() -> None:
     assert got.tolist() == [[-2, 2], [2.5, -0.5], [0.5, -2.5]]
     nobody = steps(plan, np.array([0, 0, 1]), features, np.where(labels == 1, UNKNOWN, labels))
     assert nobody.tolist() == [[0, 0], [2.5, -0.5], [0, 0]]
+
+
+def test_rows_without_an_editor_are_loops() -> None:
+    plan, drawn, labels = draw(40, 30, seed=5)
+    rng = np.random.default_rng(8)
+    photos, reference = (unit(rng.normal(size=(n, 6)).astype(np.float32)) for n in (40, 15))
+    features = replace(drawn, photos=photos, edited=photos[:30], reference=reference)
+    gallery = Gallery(photos, features.predictions, labels)
+    scores = dict(row_scores(plan, features, labels, QueryWeights(), gallery))
+    predicted = np.stack([features.predictions[:, s].argmax(axis=1) for s in SCHEMA.slices], axis=1).tolist()
+    for q, (p, m, v) in enumerate(zip(plan.photo, plan.attribute, plan.value, strict=True)):
+        likeness = [float(photos[p] @ item) for item in photos]
+        assert scores["unedited"][q] == pytest.approx(likeness, abs=1e-5)
+        wanted = list(predicted[p])
+        wanted[m] = int(v)
+        order = sorted(range(40), key=lambda g: (predicted[g] != wanted, -likeness[g]))
+        assert np.argsort(-scores["filter"][q], kind="stable").tolist() == order
+        means = []
+        for value in (predicted[p][m], int(v)):
+            having = [reference[i] for i in range(15) if features.reference_labels[i, m] == value]
+            means.append(np.mean(having, axis=0) if having else None)
+        moved = photos[p] if any(mean is None for mean in means) else photos[p] + means[1] - means[0]
+        moved = moved / np.linalg.norm(moved)
+        assert scores["arithmetic"][q] == pytest.approx([float(moved @ item) for item in photos], abs=1e-5)
+        alike = [reference[i] for i in range(15) if features.reference_labels[i].tolist() == wanted]
+        alike = alike or [reference[i] for i in range(15) if features.reference_labels[i, m] == v]
+        mean = np.mean(alike, axis=0)
+        mean /= np.linalg.norm(mean)
+        assert scores["prototype"][q] == pytest.approx([float(mean @ item) for item in photos], abs=1e-5)
 
 
 def test_memory_stays_within_the_chunk() -> None:

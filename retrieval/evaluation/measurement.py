@@ -21,6 +21,7 @@ from PIL import Image
 
 from amgan.data.garments import load_garments
 from amgan.data.imagefolder import read_within
+from amgan.errors import UserError
 from amgan.evaluation import exact, realism
 from amgan.evaluation.edits import (
     EditPlan,
@@ -202,6 +203,8 @@ def _embed_reference(subject: Subject, settings: Settings) -> tuple[np.ndarray, 
     if settings.reference is not None:
         data = read_within(settings.reference, data.schema, "the measured folder")
         records = reference_records(data, "")
+        if not records:
+            raise UserError(f"{settings.reference} has no photos of the split train, from which prototypes are made.")
     else:
         records = reference_records(data, settings.split)
     if not records:
