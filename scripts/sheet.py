@@ -3,6 +3,7 @@
 python scripts/sheet.py ../shared/data/garments --weights photos --photos 12 --out sheet.png
 python scripts/sheet.py FOLDER --set color=red --set "sleeve=long,color=navy" --no-masks --out sheet.png
 python scripts/sheet.py FOLDER --weights photos --compare OTHER_RUN --out both.png
+python scripts/sheet.py drawn --weights synthetic --tile 256 --out large.png
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ def sheet(
         list[str] | None, typer.Option("--set", metavar="EDIT", help="An edit; commas join several attributes. Repeat.")
     ] = None,
     masks: Annotated[bool, typer.Option(help="Show the generator's own mask below each edit.")] = True,
+    tile: Annotated[
+        int | None, typer.Option(help="Side of a picture in pixels. [default: the weights' own]", min=16, max=1024)
+    ] = None,
     out: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("sheet.png"),
 ) -> None:
     # Imported here, because torch takes seconds, which --help need not wait for.
@@ -45,7 +49,7 @@ def sheet(
         data = read_within(folder, editor.schema, f"the weights {name}")
         items = load_garments(data, chosen_records(data, split, photos), editor.image_size, progress=False)
         wanted = [editor.schema.parse_edit(s.split(",")) for s in set_ or []] or sheet_edits(editor.schema, edits)
-        pages.append((name, make_sheet(editor, items, wanted, masks)))
+        pages.append((name, make_sheet(editor, items, wanted, masks, tile)))
     page = pages[0][1] if len(pages) == 1 else stack_sheets(pages)
     save_picture(page, out)
     print(f"Saved {out}: {len(items)} photos × {len(wanted)} edits, {page.width} × {page.height} pixels")

@@ -135,6 +135,21 @@ def test_training_does_not_wait_and_no_more_is_drawn_than_needed(here):
     assert numbers(drawn) == [9, 10, 11] and len(here.asked) == 9 + stream.AHEAD
 
 
+def test_a_share_of_new_pairs_moves_the_window_on_so_much_more_slowly(here, tmp_path):
+    teacher, val = (
+        load_classifier(tiny_weights(tmp_path, SCHEMA, SIZE)),
+        as_garments(draw_pairs(validation_seeds(4), SIZE)),
+    )
+    moved = {}
+    for fresh in (1.0, 0.25):
+        supply = Supply(Drawn(), None, val, teacher, changed(TINY, fresh=fresh), CPU, 0, 1)  # four rows a step: a chunk
+        for step in range(9):
+            supply.at(step)
+        assert supply._stream is not None
+        moved[fresh] = numbers(supply._stream)[-1]
+    assert moved == {1.0: 2 + 8, 0.25: 2 + 2}
+
+
 def test_lessons_renewed_are_those_made_anew(here, tmp_path):
     """The maker of batches, moved on chunk by chunk, against one that is made of the same garments."""
     weights = tiny_weights(tmp_path / "weights", SCHEMA, SIZE)

@@ -22,7 +22,7 @@ from amgan.synth.values import edited_labels, hidden_details
 FOLDER = SynthFolder(1, TRAINING_SEEDS, counterfactuals=1, usual=True)
 RUN_SEEDS = 10**9
 # How often an attribute is edited: patterns have the most values, and the most to learn of each.
-LESSON_SHARE = {"sleeve": 0.18, "collar": 0.17, "fastening": 0.15, "pattern": 0.45, "color": 0.05}
+LESSON_SHARE = {"sleeve": 0.2, "collar": 0.2, "fastening": 0.2, "pattern": 0.25, "color": 0.15}
 FINER = 1.25  # drawn so much larger than the frame, which shows less than the whole picture
 
 
