@@ -24,6 +24,7 @@ from amgan.synth import SCHEMA, Item, draw_item
 from amgan.synth.folder import SynthFolder, write_synth
 from amgan.testing import tiny_weights
 from retrieval.evaluation import cli, found, protocol_c, ranking, rows
+from retrieval.evaluation.subject import Settings, describe, load_subject
 from retrieval.query import QueryWeights
 
 SIZE = 32
@@ -248,6 +249,18 @@ def test_a_perfect_editor_reaches_every_ceiling(
     scores = exact.measure_truths(items, plan, truths, networks, embed_unedited(items, networks))
     np.testing.assert_allclose(scores.features["judge"], run_networks(truths.images, networks)[1]["judge"], atol=1e-5)
     assert [plan.edit(i) for i in range(len(plan))] == [c.edit for c in truths.cases]
+
+
+def test_an_editor_of_fewer_attributes_is_asked_for_those_alone(folder: Path, tmp_path: Path) -> None:
+    fewer = tiny_weights(tmp_path / "fewer", SCHEMA.editing(["sleeve", "pattern"]), SIZE)
+    subject = load_subject(folder, [str(fewer)], Settings())
+    every = [draw_edit(draw_item(seed)) for seed in range(40, 48)]
+    asked = [edit for edit in every if next(iter(edit)) in ("sleeve", "pattern")]
+    assert [subject.plan.edit(q) for q in range(len(subject.plan))] == asked == [c.edit for c in subject.cases]
+    assert len(subject.items) == len(asked) < 8
+    assert subject.queries_left_out == 8 - len(asked)
+    data = describe(subject, "fewer", Settings())["data"]
+    assert (data["photos"], data["left_out"]) == (len(asked), 0)
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:

@@ -174,9 +174,10 @@ def common_facts(report: Mapping[str, Any]) -> list[str]:
         f"Measured with {w['measured_with']}: teacher {w['teacher']}, judge {w['judge']} ({w['judge_backbone']}).",
         f"Data: {d['folder']}, split {d['split']}, {d['photos']} photos, {d['left_out']} left out (unusable), "
         f"SHA-256 {d['sha256']}.",
+        *([f"Queries: those of {s['queries']}."] if s["queries"] else []),
         *(
-            [f"Queries: those of {s['queries']}; {d['queries_left_out']} left out (photo or value not measured)."]
-            if s["queries"]
+            [f"{d['queries_left_out']} queries are left out, which ask for what these editors are not asked for."]
+            if d["queries_left_out"]
             else []
         ),
         f"Limit {s['limit']}, image size {s['image_size']} px, batch {s['batch']}, {s['bootstrap_rounds']} "

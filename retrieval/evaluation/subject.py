@@ -16,7 +16,7 @@ from amgan.data.labels import folder_schema
 from amgan.editing.editor import Editor, is_outside, load_editor
 from amgan.errors import UserError
 from amgan.evaluation import exact
-from amgan.evaluation.edits import EditPlan, Network, plan_edits
+from amgan.evaluation.edits import EditPlan, Network, plan_edits, subset
 from amgan.models.classifier import AttributeClassifier
 from amgan.photos import Segmenter
 from amgan.schema import AttributeSchema
@@ -69,7 +69,9 @@ class Subject:
         editors: by the name that tables give them; all are asked for the same edits.
         weights: of each editor, as they were named.
         measured_with: the weights whose teacher and judge measure.
-        records: those of the split; ``items`` are the ones that could be loaded.
+        records: those of the split; ``items`` are the ones that could be loaded, of drawn garments those whose edit the
+            editors can be asked for.
+        queries_left_out: of drawn garments and of query files, those that they cannot be asked for.
         cases: of a synthetic folder, one for each item; empty otherwise.
         networks: teacher, judge, embedder (where the weights have one) and further embedders by name.
     """
@@ -87,7 +89,7 @@ class Subject:
     items: Garments
     cases: list[exact.Case]
     plan: EditPlan
-    queries_left_out: int = 0
+    queries_left_out: int
 
     @property
     def image_size(self) -> int:
@@ -131,17 +133,23 @@ def load_subject(folder: Path, weights: Sequence[str], settings: Settings) -> Su
     items = load_garments(data, records, editor.image_size, segmenter=segmenter)
     cases = exact.kept_cases(items, records, made.size) if made else []
     left_out = 0
+    if cases:
+        asked = [i for i, case in enumerate(cases) if next(iter(case.edit)) in editor.schema.editable]
+        left_out, items, cases = len(cases) - len(asked), subset(items, asked), [cases[i] for i in asked]
     if settings.queries is not None:
         if made:
             raise UserError("Query files are for photographs; of drawn garments the edits are drawn by their seeds.")
         whole = folder_schema(folder)
         plan, left_out = read_queries(settings.queries, whole, items, editor.schema)
-    elif cases:
+    elif made:
         plan = exact.plan_cases(items, cases)
     else:
         plan = plan_edits(items.schema, items.labels.cpu().numpy(), editor.schema)
     if not len(plan):
-        raise UserError(f"No photo of split {split!r} in {folder} has a known label, so there is nothing to edit.")
+        raise UserError(
+            f"No photo of split {split!r} in {folder} has a known label that {weights[0]} can edit; there is nothing "
+            "to measure."
+        )
     return Subject(
         editors,
         by_name,
@@ -234,7 +242,7 @@ def describe(subject: Subject, name: str, settings: Settings) -> dict[str, Any]:
             "split": subject.split,
             "protocol": "exact" if subject.cases else "labels",
             "photos": len(subject.items),
-            "left_out": len(subject.records) - len(subject.items),
+            "left_out": len(subject.records) - len(subject.items) - bool(subject.cases) * subject.queries_left_out,
             "queries_left_out": subject.queries_left_out,
             "sha256": dataset_hash(subject.data.root, subject.records),
             "schema": subject.data.schema.to_dict(),
