@@ -70,6 +70,13 @@ def test_fast_and_plain_training_learn_the_same(root, tmp_path):
     assert spread < 0.01 * plain and apart < 0.01 * plain
 
 
+def test_protocols_at_a_small_size(root, tmp_path):
+    output = script(root, "bench_protocols", "--queries", "12", "--dimensions", "16", "--rounds", "20", "--plain", "4")
+    figures = json.loads(output)
+    assert (figures["gallery"], figures["rows"]) == (120, 16)
+    assert figures["plain loops"]["agree"] and figures["seconds"]["all"] > 0
+
+
 def test_ways_to_cut_out(root, tmp_path):
     folder = draw_catalogue(tmp_path / "photos", 6)
     output = script(root, "bench_cutout", folder, "--photos", "4")

@@ -6,6 +6,7 @@ import json
 import runpy
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -89,6 +90,23 @@ def test_a_row_that_fails_is_left_and_the_others_go_on(tmp_path: Path, monkeypat
     printed = capsys.readouterr()
     assert "amgan is not done: its training failed" in printed.err
     assert "amgan: left, by amgan train" in printed.out and "measured: nothing yet" in printed.out
+
+
+def test_rows_side_by_side_log_in_their_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = reproduce.Plan(tmp_path, tmp_path / "out", "tiny", ("-c", "kimg=1"), None, 5.0, ("amgan", "stargan"))
+    for role in reproduce.ROLES:
+        (tmp_path / "out" / "classifiers" / role).mkdir(parents=True)
+    logs: dict[str, Path | None] = {}
+
+    def call(command: Sequence[str], log: Path | None = None) -> int:
+        logs[command[command.index("--model") + 1]] = log
+        assert "kimg=1" in command and command[-2:] == ["--minutes", "5"]
+        return 0
+
+    monkeypatch.setattr(reproduce, "call", call)
+    reproduce.train_rows(plan, jobs=2)
+    assert logs == {row: tmp_path / "out" / "rows" / row / "log.txt" for row in plan.rows}
+    assert not reproduce.left(plan) and reproduce.left(replace(plan, shared=())) == ["amgan", "stargan"]
 
 
 def test_mistakes_end_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
