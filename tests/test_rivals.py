@@ -146,6 +146,31 @@ def test_the_body_is_the_plain_stack_of_picture_and_planes(plain_norms: bool) ->
         torch.testing.assert_close(made, F.conv2d(h, head.weight, head.bias, padding=3), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("name", RIVALS)
+def test_folded_pixels_come_back_in_their_places(name: str) -> None:
+    """``inner_stride=2``: the body sees 2x2 pixels as channels of half the resolution, and makes 2x2 pixels of them."""
+    torch.manual_seed(0)
+    config = changed(find_method(name).Config(), channels=4, blocks=1, inner_stride=2)
+    generator = find_method(name).make_generator(SCHEMA, config).eval()
+    x, m = torch.rand(2, 3, 32, 32) * 2 - 1, torch.randn(2, PLANES)
+    made = generator(x, m)
+    assert made.image.shape == x.shape and made.mask.shape == (2, 1, 32, 32)
+    body = generator.amn if name == "sagan" else generator.body
+    assert body.stem.in_channels == 12 + PLANES and body.heads[0].out_channels == 12
+    first: list[torch.Tensor] = []
+    body.stem_norm.register_forward_pre_hook(lambda _, given: first.append(given[0]))
+    out = body(x, m)[0]
+    parts = torch.stack([x[..., i::2, j::2] for i in range(2) for j in range(2)], 2).flatten(1, 2)  # (B, 12, 16, 16)
+    planes = m[:, :, None, None].expand(2, PLANES, 16, 16)
+    stem = F.conv2d(torch.cat([parts, planes], 1), body.stem.weight, body.stem.bias, padding=3)
+    torch.testing.assert_close(first[0], stem, atol=1e-4, rtol=1e-4)
+    inner = body.up(body.blocks(body.down(F.relu(body.stem_norm(stem)))))
+    head = F.conv2d(inner, body.heads[0].weight, body.heads[0].bias, padding=3)  # (B, 4 n, 16, 16)
+    for i in range(2):
+        for j in range(2):
+            torch.testing.assert_close(out[..., i::2, j::2], head[:, 2 * i + j :: 4], atol=1e-4, rtol=1e-4)
+
+
 # --- Masks ------------------------------------------------------------------------------------------------------------
 
 
@@ -233,8 +258,8 @@ def common_terms(method: Rival, batch: EditBatch, made: Generated) -> tuple[floa
     source, classes = method.critic(made.image)
     cls = paper_cross_entropy(classes, [(0, 0, 2), (1, 1, 0), (2, 0, 2), (2, 1, 1)])
     back = method.generator(made.image[:2], make_condition(SCHEMA, batch.labels[:2], batch.edited[:2]))
-    missed = float((batch.source[:2] - back.image).abs().mean()) * 2 / 3
-    return -float(source.mean()), cls, missed, back
+    missed = float((batch.source[:2] - back.image).abs().mean().detach()) * 2 / 3
+    return -float(source.mean().detach()), cls, missed, back
 
 
 def check(method: Rival, batch: EditBatch, made: Generated, expected: dict[str, float]) -> None:
@@ -344,6 +369,8 @@ def test_settings_that_cannot_be_are_refused() -> None:
         changed(config(), image_size=126)
     with pytest.raises(UserError, match="multiple of 8"):
         changed(find_method("sagan").Config(), image_size=68)
+    with pytest.raises(UserError, match="multiple of 8"):
+        changed(config(), image_size=68, inner_stride=2)
     with pytest.raises(UserError, match="image_size=128 at least"):
         changed(config(), image_size=64, critic_layers=7)
     with pytest.raises(UserError, match="unpaired"):

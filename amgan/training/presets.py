@@ -146,6 +146,7 @@ PRESETS = {
             **_DRAWN_ALIKE,
             channels=32,
             blocks=4,
+            inner_stride=2,
             critic_channels=32,
             critic_cap=256,
             critic_steps=1,

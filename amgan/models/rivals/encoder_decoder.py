@@ -26,6 +26,8 @@ class EncoderDecoder(nn.Module):
         blocks: residual blocks at the lowest resolution.
         halvings: how often the side is halved; it must be a multiple of ``2 ** halvings``.
         plain_norms: SaGAN's choice of normalisation.
+        inner_stride: 2 folds 2x2 pixels into channels, at both ends, so that the body works at half the resolution, as
+            AMGAN's does in the preset ``small``; published are all with 1.
     """
 
     def __init__(
@@ -36,14 +38,16 @@ class EncoderDecoder(nn.Module):
         blocks: int = 6,
         halvings: int = 2,
         plain_norms: bool = False,
+        inner_stride: int = 1,
     ) -> None:
         super().__init__()
+        self.inner_stride, picture = inner_stride, 3 * inner_stride**2
         widths = [channels * 2**i for i in range(halvings + 1)]
 
         def normed(conv: nn.Module, count: int) -> nn.Sequential:
             return nn.Sequential(conv, nn.InstanceNorm2d(count, affine=not plain_norms), nn.ReLU())
 
-        self.stem = nn.Conv2d(3 + planes, channels, 7, padding=3, bias=plain_norms)
+        self.stem = nn.Conv2d(picture + planes, channels, 7, padding=3, bias=plain_norms)
         self.stem_norm = nn.InstanceNorm2d(channels, affine=not plain_norms)
         self.down = nn.Sequential(
             *(normed(nn.Conv2d(a, b, 4, stride=2, padding=1, bias=plain_norms), b) for a, b in pairwise(widths))
@@ -55,16 +59,21 @@ class EncoderDecoder(nn.Module):
                 for a, b in pairwise(reversed(widths))
             )
         )
-        self.heads = nn.ModuleList(nn.Conv2d(channels, n, 7, padding=3, bias=plain_norms) for n in heads)
+        self.heads = nn.ModuleList(
+            nn.Conv2d(channels, n * inner_stride**2, 7, padding=3, bias=plain_norms) for n in heads
+        )
 
     def forward(self, x: Tensor, condition: Tensor) -> list[Tensor]:
         """Pictures in [-1, 1], float (B, 3, S, S), and conditions (B, C), to what each head says, float32."""
+        h = F.pixel_unshuffle(x, self.inner_stride) if self.inner_stride > 1 else x  # (B, 3 i², S/i, S/i)
         # The condition's planes are constant: their part of the convolution needs no planes.
-        of_planes = conv_of_planes(condition, self.stem.weight[:, 3:], *x.shape[2:])
-        h = F.conv2d(x, self.stem.weight[:, :3], self.stem.bias, padding=3)
-        h = F.relu(self.stem_norm(h + of_planes.to(h.dtype)))  # (B, c, S, S)
+        of_picture, of_planes = self.stem.weight.split([h.shape[1], condition.shape[1]], dim=1)
+        planes = conv_of_planes(condition, of_planes, *h.shape[2:])
+        h = F.conv2d(h, of_picture, self.stem.bias, padding=3)
+        h = F.relu(self.stem_norm(h + planes.to(h.dtype)))  # (B, c, S/i, S/i)
         h = self.up(self.blocks(self.down(h)))
-        return [head(h).float() for head in self.heads]
+        made = [head(h).float() for head in self.heads]
+        return [F.pixel_shuffle(m, self.inner_stride) for m in made] if self.inner_stride > 1 else made
 
 
 class Block(nn.Module):

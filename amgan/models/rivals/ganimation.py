@@ -42,10 +42,12 @@ class GanimationConfig(RivalConfig):
 class GanimationGenerator(nn.Module):
     """StarGAN's body with a head for the colours C and one for the attention A."""
 
-    def __init__(self, schema: AttributeSchema, channels: int = 64, blocks: int = 6) -> None:
+    def __init__(self, schema: AttributeSchema, channels: int = 64, blocks: int = 6, inner_stride: int = 1) -> None:
         super().__init__()
-        self.schema = schema
-        self.body = EncoderDecoder(schema.n_values + schema.n_attributes, (3, 1), channels, blocks)
+        self.schema, self.inner_stride = schema, inner_stride
+        self.body = EncoderDecoder(
+            schema.n_values + schema.n_attributes, (3, 1), channels, blocks, inner_stride=inner_stride
+        )
         start_small(self)
 
     def forward(self, x: Tensor, condition: Tensor) -> Generated:
@@ -63,7 +65,8 @@ class Ganimation(Rival):
 
     @staticmethod
     def make_generator(schema: AttributeSchema, config: GanimationConfig) -> GanimationGenerator:
-        return GanimationGenerator(schema, config.generator.channels, config.generator.blocks)
+        g = config.generator
+        return GanimationGenerator(schema, g.channels, g.blocks, g.inner_stride)
 
     def generator_loss(self, batch: EditBatch, edited: Generated) -> tuple[Tensor, Terms]:
         """L_G = L_adv + λ_cls L_cls(m; x*) + λ_idt ‖x − G(x*, m')‖₁ + Σ_A (λ_A E A + λ_A λ_TV TV(A)), where A is the

@@ -8,7 +8,7 @@ each other here, so every class head has a softmax within each attribute, as AMG
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +40,7 @@ class BodyConfig:
 
     channels: int = setting(64, low=1)  # of the first layer
     blocks: int = setting(6, low=0)  # residual blocks
+    inner_stride: Literal[1, 2] = 1  # 2: folds 2x2 pixels into channels and works at half the resolution, see AMGAN's
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class RivalConfig:
     optimisation: OptimisationConfig = field(default_factory=OptimisationConfig)
 
     def __post_init__(self) -> None:
-        step, layers = 2**self.HALVINGS, self.critics.critic_layers
+        step, layers = self.generator.inner_stride * 2**self.HALVINGS, self.critics.critic_layers
         if self.image_size % step:
             raise UserError(f"Setting image_size cannot be {self.image_size}: it must be a multiple of {step}.")
         if self.image_size < 2**layers:

@@ -49,12 +49,12 @@ class SaganConfig(RivalConfig):
 class SaganGenerator(nn.Module):
     """AMN, the attribute manipulation network, and SAN, the spatial attention network."""
 
-    def __init__(self, schema: AttributeSchema, channels: int = 32, blocks: int = 4) -> None:
+    def __init__(self, schema: AttributeSchema, channels: int = 32, blocks: int = 4, inner_stride: int = 1) -> None:
         super().__init__()
-        self.schema = schema
+        self.schema, self.inner_stride = schema, inner_stride
         planes, halvings = schema.n_values + schema.n_attributes, SaganConfig.HALVINGS
-        self.amn = EncoderDecoder(planes, (3,), channels, blocks, halvings, plain_norms=True)
-        self.san = EncoderDecoder(planes, (1,), channels, blocks, halvings, plain_norms=True)
+        self.amn = EncoderDecoder(planes, (3,), channels, blocks, halvings, True, inner_stride)
+        self.san = EncoderDecoder(planes, (1,), channels, blocks, halvings, True, inner_stride)
         start_small(self)
 
     def forward(self, x: Tensor, condition: Tensor) -> Generated:
@@ -74,7 +74,8 @@ class Sagan(Rival):
 
     @staticmethod
     def make_generator(schema: AttributeSchema, config: SaganConfig) -> SaganGenerator:
-        return SaganGenerator(schema, config.generator.channels, config.generator.blocks)
+        g = config.generator
+        return SaganGenerator(schema, g.channels, g.blocks, g.inner_stride)
 
     def generator_loss(self, batch: EditBatch, edited: Generated) -> tuple[Tensor, Terms]:
         """L_G = L_adv + λ_cls L_cls(m; x*) + λ_1 ‖x − G(x*, m')‖₁ + λ_2 ‖x − G(x, m')‖₁."""

@@ -33,10 +33,12 @@ class StarganConfig(RivalConfig):
 class StarganGenerator(nn.Module):
     """Pictures and conditions to pictures. There is no mask: everything is edited, alpha = 1."""
 
-    def __init__(self, schema: AttributeSchema, channels: int = 64, blocks: int = 6) -> None:
+    def __init__(self, schema: AttributeSchema, channels: int = 64, blocks: int = 6, inner_stride: int = 1) -> None:
         super().__init__()
-        self.schema = schema
-        self.body = EncoderDecoder(schema.n_values + schema.n_attributes, (3,), channels, blocks)
+        self.schema, self.inner_stride = schema, inner_stride
+        self.body = EncoderDecoder(
+            schema.n_values + schema.n_attributes, (3,), channels, blocks, inner_stride=inner_stride
+        )
 
     def forward(self, x: Tensor, condition: Tensor) -> Generated:
         """Pictures in [-1, 1], float (B, 3, S, S), and conditions (B, N + M) of ``make_condition``."""
@@ -53,7 +55,8 @@ class Stargan(Rival):
 
     @staticmethod
     def make_generator(schema: AttributeSchema, config: StarganConfig) -> StarganGenerator:
-        return StarganGenerator(schema, config.generator.channels, config.generator.blocks)
+        g = config.generator
+        return StarganGenerator(schema, g.channels, g.blocks, g.inner_stride)
 
     def generator_loss(self, batch: EditBatch, edited: Generated) -> tuple[Tensor, Terms]:
         """L_G = L_adv + λ_cls L_cls(m; x*) + λ_rec ‖x − G(x*, m')‖₁."""
