@@ -120,10 +120,8 @@ def all_labels_text(first: Mapping[str, Any]) -> Text:
 
 def all_labels_tables(table: Mapping[str, Any]) -> list[Block]:
     rows = table["rows"]
-    whole = [
-        [row_name(r), *(with_interval(e["hit"][str(k)]) for k in KS), *(with_interval(e[m]) for m in MEASURES)]
-        for r, e in rows.items()
-    ]
+    whole = [[row_name(r), *(with_interval(e["hit"][str(k)]) for k in KS)] for r, e in rows.items()]
+    gains = [[row_name(r), *(with_interval(e[m]) for m in MEASURES)] for r, e in rows.items()]
     attributes = _attributes(table)
     parts = [
         [
@@ -137,7 +135,8 @@ def all_labels_tables(table: Mapping[str, Any]) -> list[Block]:
         for r, e in rows.items()
     ]
     return [
-        Table(["query", *(f"top-{k}" for k in KS), *MEASURES.values()], whole, "All labels match in the top k; NDCG"),
+        Table(["query", *(f"top-{k}" for k in KS)], whole, "All labels match in the top k"),
+        Table(["query", *MEASURES.values()], gains, "How many labels match, the first counting most"),
         Table(["query", *(f"{a} {m}" for a in attributes for m in ("top-30", "NDCG"))], parts, "By edited attribute"),
     ]
 
