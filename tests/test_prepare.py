@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import os
+import subprocess
 import sys
+import time
 import tracemalloc
 from collections import Counter
 from pathlib import Path
@@ -241,6 +243,28 @@ def test_items_that_were_left_out_are_not_tried_again(tmp_path: Path) -> None:
     assert list(write_release("shopping100k", Shopping100k(source, None), out, 2)) == [60]  # all is done
 
 
+@pytest.mark.slow
+def test_killed_again_and_again_it_writes_the_same(tmp_path: Path) -> None:
+    archive = write_shopping100k(tmp_path, 1500, packed=True)
+    command = [sys.executable, "-m", "amgan", "prepare", "shopping100k", str(archive), "--out"]
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    subprocess.run([*command, str(whole)], check=True)
+    kills, growing = 0, part / "metadata.csv.part"
+    while not (part / "metadata.csv").exists():
+        process = subprocess.Popen([*command, str(part)])
+        before = growing.stat().st_size if growing.exists() else 0
+        while process.poll() is None:
+            time.sleep(0.02)
+            if growing.exists() and growing.stat().st_size > before + 15_000:
+                process.kill()
+                kills += 1
+                break
+        process.wait()
+    files = {path.relative_to(whole): path.read_bytes() for path in whole.rglob("*") if path.is_file()}
+    assert kills > 3
+    assert files == {path.relative_to(part): path.read_bytes() for path in part.rglob("*") if path.is_file()}
+
+
 def test_a_folder_of_something_else_is_refused(tmp_path: Path, deepfashion: Path) -> None:
     (tmp_path / "note.txt").write_text("mine")
     with pytest.raises(UserError, match="holds no prepared data set"):
@@ -290,8 +314,21 @@ def test_every_release_opens_and_unknown_ones_are_said(tmp_path: Path) -> None:
         find_release("shopping10k")
 
 
-def test_what_it_writes_is_trained_on_and_measured(tmp_path: Path, deepfashion: Path, monkeypatch) -> None:
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in RELEASES if name != "deepfashion-synthesis"]
+
+
+@pytest.mark.parametrize("name", ["deepfashion-synthesis", *SLOW])
+def test_what_it_writes_is_trained_on_and_measured(tmp_path: Path, name: str, deepfashion: Path, monkeypatch) -> None:
     """By the commands themselves: ``amgan prepare``, ``amgan train``, ``evaluate-retrieval``."""
+    source, more = deepfashion, []
+    if name == "shopping100k":
+        source = write_shopping100k(tmp_path, 150)
+    elif name == "adde":
+        source, images = write_adde(tmp_path, 110, 40)
+        more = ["--images", str(images)]
+    elif name == "clothing-dataset":
+        source = write_clothing(tmp_path / "clone", 200, 96)
+
     import retrieval.evaluation.cli as evaluation
 
     out, run, report = str(tmp_path / "out"), str(tmp_path / "run"), str(tmp_path / "report")
@@ -302,7 +339,7 @@ def test_what_it_writes_is_trained_on_and_measured(tmp_path: Path, deepfashion: 
             main()
         assert not end.value.code
 
-    command(amgan.cli.main, "prepare", "deepfashion-synthesis", str(deepfashion), "--out", out)
+    command(amgan.cli.main, "prepare", name, str(source), "--out", out, *more)
     command(amgan.cli.main, "train", "--data", out, "--preset", "tiny", "--out", run)
     command(evaluation.main, out, "--weights", run, "--out", report, "--limit", "6")
     assert (Path(report) / "report.md").is_file()
