@@ -5,6 +5,10 @@ python scripts/score_cutouts.py garments --segmenter learned --segmenter classic
 python scripts/score_cutouts.py garments --segmenter learned --sheet worst.png       # the 40 that overlap least
 python scripts/score_cutouts.py more --segmenter learned --sheet all.png --count 60  # photos without masks
 python scripts/score_cutouts.py garments --segmenter learned --plot calibration.png  # expected and true overlap
+python scripts/score_cutouts.py more --segmenter learned --segmenter classical --outlines tests/data/hand_outlines.json
+
+With --outlines overlap is that with outlines drawn by hand, of the photos that they are for (scripts/outlines.py has
+the format), whether the folder has masks or not.
 
 Given masks may be wrong themselves: medians say more than means, and the sheet says who is right. Each photo goes
 through all segmenters in turn, on one thread.
@@ -45,6 +49,10 @@ def score(
         typer.Option(help="Save a picture of the overlap against the confidence, and its data beside it, as .json."),
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first so many photos.", min=1)] = None,
+    outlines: Annotated[
+        Path | None,
+        typer.Option(help="Outlines drawn by hand, in place of masks; only photos of the split that it names."),
+    ] = None,
 ) -> None:
     # Imported here, because torch takes seconds, which --help need not wait for.
     import cv2
@@ -60,6 +68,7 @@ def score(
     from amgan.photos.learned import overlap_of
     from amgan.schema import AttributeSchema
     from amgan.weights.segmenters import find_segmenter
+    from scripts.outlines import mask_within, read_outlines
 
     for path, option in ((sheet, "--sheet"), (plot, "--plot")):
         if path is not None:
@@ -68,14 +77,25 @@ def score(
     torch.set_num_threads(1)
     schema = None if (folder / "attributes.json").is_file() else AttributeSchema.from_dict({"color": ["red", "blue"]})
     data = read_imagefolder(folder, schema)
+    records = data.split(split)
+    drawn_by_hand = read_outlines(outlines) if outlines is not None else {}
+    if drawn_by_hand:
+        if strange := sorted(drawn_by_hand.keys() - {r.file_name for r in records}):
+            raise UserError(
+                f"{outlines} has outlines of {strange[0]!r}, which is not in the {split} split of {folder}."
+            )
+        records = [r for r in records if r.file_name in drawn_by_hand]
     finders = {name: find_segmenter(name, weights) for name in segmenter}
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in segmenter}
-    for record in track(data.split(split)[:limit], "Cutting out"):
+    for record in track(records[:limit], "Cutting out"):
         start = time.perf_counter()
         image = read_image(data.root / record.file_name)
         reading = time.perf_counter() - start
         photo = shrink(np.asarray(image), 512)
-        truth = read_mask(data.root / record.mask_file_name) if record.mask_file_name else None
+        if drawn_by_hand:
+            truth = mask_within(drawn_by_hand[record.file_name], *photo.shape[:2])
+        else:
+            truth = read_mask(data.root / record.mask_file_name) if record.mask_file_name else None
         for name, finder in finders.items():
             row: dict[str, Any] = {"name": record.file_name, "photo": photo, "truth": truth, "reading": reading}
             rows[name].append(row)
@@ -98,7 +118,7 @@ def score(
     print(json.dumps({name: summary(r) for name, r in rows.items()}, indent=1))
     if plot is not None:
         if "overlap" not in next(iter(rows.values()))[0]:
-            raise UserError(f"{folder} has no masks, so no true overlap; --plot needs them.")
+            raise UserError(f"{folder} has no masks, so no true overlap; --plot needs them, or --outlines.")
         points = {name: [[r["confidence"], r["overlap"]] for r in found] for name, found in rows.items()}
         bins = {name: summary(found)["calibration"] for name, found in rows.items()}
         replace_text(plot.with_suffix(".json"), json.dumps({"bins": bins, "confidence, overlap": points}))
