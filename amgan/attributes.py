@@ -80,3 +80,10 @@ def asked_of(attribute: Named) -> list[str]:
 def where(schema: Schema, which: str) -> list[int]:
     """The indices of a schema's attributes whose kind has that flag: ``outline``, ``whole_cloth``, ``recoloured``."""
     return [i for i, a in enumerate(schema.attributes) if getattr(kind(a.name), which)]
+
+
+def new_cloth(schema: Schema) -> list[int]:
+    """The indices of the attributes that an edit may change and that bring new cloth, as a pattern does: all of it
+    changes, and more than its colour."""
+    recoloured = where(schema, "recoloured")
+    return [m for m in where(schema, "whole_cloth") if m not in recoloured and schema.attributes[m].editable]

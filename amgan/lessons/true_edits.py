@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from amgan.attributes import kind, where
+from amgan.attributes import kind, new_cloth, where
 from amgan.lessons.colour import recolour
 from amgan.lessons.edits import drawable
 from amgan.lessons.lesson import Lesson, LessonData
@@ -74,9 +74,7 @@ class TrueEdit(Lesson):
     def open_detail(self, plan: BatchPlan) -> Tensor | None:
         """In the new cloth of a new pattern: how its stripes run on from place to place no picture foretells."""
         assert self.truths is not None
-        schema = self.data.garments.schema
-        new_cloth = [m for m in where(schema, "whole_cloth") if m not in where(schema, "recoloured")]
-        new = plan.edits.edited[:, new_cloth].any(1)
+        new = plan.edits.edited[:, new_cloth(self.data.garments.schema)].any(1)
         if not new.any():
             return None
         masks = self.truths.masks[self.data.to_device(plan.edits.chosen["truth"])].float()

@@ -180,7 +180,7 @@ def eye_distance(
         for a, b in list(zip(maps, reference[view], strict=True))[:-1]:
             a, b = F.normalize(a.float(), dim=1), F.normalize(b.float(), dim=1)
             distance = (a - b).square().sum(1).mean((1, 2))  # (B,)
-            if texture is not None and texture.any():
+            if texture is not None:
                 distance = torch.where(texture, (_gram(a) - _gram(b)).square().sum((1, 2)).add(1e-6).sqrt(), distance)
             terms.append(distance)
     return (torch.stack(terms).mean(0) * aligned).sum() / count

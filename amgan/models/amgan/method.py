@@ -12,6 +12,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from amgan.attributes import new_cloth
 from amgan.errors import UserError
 from amgan.models.amgan.attention import attention_target, needs_cam
 from amgan.models.amgan.cam_mask import CamMasked
@@ -136,7 +137,8 @@ class Amgan:
             terms.pair = pair_loss(*compared, weight, open_detail, w.pair_blur)
         if w.eye_percep and self.eye is not None:
             seen = outputs.edited_maps, outputs.reference_maps
-            terms.eye = eye_distance(*seen, batch.aligned, counts.aligned, batch.new_cloth)
+            texture = batch.new_cloth if new_cloth(self.schema) else None
+            terms.eye = eye_distance(*seen, batch.aligned, counts.aligned, texture)
         if w.detail:
             garment = batch.source_mask
             terms.detail = detail_loss(edited.image, batch.source, garment, batch.recoloured, counts.recoloured)

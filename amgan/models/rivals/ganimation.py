@@ -62,11 +62,7 @@ class Ganimation(Rival):
 
     name: ClassVar[str] = "ganimation"
     Config: ClassVar[type] = GanimationConfig
-
-    @staticmethod
-    def make_generator(schema: AttributeSchema, config: GanimationConfig) -> GanimationGenerator:
-        g = config.generator
-        return GanimationGenerator(schema, g.channels, g.blocks, g.inner_stride)
+    Generator: ClassVar[type[nn.Module]] = GanimationGenerator
 
     def generator_loss(self, batch: EditBatch, edited: Generated) -> tuple[Tensor, Terms]:
         """L_G = L_adv + λ_cls L_cls(m; x*) + λ_idt ‖x − G(x*, m')‖₁ + Σ_A (λ_A E A + λ_A λ_TV TV(A)), where A is the

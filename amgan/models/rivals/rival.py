@@ -97,6 +97,7 @@ class Rival:
 
     name: ClassVar[str]
     Config: ClassVar[type]
+    Generator: ClassVar[type[nn.Module]]
     SLOPE: ClassVar[float] = 0.01  # of the critic's leaky ReLU
     HEAD_BIAS: ClassVar[bool] = False  # whether the critic's heads have biases
 
@@ -117,9 +118,10 @@ class Rival:
         # The critic is differentiated twice, so it is never compiled: that loses the penalty's gradients.
         self.generate = torch.compile(self.generator) if config.optimisation.compile else self.generator
 
-    @staticmethod
-    def make_generator(schema: AttributeSchema, config: Any) -> nn.Module:
-        raise NotImplementedError
+    @classmethod
+    def make_generator(cls, schema: AttributeSchema, config: Any) -> nn.Module:
+        g = config.generator
+        return cls.Generator(schema, g.channels, g.blocks, g.inner_stride)
 
     def generator_networks(self) -> dict[str, nn.Module]:
         return {}

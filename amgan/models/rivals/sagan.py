@@ -69,13 +69,9 @@ class Sagan(Rival):
 
     name: ClassVar[str] = "sagan"
     Config: ClassVar[type] = SaganConfig
+    Generator: ClassVar[type[nn.Module]] = SaganGenerator
     SLOPE: ClassVar[float] = 0.2
     HEAD_BIAS: ClassVar[bool] = True
-
-    @staticmethod
-    def make_generator(schema: AttributeSchema, config: SaganConfig) -> SaganGenerator:
-        g = config.generator
-        return SaganGenerator(schema, g.channels, g.blocks, g.inner_stride)
 
     def generator_loss(self, batch: EditBatch, edited: Generated) -> tuple[Tensor, Terms]:
         """L_G = L_adv + λ_cls L_cls(m; x*) + λ_1 ‖x − G(x*, m')‖₁ + λ_2 ‖x − G(x, m')‖₁."""

@@ -52,11 +52,7 @@ class Stargan(Rival):
 
     name: ClassVar[str] = "stargan"
     Config: ClassVar[type] = StarganConfig
-
-    @staticmethod
-    def make_generator(schema: AttributeSchema, config: StarganConfig) -> StarganGenerator:
-        g = config.generator
-        return StarganGenerator(schema, g.channels, g.blocks, g.inner_stride)
+    Generator: ClassVar[type[nn.Module]] = StarganGenerator
 
     def generator_loss(self, batch: EditBatch, edited: Generated) -> tuple[Tensor, Terms]:
         """L_G = L_adv + λ_cls L_cls(m; x*) + λ_rec ‖x − G(x*, m')‖₁."""
