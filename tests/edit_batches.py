@@ -1,4 +1,4 @@
-"""A batch of edits for tests of losses, and a class loss written out."""
+"""A batch of edits for tests of losses, a class loss written out, and true pictures of edits."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import math
 
 import torch
 import torch.nn.functional as F
+from PIL import Image
 
+from amgan.data.garments import Garments
 from amgan.models.interface import BatchCounts, EditBatch
+from amgan.photos import cut_out
+from amgan.pixels import to_chw
 from amgan.schema import UNKNOWN
-from amgan.testing import SCHEMA
+from amgan.testing import SCHEMA, draw_garment
 
 SIZE = 32
 
@@ -56,3 +60,16 @@ def paper_cross_entropy(logits: torch.Tensor, values: list[tuple[int, int, int]]
         scores = [math.exp(float(v)) for v in logits.detach()[row, SCHEMA.slices[attribute]]]
         total -= math.log(scores[value] / sum(scores))
     return total / len(values)
+
+
+def others_in_red(garments: Garments) -> tuple[list[int], torch.Tensor]:
+    """Of garments that ``draw_catalogue`` drew, which are not red, and what the true picture of each in red is, float32
+    (n, 3, S, S) in 0..255."""
+    names, size = SCHEMA.values("color"), garments.images.shape[-1]
+    rows = [i for i in range(len(garments)) if names[int(garments.labels[i, 1])] != "red"]
+    truths = []
+    for i in rows:
+        sleeve = SCHEMA.values("sleeve")[int(garments.labels[i, 0])]
+        image, mask = draw_garment(sleeve, "red", seed=int(garments.item_ids[i].rsplit("/", 1)[-1]))
+        truths.append(to_chw(cut_out(Image.fromarray(image), mask, size).image))
+    return rows, torch.stack(truths).float()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import nn
 
 from amgan.config import changed
@@ -18,14 +17,12 @@ from amgan.models.amgan.crop import crop, edit_boxes
 from amgan.models.amgan.method import Amgan
 from amgan.models.classifier import AttributeClassifier
 from amgan.models.interface import EditBatch, Generated, make_condition
-from amgan.photos import cut_out
-from amgan.pixels import to_chw
 from amgan.schema import UNKNOWN
-from amgan.testing import SCHEMA, draw_catalogue, draw_garment
+from amgan.testing import SCHEMA, draw_catalogue
 from amgan.training.presets import PRESETS
 from amgan.training.trainer import train
 from amgan.weights import save_classifier
-from tests.edit_batches import SIZE, paper_cross_entropy, some_batch
+from tests.edit_batches import SIZE, others_in_red, paper_cross_entropy, some_batch
 
 CPU = torch.device("cpu")
 
@@ -268,14 +265,9 @@ def test_a_short_run_of_amgan_beats_no_edit(drawn, tmp_path) -> None:
     config = changed(PRESETS["small"].stages["pairs"], **size, **pace, **weights)
     train(Amgan, *drawn, config, tmp_path, CPU, {"data": "drawn"})
 
-    val, names = drawn[1], SCHEMA.values("color")
-    rows = [i for i in range(len(val)) if names[int(val.labels[i, 1])] != "red"]
-    truths = []
-    for i in rows:
-        sleeve = SCHEMA.values("sleeve")[int(val.labels[i, 0])]
-        image, mask = draw_garment(sleeve, "red", seed=int(val.item_ids[i].rsplit("/", 1)[-1]))
-        truths.append(to_chw(cut_out(Image.fromarray(image), mask, SIZE).image))
-    truth, before = torch.stack(truths).float(), val.images[rows]
+    val = drawn[1]
+    rows, truth = others_in_red(val)
+    before = val.images[rows]
     after = load_editor(tmp_path).edit(before, {"color": "red"}).image
     without, with_edit = ((x.float() - truth).abs().mean() for x in (before, after))
     assert without > 20 and with_edit < 0.85 * without

@@ -25,9 +25,7 @@ from amgan.editing.runtimes import ENGINES
 from amgan.errors import UserError
 from amgan.models.classifier import AttributeClassifier
 from amgan.models.methods import METHODS, find_method
-from amgan.photos import cut_out
-from amgan.pixels import to_chw
-from amgan.testing import SCHEMA, draw_catalogue, draw_garment, tiny_weights
+from amgan.testing import SCHEMA, draw_catalogue, tiny_weights
 from amgan.training.command import TrainOptions, train_command
 from amgan.training.presets import PRESETS
 from amgan.training.run import load_state
@@ -36,6 +34,7 @@ from amgan.weights import load_generator, save_classifier
 from amgan.weights.transfer import transfer_generator
 from retrieval.evaluation.cli import app as evaluate_app
 from tests.conftest import missing
+from tests.edit_batches import others_in_red
 
 RIVALS = ("stargan", "ganimation", "sagan")
 SIZE = 32
@@ -133,15 +132,10 @@ def test_a_short_run_beats_no_edit(model: str, tmp_path: Path) -> None:
     config = changed(PRESETS["tiny"].of(model).stages["all"], **pace, **size)
     out = classifiers(tmp_path / "run")
     train(find_method(model), *data, config, out, torch.device("cpu"), {"data": "drawn"})
-    val, names = data[1], SCHEMA.values("color")
-    rows = [i for i in range(len(val)) if names[int(val.labels[i, 1])] != "red"]
-    truths = []
-    for i in rows:
-        sleeve = SCHEMA.values("sleeve")[int(val.labels[i, 0])]
-        image, mask = draw_garment(sleeve, "red", seed=int(val.item_ids[i].rsplit("/", 1)[-1]))
-        truths.append(to_chw(cut_out(Image.fromarray(image), mask, SIZE).image))
+    val = data[1]
+    rows, truth = others_in_red(val)
     before, after = val.images[rows].float(), load_editor(out).edit(val.images[rows], {"color": "red"}).image.float()
-    truth, outside = torch.stack(truths).float(), ~val.masks[rows].expand(-1, 3, -1, -1)
+    outside = ~val.masks[rows].expand(-1, 3, -1, -1)
     without, with_edit = ((x - truth).abs().mean() for x in (before, after))
     assert without > 20 and with_edit < 0.85 * without
     assert (after - before).abs()[outside].mean() < 25
