@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from amgan.editing.editor import Editor, EditResult, Region
+from amgan.editing.editor import Editor, EditResult, Region, weakened
 from amgan.errors import UserError
 from amgan.photos import CutOut, cut_out, read_image, read_mask
 from amgan.schema import Edit
@@ -73,9 +73,11 @@ class SearchResult:
         edit: canonical edit; empty when nothing was edited.
         only_on: the part that a colour edit was kept to, None for the whole garment.
         cutout: the query's garment on white.
-        predicted: the unedited garment's attributes, as the index's network predicts them.
-        edited: the edited picture, with its mask (``EditResult`` of one picture), at the size that the search saw;
+        predicted, confidence: the unedited garment's attributes, as the index's network predicts them, and how sure it
+            is (0 to 1).
+        edited: the whole edit, with its mask (``EditResult`` of one picture), at the editor's size;
             ``at_source_size(result.edited, result.cutout)`` is the one to show.
+        strength: how much of it the search saw, see ``weakened``.
         hits, unedited_hits: what the edited picture finds, and what the unedited one would.
     """
 
@@ -83,7 +85,9 @@ class SearchResult:
     only_on: Region | None
     cutout: CutOut
     predicted: dict[str, str]
+    confidence: dict[str, float]
     edited: EditResult
+    strength: float
     hits: list[Found]
     unedited_hits: list[Found]
 
@@ -131,6 +135,8 @@ class Searcher:
         weights: QueryWeights = DEFAULT_WEIGHTS,
         only_on: Region | None = None,
         exclude: Collection[str] = (),
+        strength: float = 1.0,
+        known: Mapping[str, str] | None = None,
     ) -> SearchResult:
         """Edit a garment and find the catalogue's nearest ones to the result, and to the unedited garment.
 
@@ -142,10 +148,12 @@ class Searcher:
             weights: how much picture, wanted and kept attributes count.
             only_on: ``"sleeve"`` or ``"torso"``: where a colour edit may draw.
             exclude: item ids, or SHA-256 sums of files, that must not be found, such as the query's own.
+            strength: how much of the edit is searched for: above 0, and 1 for all of it.
+            known: attributes of the unedited garment that somebody has said; the others are predicted.
 
         Raises:
             UncertainCutOut: ``photo`` is a photo, and its garment could not be cut out with certainty.
-            UserError: the edit, the filter or k is not valid here.
+            UserError: the edit, its strength, what is known, the filter or k is not valid here.
         """
         canonical = self.schema.canonical(edit) if edit else {}
         if only_on and not canonical:
@@ -158,9 +166,14 @@ class Searcher:
                 raise UncertainCutOut(cutout)
         image = torch.from_numpy(np.ascontiguousarray(cutout.image)).permute(2, 0, 1)[None]  # (1, 3, H, W)
         edited = self.editor.edit(image, canonical, only_on) if canonical else _untouched(image)
-        vectors, probabilities = self.representation.encode(torch.cat([image, edited.image]))  # (2, D + N), (2, N)
+        seen = weakened(edited, image, strength).image
+        vectors, probabilities = self.representation.encode(torch.cat([image, seen]))  # (2, D + N), (2, N)
         features = vectors[:, : self.representation.embedder.dimensions]
+        predicted, confidence = self.representation.describe(probabilities[0])
+        said = {self.schema.resolve_attribute(n): self.schema.resolve_value(n, v) for n, v in (known or {}).items()}
+        probabilities[0] = target_probabilities(probabilities[0], said, self.schema)
         target = target_probabilities(probabilities[0], canonical, self.schema)
+        target = strength * target + (1 - strength) * probabilities[0]
         if only_on:  # with red sleeves alone a garment is not red: what it is then, the edited picture says
             for part in (self.schema.slices[self.schema.index(name)] for name in canonical):
                 target[part] = probabilities[1, part]
@@ -171,8 +184,10 @@ class Searcher:
             edit=canonical,
             only_on=only_on,
             cutout=cutout,
-            predicted=self.representation.describe(probabilities[0])[0],
+            predicted=predicted,
+            confidence=confidence,
             edited=edited,
+            strength=strength,
             hits=self.nearest(edited_query, k, filter, exclude) if canonical else unedited_hits,
             unedited_hits=unedited_hits,
         )

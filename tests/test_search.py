@@ -113,6 +113,35 @@ def test_a_colour_on_a_part_is_looked_for_by_its_looks(made: Path, shop: Searche
         shop.find_similar(photo(made), only_on="torso")
 
 
+def test_half_an_edit_is_half_way_in_picture_and_attributes(made: Path, shop: Searcher) -> None:
+    result = shop.find_similar(photo(made), {"color": "blue"}, k=5, strength=0.5, weights=QueryWeights(1, 1, 0))
+    half = (as_tensor(result.cutout.image).float() / 2 + result.edited.image.float() / 2).round().to(torch.uint8)
+    vectors, probabilities = shop.representation.encode(torch.cat([as_tensor(result.cutout.image), half]))
+    size = shop.representation.embedder.dimensions
+    target = probabilities[0, 3:] / 2 + np.array([0, 0, 0.5, 0, 0])
+    query = np.concatenate([vectors[1, :size], np.zeros(3), np.sqrt(2) * target / np.linalg.norm(target)]) / 2
+    stored = {r.payload["file_name"]: r.vector for r in shop.store.scroll(vectors=True)}
+    for hit in result.hits:
+        assert hit.score == pytest.approx(float(query @ stored[hit.file_name]), abs=1e-5)
+    with pytest.raises(UserError, match="strength of an edit is"):
+        shop.find_similar(photo(made), {"color": "blue"}, strength=1.5)
+
+
+def test_what_is_known_of_the_garment_outweighs_what_is_predicted(made: Path, shop: Searcher) -> None:
+    weights = QueryWeights(0, 0, 1)
+    result = shop.find_similar(photo(made), k=3, known={"Sleeves": "long-sleeved", "colour": "green"}, weights=weights)
+    stored = {r.payload["file_name"]: r.vector for r in shop.store.scroll(vectors=True)}
+    size = shop.representation.embedder.dimensions
+    said = np.array([0, 0, 1, 0, 0, 0, 1, 0]) / np.sqrt(2)
+    for hit in result.hits:
+        assert hit.score == pytest.approx(float(said @ stored[hit.file_name][size:]), abs=1e-5)
+    assert (result.predicted, result.confidence) == (
+        shop.find_similar(photo(made), k=1).predicted, shop.find_similar(photo(made), k=1).confidence
+    )  # fmt: skip
+    with pytest.raises(UserError, match="Unknown color 'mauve'"):
+        shop.find_similar(photo(made), known={"color": "mauve"})
+
+
 def test_without_an_edit_the_garment_itself_is_searched(made: Path, shop: Searcher) -> None:
     result = shop.find_similar(photo(made), k=3)
     assert result.edit == {}

@@ -123,6 +123,11 @@ def test_filters(place, name):
     assert found({"sleeve": ["short", "3/4"]}) == [i for i in range(30) if i % 3]
     assert found({"predicted.sleeve": "long", "neck shape": "v"}) == list(range(3, 30, 6))
     assert found({"given.sleeve": "long"}) == list(range(0, 30, 4))
+    assert found({"label.sleeve": "long"}) == [i for i in range(30) if i % 4 == 0 or i % 3 == 0]
+    assert found({"label.sleeve": "short", "neck shape": "v"}) == [i for i in range(1, 30, 2) if i % 3 == 1]
+    assert found({"label.sleeve": ["short", "long"], "label.neck shape": "round"}) == [
+        i for i in range(0, 30, 2) if i % 4 == 0 or i % 3 < 2
+    ]
     assert found({"Sleeves": "three-quarter"}) == list(range(2, 30, 3))  # as people write it
     assert found({"sleeve": "sleeveless"}) == []
     for wrong, hint in (
@@ -166,6 +171,17 @@ def test_scroll_visits_each_item_once_over_many_pages(place, name):
         np.testing.assert_allclose(r.vector, items[r.id].vector, rtol=1e-6)
     assert all(r.vector is None and r.payload == {} for r in store.scroll([]))
     assert next(iter(store.scroll())).payload.keys() == points(1)[0].payload.keys()
+    store.close()
+
+
+def test_scroll_goes_by_id_through_what_a_filter_leaves(place, name):
+    store, items = filled(place, name, 30), sorted(points(30), key=lambda p: p.id)
+    assert [r.id for r in store.scroll([], batch=7)] == [p.id for p in items]
+    assert [r.id for r in store.scroll([], batch=7, start=items[11].id)] == [p.id for p in items[11:]]
+    short = [p.id for p in items if p.payload["predicted"]["sleeve"] == "short"]
+    assert [r.id for r in store.scroll([], batch=4, filter={"sleeve": "short"})] == short
+    assert [r.id for r in store.scroll([], filter={"sleeve": "short"}, start=short[3])] == short[3:]
+    assert list(store.scroll([], filter={"sleeve": "sleeveless"})) == []
     store.close()
 
 

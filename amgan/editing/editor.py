@@ -109,6 +109,25 @@ def check_edits(
     return canonical
 
 
+def weakened(edited: EditResult, images: Tensor, strength: float) -> EditResult:
+    """A part of an edit: x + strength (x* - x), with the mask that says so.
+
+    Args:
+        edited: of these pictures, at any size.
+        images: x, uint8 (B, 3, H, W).
+        strength: from 0, which gives the pictures as they are, to 1, the whole edit.
+
+    Raises:
+        UserError: no such strength.
+    """
+    if not 0 <= strength <= 1:
+        raise UserError(f"The strength of an edit is {strength}; it lies between 0 and 1, the whole edit.")
+    if strength == 1:
+        return edited
+    image = torch.lerp(images.float(), edited.image.float(), strength).round().to(torch.uint8)
+    return EditResult(image, strength * edited.mask, edited.raw)
+
+
 class NoEdit:
     """Returns the pictures as they are: the row that every table is framed by."""
 

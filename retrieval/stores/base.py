@@ -24,10 +24,12 @@ from retrieval.identity import IndexIdentity
 Payload = dict[str, Any]
 Filter = Mapping[str, "str | Sequence[str]"]
 """``{"sleeve": "long", "given.color": ["red", "blue"]}``: every key must match, by any of its values. A bare attribute
-means the predicted one; values may be written as people write them."""
+means the predicted one, ``label.color`` the given one or, where there is none, the predicted one; values may be
+written as people write them."""
 
 FORMAT = 1
 KINDS = ("predicted", "given")
+LABEL = "label"  # of filters alone: what people are shown
 _NAMESPACE = uuid.UUID("6f0cf5a4-6b0b-5f0e-9d9b-0a5f2f6f6d61")
 
 
@@ -131,8 +133,15 @@ class VectorStore(Protocol):
         """The k best by inner product, best first. ``exact`` compares with every vector instead of the index."""
         ...
 
-    def scroll(self, keys: Sequence[str] | None = None, vectors: bool = False, batch: int = 512) -> Iterator[Record]:
-        """Every item, in the order of the engine, read in batches."""
+    def scroll(
+        self,
+        keys: Sequence[str] | None = None,
+        vectors: bool = False,
+        batch: int = 512,
+        filter: Filter | None = None,
+        start: str | None = None,
+    ) -> Iterator[Record]:
+        """Every item that the filter lets through, by ascending id, from the id ``start`` on; read in batches."""
         ...
 
     def count(self, filter: Filter | None = None) -> int: ...
@@ -270,7 +279,9 @@ def resolve_filter(filter: Filter | None, schema: AttributeSchema) -> list[tuple
     """A filter as canonical (kind, attribute, values). Raises UserError on unknown attributes or values, or none."""
     conditions = []
     for key, wanted in (filter or {}).items():
-        kind, attribute = resolve_key(key, schema)
+        labels = key.startswith(f"{LABEL}.")
+        kind, attribute = resolve_key(key.removeprefix(f"{LABEL}."), schema)
+        kind = LABEL if labels else kind
         values = [wanted] if isinstance(wanted, str) else list(wanted)
         if not values:
             raise UserError(f"The filter names no value for {key!r}; valid: {', '.join(schema.values(attribute))}.")

@@ -21,6 +21,7 @@ from amgan.schema import AttributeSchema
 from retrieval.identity import IndexIdentity
 from retrieval.stores import qdrant
 from retrieval.stores.base import (
+    LABEL,
     About,
     Filter,
     Hit,
@@ -83,13 +84,23 @@ class EdgeStore:
         )
         return qdrant.hits(self._call(lambda: self._shard.query(request)))
 
-    def scroll(self, keys: Sequence[str] | None = None, vectors: bool = False, batch: int = 512) -> Iterator[Record]:
+    def scroll(
+        self,
+        keys: Sequence[str] | None = None,
+        vectors: bool = False,
+        batch: int = 512,
+        filter: Filter | None = None,
+        start: str | None = None,
+    ) -> Iterator[Record]:
+        conditions, wanted = self._filter(filter), qdrant.payload_choice(keys)
+
         def page(start: Any) -> Any:
-            wanted = qdrant.payload_choice(keys)
-            request = edge.ScrollRequest(offset=start, limit=batch, with_payload=wanted, with_vector=vectors)
+            request = edge.ScrollRequest(
+                offset=start, limit=batch, filter=conditions, with_payload=wanted, with_vector=vectors
+            )
             return self._call(lambda: self._shard.scroll(request))
 
-        return qdrant.scrolled(page, vectors)
+        return qdrant.scrolled(page, vectors, start)
 
     def count(self, filter: Filter | None = None) -> int:
         request = edge.CountRequest(exact=True, filter=self._filter(filter))
@@ -126,8 +137,15 @@ class EdgeStore:
             self._closed = True
 
     def _filter(self, filter: Filter | None) -> Any:
-        conditions = resolve_filter(filter, self.schema)
-        return edge.Filter(must=[edge.FieldCondition(json_path(k, a), edge.MatchAny(v)) for k, a, v in conditions])
+        return edge.Filter(must=[_condition(*c) for c in resolve_filter(filter, self.schema)])
+
+
+def _condition(kind: str, attribute: str, values: list[str]) -> Any:
+    if kind != LABEL:
+        return edge.FieldCondition(json_path(kind, attribute), edge.MatchAny(values))
+    given, predicted = (_condition(k, attribute, values) for k in ("given", "predicted"))
+    unlabelled = edge.IsEmptyCondition(json_path("given", attribute))
+    return edge.Filter(should=[given, edge.Filter(must=[predicted, unlabelled])])
 
 
 class EdgeLocation:

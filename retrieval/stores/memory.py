@@ -13,6 +13,7 @@ from amgan.errors import UserError
 from amgan.schema import AttributeSchema
 from retrieval.identity import IndexIdentity
 from retrieval.stores.base import (
+    LABEL,
     About,
     Filter,
     Hit,
@@ -76,8 +77,15 @@ class MemoryStore:
         order = np.argsort(-scores, kind="stable")[:k]
         return rows[order], scores[order]
 
-    def scroll(self, keys: Sequence[str] | None = None, vectors: bool = False, batch: int = 512) -> Iterator[Record]:
-        for id in list(self._ids):
+    def scroll(
+        self,
+        keys: Sequence[str] | None = None,
+        vectors: bool = False,
+        batch: int = 512,
+        filter: Filter | None = None,
+        start: str | None = None,
+    ) -> Iterator[Record]:
+        for id in sorted(id for id in (self._ids[r] for r in self._matching(filter)) if id >= (start or "")):
             row = self._rows.get(id)
             if row is not None:
                 yield Record(id, self._payload(row, keys), self._vectors[row].copy() if vectors else None)
@@ -121,10 +129,15 @@ class MemoryStore:
             [
                 row
                 for row, payload in enumerate(self._payloads)
-                if all(payload.get(kind, {}).get(attribute) in values for kind, attribute, values in conditions)
+                if all(_value(payload, kind, attribute) in values for kind, attribute, values in conditions)
             ],
             dtype=np.int64,
         )
+
+
+def _value(payload: Payload, kind: str, attribute: str) -> str | None:
+    kinds = ("given", "predicted") if kind == LABEL else (kind,)
+    return next((v for k in kinds if (v := (payload.get(k) or {}).get(attribute)) is not None), None)
 
 
 class MemoryLocation:

@@ -32,9 +32,11 @@ def payloads(records: Iterable[Any]) -> dict[str, Payload]:
     return {str(r.id): r.payload or {} for r in records}
 
 
-def scrolled(read_page: Callable[[Any], tuple[Iterable[Any], Any]], vectors: bool) -> Iterator[Record]:
-    """Every record, page after page; ``read_page`` takes where a page starts and returns it and where the next does."""
-    start = None
+def scrolled(
+    read_page: Callable[[Any], tuple[Iterable[Any], Any]], vectors: bool, start: str | None = None
+) -> Iterator[Record]:
+    """Every record from ``start`` on, page after page; ``read_page`` takes where a page starts and returns it and where
+    the next does."""
     while True:
         records, start = read_page(start)
         for r in records:

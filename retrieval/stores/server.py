@@ -26,6 +26,7 @@ from amgan.schema import AttributeSchema
 from retrieval.identity import IndexIdentity
 from retrieval.stores import qdrant
 from retrieval.stores.base import (
+    LABEL,
     About,
     Filter,
     Hit,
@@ -133,14 +134,24 @@ class ServerStore:
         )
         return qdrant.hits(found.points)
 
-    def scroll(self, keys: Sequence[str] | None = None, vectors: bool = False, batch: int = 512) -> Iterator[Record]:
+    def scroll(
+        self,
+        keys: Sequence[str] | None = None,
+        vectors: bool = False,
+        batch: int = 512,
+        filter: Filter | None = None,
+        start: str | None = None,
+    ) -> Iterator[Record]:
+        conditions, wanted = self._filter(filter), qdrant.payload_choice(keys)
+
         def page(start: Any) -> Any:
-            wanted = qdrant.payload_choice(keys)
             return self._call(
-                lambda c: c.scroll(self.name, limit=batch, offset=start, with_payload=wanted, with_vectors=vectors)
+                lambda c: c.scroll(
+                    self.name, conditions, limit=batch, offset=start, with_payload=wanted, with_vectors=vectors
+                )
             )
 
-        return qdrant.scrolled(page, vectors)
+        return qdrant.scrolled(page, vectors, start)
 
     def count(self, filter: Filter | None = None) -> int:
         conditions = self._filter(filter)
@@ -185,11 +196,16 @@ class ServerStore:
         """Nothing to do: the connection is the location's."""
 
     def _filter(self, filter: Filter | None) -> models.Filter | None:
-        conditions: list[Any] = [
-            models.FieldCondition(key=json_path(kind, attribute), match=models.MatchAny(any=values))
-            for kind, attribute, values in resolve_filter(filter, self.schema)
-        ]
+        conditions = [_condition(*c) for c in resolve_filter(filter, self.schema)]
         return models.Filter(must=conditions) if conditions else None
+
+
+def _condition(kind: str, attribute: str, values: list[str]) -> Any:
+    if kind != LABEL:
+        return models.FieldCondition(key=json_path(kind, attribute), match=models.MatchAny(any=values))
+    given, predicted = (_condition(k, attribute, values) for k in ("given", "predicted"))
+    unlabelled = models.IsEmptyCondition(is_empty=models.PayloadField(key=json_path("given", attribute)))
+    return models.Filter(should=[given, models.Filter(must=[predicted, unlabelled])])
 
 
 class ServerLocation:
