@@ -28,6 +28,7 @@ class Summary:
     """What ``index-catalog`` reports.
 
     Attributes:
+        updated: garments of which only labels or other columns changed: told to the index, not embedded again.
         kept: garments that could not be read this time and stay as they were indexed.
         seconds: by stage as in ``Tally``, with ``finishing`` and ``total``.
         warnings: sentences for a person: what was kept, which columns were probably misspelt.
@@ -37,6 +38,7 @@ class Summary:
     physical: str
     total: int
     indexed: int
+    updated: int
     unchanged: int
     removed: int
     kept: int
@@ -103,6 +105,7 @@ def index(
         physical=physical,
         total=tally.done,
         indexed=tally.indexed,
+        updated=tally.updated,
         unchanged=tally.unchanged,
         removed=removed,
         kept=kept,

@@ -27,17 +27,20 @@ from amgan.photos.decode import display_name
 from amgan.photos.listing import Listing, list_folder
 from amgan.schema import AttributeSchema
 from indexer.refusals import Refusal
+from retrieval.details import LONGEST, detail_names
 from retrieval.stores.base import point_id
 
 
 @dataclass(frozen=True)
 class Item:
-    """One garment of a catalogue; ``given`` are its labels by attribute, as far as the index knows such values."""
+    """One garment of a catalogue; ``given`` are its labels by attribute, as far as the index knows such values, and
+    ``details`` what else is said of it (``retrieval.details``)."""
 
     root: Path
     file_name: str
     mask_file_name: str | None = None
     given: dict[str, str] = field(default_factory=dict)
+    details: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def id(self) -> str:
@@ -88,7 +91,9 @@ class Catalogue:
             self._labels = AttributeSchema.load(attributes) if attributes else folder_schema(folder)
         self._attributes = lru_cache(maxsize=64)(self._find_attributes)  # rows of a file have the same columns
         self._columns: dict[str, None] = {}  # of all rows, in order
+        self._details = lru_cache(maxsize=64)(self._find_details)
         self.unknown_labels: Counter[str] = Counter()
+        self._too_long: Counter[str] = Counter()  # cells by column
 
     @cached_property
     def _listing(self) -> Listing:
@@ -107,13 +112,22 @@ class Catalogue:
         return [self._name(path) for path in (*self._listing.closed, *self._listing.dead_links)]
 
     def warnings(self) -> list[str]:
-        """Sentences on columns that are left out and are probably meant for an attribute, once all rows were read."""
-        return misspelt(self._columns, self._labels, self.metadata) if self.metadata else []
+        """Sentences on columns that are probably meant for an attribute, and on cells too long to be kept, once all
+        rows were read."""
+        if self.metadata is None:
+            return []
+        long = [
+            f"{self.metadata}: {count} cells of the column {column!r} are longer than {LONGEST} characters and are "
+            "not kept with the index."
+            for column, count in self._too_long.items()
+        ]
+        return misspelt(self._columns, self._labels, self.metadata) + long
 
     def __iter__(self) -> Iterator[Item | Refusal]:
         """Every entry once. Raises UserError when the metadata file itself is broken or lacks ``file_name``."""
         self.unknown_labels.clear()
         self._columns.clear()
+        self._too_long.clear()
         listed: set[str] = set()
         for entry in self._plain() if self.metadata is None else self._listed(self.metadata):
             if isinstance(entry, Item):
@@ -153,9 +167,9 @@ class Catalogue:
             if not name.strip():
                 yield Refusal(row.place, "no-file-name", f"{row.where}: file_name is empty.")
                 continue
-            given = self._given(row)
+            given, details = self._given(row), self._said(row)
             try:
-                item = Item(self.root, relative_name(name), relative_name(mask) if mask else None, given)
+                item = Item(self.root, relative_name(name), relative_name(mask) if mask else None, given, details)
             except PhotoError as error:
                 yield Refusal(display_name(name.strip()), error.reason, f"{row.where}: {error}")
             else:
@@ -177,6 +191,21 @@ class Catalogue:
             except UserError:
                 self.unknown_labels[f"{attribute}={value.strip()[:40]}"] += 1
         return given
+
+    def _said(self, row: Row) -> dict[str, str]:
+        """The cells that are no labels and name no files, by what they are called among a garment's details."""
+        details = {}
+        for column, name in self._details(tuple(row.cells)).items():
+            value = row.cells[column].strip()
+            if len(value) > LONGEST:
+                self._too_long[column] += 1
+            elif value:
+                details[name] = value
+        return details
+
+    def _find_details(self, columns: tuple[str, ...]) -> dict[str, str]:
+        attributes = self._attributes(columns)
+        return detail_names(c for c in columns if c not in FIXED and c not in attributes)
 
     def _find_attributes(self, columns: tuple[str, ...]) -> dict[str, str]:
         """Column to attribute of the index. Raises UserError where two columns give the same."""

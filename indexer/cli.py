@@ -27,9 +27,13 @@ index-catalog photos/ --store http://localhost:6333 --collection shop --embedder
 
 FOLDER holds photos at any depth, or metadata.csv (.jsonl, .parquet) with file_name, and where there are any
 mask_file_name and one column per attribute. Run the same command again to go on after an interruption, or to bring the
-index up to date: only photos whose bytes, mask or labels changed are embedded again, and what left the catalogue leaves
-the index. What only cannot be read now stays as it was: no permission, a failing disk, a link that leads nowhere. With
-other weights a new index is filled beside the old one, which serves until the new one is whole.
+index up to date: only photos whose bytes or mask changed are embedded again, changed labels and other columns are told
+to the index, and what left the catalogue leaves it. What only cannot be read now stays as it was: no permission, a
+failing disk, a link that leads nowhere. With other weights a new index is filled beside the old one, which serves until
+the new one is whole.
+
+Columns that are no attributes travel with the index and come back with the hits. Name (or title), brand, price,
+currency and url (or link) are known by such usual names.
 
 Exit status: 0 done, even if some photos were refused; 1 some were refused and --strict was given; 2 wrong usage,
 nothing usable, or the store failed; 130 interrupted.
@@ -148,9 +152,10 @@ def _progress(console: Console) -> Progress:
 
 def _print(summary: Summary, store: str, listed: Path) -> None:
     refused = sum(summary.refused.values())
+    told = f" {summary.updated} updated," if summary.updated else ""
     total = summary.seconds["total"]
     print(
-        f"{summary.indexed} indexed, {summary.unchanged} unchanged, {summary.removed} removed, {refused} refused "
+        f"{summary.indexed} indexed,{told} {summary.unchanged} unchanged, {summary.removed} removed, {refused} refused "
         f"of {summary.total} in {total:.1f} s ({summary.total / max(total, 1e-9):.1f} a second)"
     )
     for reason, count in summary.refused.items():

@@ -20,7 +20,7 @@ import torch
 
 from amgan.schema import AttributeSchema
 from indexer.catalogue import Item
-from indexer.prepare import COMPARED, Outcome, Prepared, Settings, Unchanged, prepare_several
+from indexer.prepare import COMPARED, Outcome, Prepared, Settings, Unchanged, prepare_several, said_of
 from indexer.refusals import Refusal
 from retrieval.identity import IndexIdentity
 from retrieval.stores.base import Payload, Point, VectorStore
@@ -50,12 +50,14 @@ class Tally:
     """What a run did.
 
     Attributes:
+        updated: whose photo and mask are unchanged, but not what the catalogue says of them; told, not embedded again.
         seconds: reading and cutting out (summed over threads), waiting (for them), embedding, storing.
         keep: ids of the items that the index holds as the catalogue has them.
         unread: ids of the items that could not be read this time, whether the index holds them or not.
     """
 
     indexed: int = 0
+    updated: int = 0
     unchanged: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -65,7 +67,7 @@ class Tally:
 
     @property
     def done(self) -> int:
-        return self.indexed + self.unchanged + self.refused.total()
+        return self.indexed + self.updated + self.unchanged + self.refused.total()
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -104,7 +106,9 @@ def fill(
     Raises:
         UserError: the catalogue's metadata, the embedder or the store failed.
     """
-    tally, ready, last_flush = Tally(), [], time.monotonic()
+    tally, last_flush = Tally(), time.monotonic()
+    ready: list[Prepared] = []
+    changes: dict[str, Payload] = {}
     pool = ThreadPoolExecutor(threads, thread_name_prefix="photo")
     try:
         for outcome in _outcomes(entries, store, settings, pool, batch, tally):
@@ -115,8 +119,14 @@ def fill(
                 tally.refused[outcome.reason] += 1
                 hooks.refused(outcome)
             elif isinstance(outcome, Unchanged):
-                tally.unchanged += 1
+                if outcome.changes:
+                    changes[outcome.item.id] = outcome.changes
+                    tally.updated += 1
+                else:
+                    tally.unchanged += 1
                 tally.keep.add(outcome.item.id)
+                if len(changes) == batch:
+                    _tell(changes, store, tally)
             else:
                 ready.append(outcome)
                 if len(ready) == batch:
@@ -127,6 +137,7 @@ def fill(
                             store.flush()
                         last_flush = time.monotonic()
             hooks.progress(tally)
+        _tell(changes, store, tally)
         if ready and not tally.interrupted:
             _store(ready, store, encoder, tally)
             hooks.progress(tally)
@@ -193,6 +204,14 @@ def _not_readable_now(item: Item, refusal: Refusal) -> bool:
     return refusal.reason.endswith("unreadable")
 
 
+def _tell(changes: dict[str, Payload], store: VectorStore, tally: Tally) -> None:
+    """Write the changed payloads, and forget them."""
+    if changes:
+        with tally.timed("storing"):
+            store.set_payload(changes)
+        changes.clear()
+
+
 def _store(ready: list[Prepared], store: VectorStore, encoder: Encoder, tally: Tally) -> None:
     with tally.timed("embedding"):
         pictures = np.stack([p.cutout.image for p in ready])  # (B, H, W, 3)
@@ -214,12 +233,11 @@ def payload_of(prepared: Prepared, predicted: dict[str, str], confidence: dict[s
     return {
         "item_id": item.item_id,
         "file_name": item.file_name,
-        "mask_file_name": item.mask_file_name,
         "sha256": prepared.sha256,
         "mask_sha256": prepared.mask_sha256,
         "predicted": predicted,
         "confidence": confidence,
-        "given": item.given,
+        **said_of(item),
         "cutout": {
             "method": cutout.method,
             "confidence": round(float(cutout.confidence), 4),

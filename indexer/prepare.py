@@ -18,8 +18,8 @@ from indexer.catalogue import Item
 from indexer.refusals import Refusal
 from retrieval.stores.base import Payload
 
-# What of a stored payload says whether an item must be embedded again.
-COMPARED = ("sha256", "mask_sha256", "given", "cutout")
+# What of a stored payload says whether an item must be embedded again, or only told anew.
+COMPARED = ("sha256", "mask_sha256", "cutout", "mask_file_name", "given", "details")
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,10 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Unchanged:
-    """The index holds this very photo, mask and labels already."""
+    """The index holds this very photo and mask already; ``changes`` is what of its payload is said otherwise now."""
 
     item: Item
+    changes: Payload = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,8 @@ def _opened(item: Item, known: Payload | None, settings: Settings) -> _Read | Un
         except PhotoError as error:
             raise PhotoError(f"mask-{error.reason}", str(error)) from None
         mask_sha256 = hashlib.sha256(mask_data).hexdigest()
-    if known is not None and _is_current(item, known, sha256, mask_sha256, settings.keep_uncertain):
-        return Unchanged(item)
+    if known is not None and _is_current(known, sha256, mask_sha256, settings.keep_uncertain):
+        return Unchanged(item, {k: v for k, v in said_of(item).items() if (known.get(k) or None) != (v or None)})
     image, mask = read_image(data, limits, name), None
     if mask_data is not None:
         try:
@@ -151,8 +152,13 @@ def _decided(read: _Read, cutout: CutOut | Exception, settings: Settings) -> Pre
     return Prepared(read.item, read.sha256, read.mask_sha256, cutout)
 
 
-def _is_current(item: Item, known: Payload, sha256: str, mask_sha256: str | None, keep_uncertain: bool) -> bool:
+def said_of(item: Item) -> Payload:
+    """What a payload holds of the catalogue's own words, which may change without the picture."""
+    return {"mask_file_name": item.mask_file_name, "given": item.given, "details": item.details}
+
+
+def _is_current(known: Payload, sha256: str, mask_sha256: str | None, keep_uncertain: bool) -> bool:
     cutout = known.get("cutout") or {}
     accepted = keep_uncertain or cutout.get("trusted") or cutout.get("method") == "given"
-    same = (known.get("sha256"), known.get("mask_sha256"), known.get("given")) == (sha256, mask_sha256, item.given)
+    same = (known.get("sha256"), known.get("mask_sha256")) == (sha256, mask_sha256)
     return bool(same and accepted)

@@ -18,6 +18,7 @@ from amgan.commandline import HELP, Version, print_json, run
 from amgan.errors import UserError
 from amgan.files import writable_picture
 from amgan.shipped import ValuesInHelp
+from retrieval.details import SHOWN, name_of, price_of
 from retrieval.query import DEFAULT_WEIGHTS, QueryWeights
 
 if TYPE_CHECKING:  # --help must not wait for torch
@@ -36,7 +37,9 @@ search-catalog shirt.jpg --set sleeve=long --set color=navy --json --store http:
 search-catalog shirt.jpg --set color=red --store out/index --collection garments | cut -f 3
 
 On a terminal the hits are a table. Written into a file or a pipe they are one line each, with tabs between rank, score,
-file name, and attribute=value of each predicted attribute; a tab or a line break in a name is written as \t or \n.
+file name, attribute=value of each predicted attribute, and name=, brand=, price=, currency= and url= where the
+catalogue says them; a tab or a line break in a name is written as \t or \n. With --json each hit has all the
+catalogue's columns, as "details".
 
 The index's folder has to be writable, for its engine opens it so even to search. Exit status: 0 done, even if nothing
 was found; 2 a mistake; 130 interrupted.
@@ -182,6 +185,11 @@ def _table(result: SearchResult) -> Table:
     table.add_column("File", overflow="fold")
     for name in result.predicted:
         table.add_column(name.capitalize())
+    named, priced = (any(say(h.details) for h in result.hits) for say in (name_of, price_of))
+    if named:
+        table.add_column("Name", overflow="fold")
+    if priced:
+        table.add_column("Price", justify="right")
     table.add_column("Score", justify="right")
     for found in result.hits:
         values = [
@@ -191,7 +199,8 @@ def _table(result: SearchResult) -> Table:
             )
             for name in result.predicted
         ]
-        table.add_row(str(found.rank), Text(found.file_name), *values, f"{found.score:.3f}")
+        said = [Text(say(found.details)) for say, there in ((name_of, named), (price_of, priced)) if there]
+        table.add_row(str(found.rank), Text(found.file_name), *values, *said, f"{found.score:.3f}")
     return table
 
 
@@ -199,7 +208,8 @@ def _lines(result: SearchResult) -> Iterator[str]:
     """A hit a line, for other programs: whole names, whatever the width."""
     for found in result.hits:
         values = (f"{name}={value}" for name, value in found.predicted.items())
-        cells = (str(found.rank), f"{found.score:.3f}", found.file_name, *values)
+        said = (f"{name}={found.details[name]}" for name in SHOWN if name in found.details)
+        cells = (str(found.rank), f"{found.score:.3f}", found.file_name, *values, *said)
         yield "\t".join(cell.translate(_ESCAPES) for cell in cells)
 
 

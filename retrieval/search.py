@@ -9,7 +9,7 @@ What comes back says what was found with the edit, and what the unedited photo w
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from amgan.editing.editor import Editor, EditResult, Region, weakened
 from amgan.errors import UserError
 from amgan.photos import CutOut, cut_out, read_image, read_mask
 from amgan.schema import Edit
+from retrieval.details import details_of
 from retrieval.query import DEFAULT_WEIGHTS, QueryWeights, compose, target_probabilities
 from retrieval.representation import Representation
 from retrieval.stores.base import Filter, Hit, Payload, VectorStore
@@ -50,6 +51,7 @@ class Found:
         score: weighted mean of the similarity in the picture, the wanted and the kept attributes, at most 1.
         predicted, confidence: the attributes that the index predicts, and how sure it is (0 to 1).
         given: the attributes the catalogue states.
+        details: what else it says: name, brand, price, currency, url and its other columns (``retrieval.details``).
     """
 
     rank: int
@@ -60,6 +62,7 @@ class Found:
     predicted: dict[str, str]
     confidence: dict[str, float]
     given: dict[str, str]
+    details: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self) | {"file": str(self.file) if self.file else None, "score": round(self.score, 6)}
@@ -230,6 +233,7 @@ class Searcher:
             predicted=dict(p.get("predicted") or {}),
             confidence=dict(p.get("confidence") or {}),
             given=dict(p.get("given") or {}),
+            details=details_of(p),
         )
 
     def close(self) -> None:

@@ -117,12 +117,60 @@ def test_changed_labels_and_masks_count_as_changes(tmp_path):
     assert contents(location)["0/0.png"][0]["given"] == {"sleeve": "long"}
     rows[0]["sleeve"] = "short-sleeved"
     write_rows(tmp_path, rows)
-    assert counts(run(tmp_path, location)[0]) == (1, 1, 0, 0)
+    encoder = FakeEncoder()
+    summary, _ = run(tmp_path, location, encoder)
+    assert (summary.updated, counts(summary), encoder.batches) == (1, (0, 1, 0, 0), [])  # the picture is as it was
     assert contents(location)["0/0.png"][0]["given"] == {"sleeve": "short"}
     mask.paste(0, (18, 50, 47, 61))
     mask.save(tmp_path / "mask.png")
     assert counts(run(tmp_path, location)[0]) == (1, 1, 0, 0)
     assert counts(run(tmp_path, location)[0]) == (0, 2, 0, 0)
+
+
+def test_other_columns_travel_and_change_without_embedding_again(tmp_path):
+    draw_catalogue(tmp_path, 3)
+    shirt = {"Title": "Wool jumper", "vendor": "Acme", "Price": "12.50", "pricecurrency": "EUR", "Fit": "slim"}
+    rows = [{"file_name": f"{i}/{i}.png", "colour": "grey", "split": "test", **shirt} for i in range(3)]
+    rows[1] |= {"Title": "", "link": "https://shop.example/1"}
+    write_rows(tmp_path, rows)
+    location = connect(tmp_path / "store")
+    run(tmp_path, location)
+    details = {"name": "Wool jumper", "brand": "Acme", "price": "12.50", "currency": "EUR", "Fit": "slim"}
+    told = {name: payload["details"] for name, (payload, _) in contents(location).items()}
+    without = {k: v for k, v in details.items() if k != "name"}
+    assert told == {
+        "0/0.png": details,
+        "1/1.png": without | {"url": "https://shop.example/1"},
+        "2/2.png": details,
+    }
+    before = contents(location)
+    rows[0] |= {"Price": "9.99", "Fit": ""}
+    rows[2]["Title"] = "x" * 2001
+    write_rows(tmp_path, rows)
+    encoder = FakeEncoder()
+    summary, _ = run(tmp_path, location, encoder)
+    assert (summary.updated, summary.unchanged, encoder.batches) == (2, 1, [])
+    assert "1 cells of the column 'Title' are longer than 2000" in summary.warnings[-1]
+    after = contents(location)
+    assert after["0/0.png"][0]["details"] == {**{k: v for k, v in details.items() if k != "Fit"}, "price": "9.99"}
+    assert after["2/2.png"][0]["details"] == without
+    assert after["0/0.png"][0]["predicted"] == before["0/0.png"][0]["predicted"]
+    assert np.array_equal(after["0/0.png"][1], before["0/0.png"][1])
+    assert run(tmp_path, location)[0].unchanged == 3
+
+
+def test_a_mask_that_moved_is_noted(tmp_path):
+    draw_catalogue(tmp_path, 1)
+    mask = Image.new("L", (64, 72))
+    mask.paste(255, (18, 14, 47, 61))
+    mask.save(tmp_path / "old.png")
+    location = MemoryLocation()
+    write_rows(tmp_path, [{"file_name": "0/0.png", "mask_file_name": "old.png"}])
+    run(tmp_path, location)
+    (tmp_path / "old.png").rename(tmp_path / "new.png")
+    write_rows(tmp_path, [{"file_name": "0/0.png", "mask_file_name": "new.png"}])
+    assert run(tmp_path, location)[0].updated == 1
+    assert contents(location)["0/0.png"][0]["mask_file_name"] == "new.png"
 
 
 def test_other_weights_take_over_only_when_whole(tmp_path):

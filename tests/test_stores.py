@@ -153,6 +153,21 @@ def test_upsert_twice_keeps_one_and_replaces(place, name):
     store.close()
 
 
+def test_set_payload_keeps_the_rest_and_the_vector(place, name):
+    store, items = filled(place, name, 5), points(5)
+    changes = {"given": {"sleeve": "short"}, "details": {"price": "9.99"}, "mask_file_name": "m.png"}
+    store.set_payload({items[1].id: changes, items[3].id: {"given": {}}})
+    store.set_payload({})
+    store.flush()
+    found = store.retrieve([p.id for p in items])
+    assert found[items[1].id] == items[1].payload | changes
+    assert found[items[3].id]["given"] == {}
+    assert found[items[2].id] == items[2].payload
+    assert (store.count(), store.count({"given.sleeve": "short"})) == (5, 1)
+    assert store.search(items[1].vector, 1)[0].id == items[1].id
+    store.close()
+
+
 def test_retrieve_some_keys_of_known_ids(place, name):
     store, items = filled(place, name, 5), points(5)
     got = store.retrieve([items[1].id, items[3].id, point_id("never.jpg")], ["sha256", "given"])

@@ -125,6 +125,10 @@ class VectorStore(Protocol):
     def upsert(self, points: Sequence[Point]) -> None:
         """Insert or replace by id. Refuses vectors of another length and values that are not finite."""
 
+    def set_payload(self, changes: Mapping[str, Payload]) -> None:
+        """Set these top-level entries of the payloads of stored items, by id; their other entries and their vectors
+        stay. An entry that is None may be taken out instead."""
+
     def retrieve(self, ids: Sequence[str], keys: Sequence[str] | None = None) -> dict[str, Payload]:
         """Payloads by id, unknown ids left out; ``keys`` limits them to these top-level entries."""
         ...

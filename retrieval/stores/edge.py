@@ -68,6 +68,11 @@ class EdgeStore:
         rows = [edge.Point(p.id, v.tolist(), p.payload) for p, v in zip(points, vectors, strict=True)]
         self._call(lambda: self._shard.update(edge.UpdateOperation.upsert_points(rows)))
 
+    def set_payload(self, changes: Mapping[str, Payload]) -> None:
+        for id, payload in changes.items():
+            operation = edge.UpdateOperation.set_payload([id], payload)
+            self._call(lambda operation=operation: self._shard.update(operation))
+
     def retrieve(self, ids: Sequence[str], keys: Sequence[str] | None = None) -> dict[str, Payload]:
         if not ids:
             return {}

@@ -60,6 +60,10 @@ class MemoryStore:
             self._payloads[row] = copy.deepcopy(point.payload)
             self._vectors[row] = vector
 
+    def set_payload(self, changes: Mapping[str, Payload]) -> None:
+        for id, payload in changes.items():
+            self._payloads[self._rows[id]].update(copy.deepcopy(payload))
+
     def retrieve(self, ids: Sequence[str], keys: Sequence[str] | None = None) -> dict[str, Payload]:
         return {i: self._payload(self._rows[i], keys) for i in ids if i in self._rows}
 

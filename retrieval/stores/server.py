@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -51,6 +52,7 @@ T = TypeVar("T")
 
 _METADATA = "amgan"
 _REQUEST_BYTES = 4_000_000  # servers and proxies refuse much larger bodies; a float takes about 20 characters
+_CHANGED_AT_ONCE = 256
 _WAITS = (0.5, 1.0, 2.0, 4.0)  # seconds between tries; every call here may safely be made twice
 
 
@@ -114,6 +116,14 @@ class ServerStore:
             if path not in there:
                 self._call(lambda c, path=path: c.create_payload_index(self.name, path, keyword, wait=True))
         self._fields_indexed = True
+
+    def set_payload(self, changes: Mapping[str, Payload]) -> None:
+        for start in range(0, len(changes), _CHANGED_AT_ONCE):
+            steps = [
+                models.SetPayloadOperation(set_payload=models.SetPayload(payload=payload, points=[id]))
+                for id, payload in islice(changes.items(), start, start + _CHANGED_AT_ONCE)
+            ]
+            self._call(lambda c, steps=steps: c.batch_update_points(self.name, steps, wait=False))
 
     def retrieve(self, ids: Sequence[str], keys: Sequence[str] | None = None) -> dict[str, Payload]:
         if not ids:
