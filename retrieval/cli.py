@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from amgan.attributes import asked_of
 from amgan.commandline import HELP, Version, print_json, run
 from amgan.errors import UserError
 from amgan.files import writable_picture
@@ -23,7 +25,9 @@ from retrieval.query import DEFAULT_WEIGHTS, QueryWeights
 
 if TYPE_CHECKING:  # --help must not wait for torch
     from amgan.editing.editor import Region
+    from amgan.schema import AttributeSchema
     from retrieval.search import SearchResult
+    from retrieval.wording import Wording
 
 EPILOG = r"""
 Examples:
@@ -33,6 +37,8 @@ search-catalog shirt.jpg --set sleeve=long --store out/index --collection garmen
 search-catalog shirt.jpg --set color=red --only-on torso --filter sleeve=short -k 20 --out sheet.png ...
 
 search-catalog shirt.jpg --set sleeve=long --set color=navy --json --store http://localhost:6333 --collection shop
+
+search-catalog shirt.jpg --say "long sleeves, in navy" --store out/index --collection garments
 
 search-catalog shirt.jpg --set color=red --store out/index --collection garments | cut -f 3
 
@@ -60,6 +66,10 @@ def search(
         typer.Option(
             "--set", metavar="ATTRIBUTE=VALUE", help="What to change; repeat for several. None: find similar."
         ),
+    ] = None,
+    say: Annotated[
+        str | None,
+        typer.Option(help="What to change, in your own words (English, Korean, Chinese): 'long sleeves, in navy'."),
     ] = None,
     k: Annotated[int, typer.Option("-k", "--top", help="How many garments to find.", min=1, max=1000)] = 10,
     only_on: Annotated[str | None, typer.Option(help="Keep a colour edit to 'sleeve' or 'torso'.")] = None,
@@ -113,7 +123,9 @@ def search(
         image, garment = read_image(photo), read_mask(mask) if mask else None
         searcher = open_catalogue(store, collection, weights, catalogue, editor=editor)
     try:
-        edit = searcher.schema.parse_edit(set_) if set_ else {}
+        said = understood(say, searcher.schema, remarks) if say is not None else None
+        settings = [*(set_ or []), *(f"{name}={value}" for name, value in (said.edit if said else {}).items())]
+        edit = searcher.schema.parse_edit(settings) if settings else {}
         cutout = searcher.cut_out(image, garment, keep_source=out is not None)
         if not cutout.trusted and not accept_cutout:
             raise UserError(
@@ -126,7 +138,8 @@ def search(
             k,
             filter=only_such,
             weights=fused,
-            only_on=cast("Region | None", only_on),  # the editor refuses what is no region
+            # The editor refuses what is no region.
+            only_on=cast("Region | None", only_on or (said.only_on if said else None)),
             exclude=[hashlib.sha256(photo.read_bytes()).hexdigest()],
         )
     finally:
@@ -136,7 +149,7 @@ def search(
 
         save_picture(search_sheet(result), out)
     if json_:
-        print_json(_as_dict(photo, result, out))
+        print_json(_as_dict(photo, result, said, out))
         return
     if sys.stdout.isatty():
         Console().print(_table(result))
@@ -147,6 +160,28 @@ def search(
         remarks.print("Nothing found; a filter may leave nothing over.", style="yellow")
     if out:
         remarks.print(f"Saved {out}", highlight=False, soft_wrap=True, markup=False)
+
+
+def understood(text: str, schema: AttributeSchema, remarks: Console) -> Wording:
+    """The edit that ``--say`` asks for; what was left out, or only comes near, is remarked. Raises UserError when there
+    is nothing to edit."""
+    from retrieval.wording import REASONS, understand
+
+    wording = understand(text, schema)
+    left_out = "; ".join(f"“{u.words}” ({REASONS[u.reason]})" for u in wording.unused)
+    if not wording.edit:
+        can = "; ".join(f"{a.name}: {', '.join(asked_of(a))}" for a in schema.attributes if a.editable)
+        raise UserError(
+            f"--say {text!r} names nothing to change{': ' + left_out if left_out else ''}. What can be set: {can}."
+        )
+    for meant in wording.meant:
+        if not meant.exact:
+            remarks.print(
+                f"“{meant.words}” was taken as {meant.attribute}={meant.value}.", highlight=False, markup=False
+            )
+    if left_out:
+        remarks.print(f"Left out: {left_out}.", style="yellow", highlight=False, markup=False)
+    return wording
 
 
 def parse_filter(settings: list[str]) -> dict[str, list[str]]:
@@ -160,9 +195,10 @@ def parse_filter(settings: list[str]) -> dict[str, list[str]]:
     return wanted
 
 
-def _as_dict(photo: Path, result: SearchResult, out: Path | None) -> dict[str, Any]:
+def _as_dict(photo: Path, result: SearchResult, said: Wording | None, out: Path | None) -> dict[str, Any]:
     return {
         "photo": str(photo),
+        "said": asdict(said) if said else None,
         "edit": result.edit,
         "only_on": result.only_on,
         "predicted": result.predicted,

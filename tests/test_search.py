@@ -323,6 +323,35 @@ def test_the_command_prints_one_json_object(
     assert Image.open(sheet).width > 700
 
 
+def test_the_command_takes_a_shoppers_own_words(
+    made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = made / "catalogue" / "images" / "short red & 96.png"
+    with pytest.raises(SystemExit) as end:
+        command(monkeypatch, made, file, "--say", "in scarlet with velvet sleeves", "--set", "sleeve=long", "--json")
+    printed = capsys.readouterr()
+    assert end.value.code == 0
+    found = json.loads(printed.out)
+    assert found["edit"] == {"sleeve": "long", "color": "red"}
+    assert [u["words"] for u in found["said"]["unused"]] == ["velvet", "sleeves"]
+    remarks = printed.err.replace("\n", " ")
+    assert "“scarlet” was taken as color=red." in remarks
+    assert "“velvet” (not understood); “sleeves” (which one was not said)." in remarks
+    for arguments, sentence in (
+        (
+            ["--say", "something cosy"],
+            "“cosy” (not understood). What can be set: sleeve: sleeveless, short, long; color:",
+        ),
+        (["--say", "blue", "--set", "color=red"], "set twice"),
+        (["--say", " "], "Say what should change"),
+        (["--say", "blue sleeves", "--set", "sleeve=long"], "cannot change the sleeve itself"),
+    ):
+        with pytest.raises(SystemExit) as end:
+            command(monkeypatch, made, file, *arguments)
+        assert end.value.code == 2
+        assert sentence in capsys.readouterr().err.replace("\n", " ")
+
+
 def test_the_command_prints_a_table(
     made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
