@@ -72,7 +72,7 @@ def _lasting_name(weights: str) -> str:
     return str(Path(weights).resolve()) if weights not in shipped() and Path(weights).is_dir() else weights
 
 
-def load_embedder(name: str, device: str = "cpu", bf16: bool = False) -> Embedder:
+def load_embedder(name: str, device: str = "cpu", bf16: bool = False, fetch: bool = True) -> Embedder:
     """The embedder of that name.
 
     Args:
@@ -87,6 +87,7 @@ def load_embedder(name: str, device: str = "cpu", bf16: bool = False) -> Embedde
               ``Embedder``.
         device: where the network runs.
         bf16: bfloat16 autocast, for machines where that is faster.
+        fetch: whether an open_clip model that is not on this disk may be downloaded.
 
     Raises:
         UserError: the name means nothing, or its weights cannot be had here.
@@ -107,7 +108,7 @@ def load_embedder(name: str, device: str = "cpu", bf16: bool = False) -> Embedde
 
     from retrieval.open_clip_embedder import OpenClipEmbedder  # slow to import, and an extra
 
-    return OpenClipEmbedder(rest if prefix == "open_clip" else name, device, bf16)
+    return OpenClipEmbedder(rest if prefix == "open_clip" else name, device, bf16, fetch=fetch)
 
 
 def _from_entry_point(factory: Callable[[str], object], name: str, argument: str) -> Embedder:

@@ -13,6 +13,9 @@ from amgan.errors import UserError
 NOT_RECORDED = "not recorded, by an earlier version"
 
 
+LARGEST = 65_536  # dimensions of a stored vector; the engines' own limit
+
+
 @dataclass(frozen=True)
 class Block:
     """One unit-length part of a stored vector, for example ``Block("image", 256)``."""
@@ -54,19 +57,20 @@ class IndexIdentity:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> IndexIdentity:
-        """The reverse of ``to_dict``. Raises UserError when fields are missing or of the wrong kind."""
+        """The reverse of ``to_dict``. Raises UserError when fields are missing, of the wrong kind or out of range."""
         try:
+            blocks = tuple(Block(_text(b["name"]), _size(b["dimensions"])) for b in values["blocks"])
             return cls(
-                embedder=str(values["embedder"]),
-                weights_hash=str(values["weights_hash"]),
-                preprocessing=str(values["preprocessing"]),
-                dimensions=int(values["dimensions"]),
-                blocks=tuple(Block(str(b["name"]), int(b["dimensions"])) for b in values["blocks"]),
-                segmenter=str(values.get("segmenter", "")),
+                embedder=_text(values["embedder"]),
+                weights_hash=_text(values["weights_hash"]),
+                preprocessing=_text(values["preprocessing"]),
+                dimensions=_size(values["dimensions"]),
+                blocks=blocks,
+                segmenter=_text(values.get("segmenter", "")),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
             raise UserError(
-                f"The stored index identity cannot be read ({error!r}); index the catalogue again."
+                f"The stored index identity cannot be read ({str(error)[:200]}); index the catalogue again."
             ) from None
 
     @property
@@ -97,3 +101,15 @@ class IndexIdentity:
             f"({field.replace('_', ' ')} {mine[field]}), {there} with {other.embedder!r} ({theirs[field]}). "
             "Query with the embedder that filled the index, or index the catalogue again."
         )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _size(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= LARGEST:
+        raise ValueError(f"a vector has 1 to {LARGEST} dimensions, and this says {str(value)[:40]}")
+    return value

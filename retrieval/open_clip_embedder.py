@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import logging
+import math
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,11 +20,14 @@ import torch
 from torchvision.transforms.v2 import functional as V
 
 from amgan.errors import UserError
+from amgan.weights.reading import header_shapes, read_object
 from retrieval.embedding import EmbedderIdentity, checked_images, unit_rows
 
 CONFIG_FILE = "open_clip_config.json"
 WEIGHTS_FILE = "open_clip_model.safetensors"
 DEFAULT_TAG = "laion2b_s34b_b79k"  # the usual general-purpose weights, where an architecture has them
+LARGEST_SIDE = 2048  # of a network's input, in pixels
+ROOM = 1.5  # how many more numbers a network may have than its file: positions are interpolated, heads may be left out
 
 
 @dataclass(frozen=True)
@@ -51,17 +55,20 @@ class OpenClipEmbedder:
             ``local-dir:FOLDER``, a folder, or a safetensors file next to an ``open_clip_config.json``.
         device, bf16: as in ``PredictingEmbedder``.
         batch_size: pictures per pass; larger inputs are split.
+        fetch: whether what is not on this disk may be downloaded.
 
     Raises:
         UserError: unknown name, weights that cannot be downloaded here, weights that are no safetensors or do not fit.
     """
 
-    def __init__(self, name: str, device: str = "cpu", bf16: bool = False, batch_size: int = 64) -> None:
+    def __init__(
+        self, name: str, device: str = "cpu", bf16: bool = False, batch_size: int = 64, fetch: bool = True
+    ) -> None:
         if find_spec("open_clip") is None:
             raise UserError(
                 f"The embedder {name!r} needs open_clip, which is not installed: pip install 'amgan[clip]'."
             )
-        checkpoint = find_checkpoint(name)
+        checkpoint = find_checkpoint(name, fetch)
         self.model = _create(checkpoint).to(device).eval()
         self._pixels = PixelPreparation.of(self.model.visual.preprocess_cfg)
         self._device, self._bf16, self._batch_size = device, bf16, batch_size
@@ -97,6 +104,8 @@ class PixelPreparation:
         """From the ``preprocess_cfg`` that open_clip attaches to a model."""
         size = config["size"]
         size = (int(size), int(size)) if isinstance(size, int) else (int(size[0]), int(size[1]))
+        if not all(1 <= side <= LARGEST_SIDE for side in size):
+            raise UserError(f"A network's pictures have sides of 1 to {LARGEST_SIDE} pixels, not {size[0]}x{size[1]}.")
         mean, std = (tuple(round(float(v), 8) for v in config[k]) for k in ("mean", "std"))
         mode, interpolation = config.get("resize_mode") or "shortest", config.get("interpolation") or "bicubic"
         return cls(size, mode, interpolation, mean, std, int(config.get("fill_color") or 0))
@@ -126,14 +135,15 @@ class PixelPreparation:
         return f"{size} px, {self.interpolation}, {self.mode} side, mean {mean}, deviation {std}, fill {self.fill}"
 
 
-def find_checkpoint(name: str) -> Checkpoint:
-    """Where the model of that name lies on this disk, downloaded first where it has to be. Raises UserError."""
+def find_checkpoint(name: str, fetch: bool = True) -> Checkpoint:
+    """Where the model of that name lies on this disk, downloaded first where it has to be and ``fetch`` allows it.
+    Raises UserError."""
     import open_clip
 
     if name.startswith("hf-hub:"):
         repository = name.removeprefix("hf-hub:")
-        _download(repository, CONFIG_FILE, name)
-        weights = _download(repository, WEIGHTS_FILE, name)  # the hub's cache puts both into one folder
+        _download(repository, CONFIG_FILE, name, fetch)
+        weights = _download(repository, WEIGHTS_FILE, name, fetch)  # the hub's cache puts both into one folder
         return Checkpoint(name, f"local-dir:{weights.parent}", weights)
     path = Path(name.removeprefix("local-dir:"))
     if name.startswith("local-dir:") or path.exists():
@@ -150,10 +160,10 @@ def find_checkpoint(name: str) -> Checkpoint:
     if source and Path(source).is_file():
         weights = _require_safetensors(Path(source).resolve())
         return Checkpoint(f"{architecture}:{weights}", architecture, weights)
-    return _by_tag(architecture, source)
+    return _by_tag(architecture, source, fetch)
 
 
-def _by_tag(architecture: str, tag: str) -> Checkpoint:
+def _by_tag(architecture: str, tag: str, fetch: bool) -> Checkpoint:
     import open_clip
     from open_clip.pretrained import get_pretrained_cfg
 
@@ -173,7 +183,7 @@ def _by_tag(architecture: str, tag: str) -> Checkpoint:
             f"{name} is published as a pickle only, which is not loaded; choose another tag: {', '.join(tags)}."
         )
     file = str(Path(file).with_suffix(".safetensors")) if file else WEIGHTS_FILE
-    weights = _download(repository, file, name)
+    weights = _download(repository, file, name, fetch)
     keys = ("mean", "std", "interpolation", "resize_mode")
     options: dict = {"force_preprocess_cfg": {k: config[k] for k in keys if k in config}}
     # OpenAI's weights were trained with QuickGELU, which the plain architecture name does not say.
@@ -209,16 +219,21 @@ def _require_safetensors(path: Path) -> Path:
     return path
 
 
-def _download(repository: str, file: str, name: str) -> Path:
+def _download(repository: str, file: str, name: str, fetch: bool) -> Path:
     """One file of a hub repository, from the local cache where it is there. Raises UserError."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     try:
-        return Path(hf_hub_download(repository, file))
+        return Path(hf_hub_download(repository, file, local_files_only=not fetch))
     except Exception as error:  # the hub's client raises its own, requests', urllib3's and OSError
         if isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
             raise UserError(f"The repository of {name} has no {file}; only safetensors weights are loaded.") from None
+        if not fetch:
+            raise UserError(
+                f"The index names the model {name}, which is not on this machine, and what an index names is not "
+                f"downloaded unasked. If you trust it, fetch it yourself: hf download {repository} {file}"
+            ) from None
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
             f"{name} cannot be downloaded here: {first_line} Give a local file instead: --embedder "
@@ -235,14 +250,44 @@ def _create(checkpoint: Checkpoint) -> Any:
     try:
         # The weights come from exactly the file that was found, never from whatever else lies in its folder.
         options = {"load_weights": False, "pretrained_text": False, **checkpoint.options}
+        _require_room(checkpoint, options)
         model = open_clip.create_model(checkpoint.architecture, **options)
         load_checkpoint(model, str(checkpoint.weights))
+        if not all(bool(torch.isfinite(p).all()) for p in model.parameters()):
+            raise UserError("its weights hold NaN or infinity.")
     except Exception as error:  # a stranger's configuration can make open_clip raise anything, assertions included
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(f"The open_clip model {checkpoint.name} cannot be loaded: {first_line}") from error
     finally:
         logging.disable(logging.NOTSET)
     return model
+
+
+def _require_room(checkpoint: Checkpoint, options: dict) -> None:
+    """Raises UserError where the network asked for is much larger than its file: a stranger's configuration may ask for
+    more than there is memory. It is built on PyTorch's meta device, which takes none."""
+    import open_clip
+
+    folder = checkpoint.architecture.removeprefix("local-dir:")
+    if folder == checkpoint.architecture:
+        return  # one that open_clip itself describes
+    shapes = header_shapes([checkpoint.weights])
+    depth = _deepest(read_object(Path(folder) / CONFIG_FILE))
+    if depth > len(shapes):
+        raise UserError(f"its configuration asks for {depth:,} layers, and its file has {len(shapes):,} tensors.")
+    with torch.device("meta"):
+        tensors = open_clip.create_model(checkpoint.architecture, device="meta", **options).state_dict().values()
+    asked, there = sum(t.numel() for t in tensors), sum(math.prod(shape) for shape in shapes.values())
+    if asked > ROOM * there:
+        raise UserError(f"its configuration asks for {asked:,} numbers, and its file has {there:,}.")
+
+
+def _deepest(config: Any) -> int:
+    """The largest number of layers that a configuration names anywhere."""
+    if not isinstance(config, dict):
+        return 0
+    own = [n for key in ("layers", "depth") for n in np.ravel(config.get(key, 0)).tolist() if isinstance(n, int)]
+    return max([*own, *map(_deepest, config.values())], default=0)
 
 
 def _sha256(path: Path) -> str:

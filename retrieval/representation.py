@@ -20,7 +20,7 @@ import torch
 from amgan.errors import UserError
 from amgan.photos import PREPARATION
 from amgan.photos.registry import DEFAULT, name_of
-from amgan.weights import frame_size
+from amgan.weights import frame_size, on_this_machine
 from amgan.weights.segmenters import find_segmenter
 from retrieval.attributes import attribute_block
 from retrieval.embedders import NAMES, Embedder, PredictingEmbedder, load_embedder, own_kind
@@ -40,6 +40,7 @@ class Representation:
         device, bf16: where and in which precision the networks run.
         segmenter: cuts the garments out; what ``find_segmenter`` takes, None for the weights' own.
         kind: which network of the weights predicts, ``embedder`` or ``teacher``; None means as above.
+        fetch: whether an embedder that is not on this disk may be downloaded.
 
     Attributes:
         weights: as given; the editor of the same folder goes with them.
@@ -57,6 +58,7 @@ class Representation:
         bf16: bool = False,
         segmenter: str | None = None,
         kind: str | None = None,
+        fetch: bool = True,
     ) -> None:
         self.segmenter = find_segmenter(segmenter, weights, device)
         self.weights = weights
@@ -69,7 +71,7 @@ class Representation:
         self.image_size = frame_size(weights)
         self.embedder: Embedder = self.predictor
         if embedder is not None:
-            loaded = load_embedder(embedder, device, bf16)
+            loaded = load_embedder(embedder, device, bf16, fetch)
             self.embedder = self.predictor if loaded.identity == self.predictor.identity else loaded
         parts = [self.embedder.identity] + ([] if self.embedder is self.predictor else [self.predictor.identity])
         blocks = (Block("image", self.embedder.dimensions), Block("attributes", self.schema.n_values))
@@ -91,7 +93,8 @@ class Representation:
             weights: where the weights are now, if not where the index says.
 
         Raises:
-            UserError: the networks are not to be had, or are not the same any more.
+            UserError: the networks are not to be had, or are not the same any more. What the index alone names is not
+                downloaded: anybody may have written it.
         """
         embedder, _, predictor = identity.embedder.rpartition(AND)
         kind, _, named = predictor.partition(":")
@@ -100,7 +103,11 @@ class Representation:
                 f"The index says it was made with {identity.embedder!r}, which names no weights; index again."
             )
         segmenter = name_of(identity.segmenter) if identity.segmenter else DEFAULT
-        here = cls(weights or named, embedder or None, device, segmenter=segmenter, kind=kind)
+        own, _, theirs = embedder.partition(":")
+        if own in NAMES:
+            embedder = f"{own}:{on_this_machine(theirs)}"
+        there = weights or on_this_machine(named)
+        here = cls(there, embedder or None, device, segmenter=segmenter, kind=kind, fetch=False)
         here.identity.require_same(identity, "these weights", "the index")
         here.identity = replace(here.identity, embedder=identity.embedder)
         return here

@@ -121,7 +121,7 @@ def test_without_a_network_a_download_is_a_sentence(name: str, tmp_path: Path, m
 
 def test_a_cached_download_is_used_offline(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = {f.name: f for f in tiny.iterdir()}
-    monkeypatch.setattr("huggingface_hub.hf_hub_download", lambda repository, file: str(files[file]))
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", lambda repository, file, **_: str(files[file]))
     embedder = load_embedder("hf-hub:somebody/fashion-model")
     assert embedder.identity.model == "open_clip:hf-hub:somebody/fashion-model"
     np.testing.assert_array_equal(

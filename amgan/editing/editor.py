@@ -213,6 +213,8 @@ class NetworkEditor:
                 row[self.schema.names.index(name)] = self.schema.values(name).index(value)
         labels = labels.to(x.device)
         raw, mask = self.network(x, make_condition(self.schema, labels, labels != UNKNOWN))
+        if not bool(torch.isfinite(raw).all() and torch.isfinite(mask).all()):
+            raise UserError("The edited picture is not finite numbers; the editor's weights are broken. Take others.")
         return Generated(mask * raw + (1 - mask) * x, mask, raw)
 
 

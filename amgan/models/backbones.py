@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 import torch
 import torchvision
@@ -13,6 +13,9 @@ from torchvision.models.feature_extraction import create_feature_extractor
 from amgan.errors import UserError
 from amgan.models.blocks import ResBlock
 from amgan.models.eye import PACKAGES, timm_network
+
+T = TypeVar("T", bound=nn.Module)
+WIDEST = 1024  # of the small backbone
 
 
 class SmallBackbone(nn.Module):
@@ -55,7 +58,7 @@ class TorchvisionBackbone(nn.Module):
     def __init__(self, name: str, pretrained: bool) -> None:
         super().__init__()
         try:
-            network = torchvision.models.get_model(name, weights="DEFAULT" if pretrained else None)
+            network = _anywhere(lambda: torchvision.models.get_model(name, weights="DEFAULT" if pretrained else None))
         except OSError as error:  # urllib's errors are OSErrors
             raise UserError(
                 f"The pretrained weights of {name} cannot be downloaded ({error}). Connect once, or leave out "
@@ -79,7 +82,7 @@ class TimmBackbone(nn.Module):
         super().__init__()
         options = {"features_only": True, "out_indices": (2, 3, 4)}
         self.name, self.frozen = name, 0
-        self.body: Any = timm_network(name, pretrained, **options)
+        self.body: Any = _anywhere(lambda: timm_network(name, pretrained, **options))
         statistics = cast(Any, self.body).default_cfg
         mean, std = (torch.tensor(statistics[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
         if name in PACKAGES:
@@ -115,10 +118,31 @@ class TimmBackbone(nn.Module):
         return dict(zip(("early", "middle", "last"), self.body(((x + 1) / 2 - self.mean) / self.std), strict=True))
 
 
+def _anywhere(make: Callable[[], T]) -> T:
+    """A library's network on the default device. Some take numbers out of tensors while they are built, which has no
+    answer on ``meta``, where a network has no memory: those are built on the CPU and moved."""
+    try:
+        return make()
+    except RuntimeError:
+        if torch.get_default_device().type != "meta":
+            raise
+    with torch.device("cpu"):
+        network = make()
+    return network.to(torch.get_default_device())
+
+
+def is_fixed(name: str) -> bool:
+    """Whether the name alone decides how large a backbone is, and that is no more than some 100 MB."""
+    return name in TorchvisionBackbone.DEPTHS or name in PACKAGES
+
+
 def _small(name: str, image_size: int, pretrained: bool) -> nn.Module:
     if pretrained:
         raise UserError("The small backbone has no pretrained weights; use resnet50 or another of torchvision's.")
-    return SmallBackbone(int(name.partition("-")[2] or 32), image_size)
+    width = name.partition("-")[2] or "32"
+    if not width.isascii() or not width.isdigit() or not 1 <= int(width[:5]) <= WIDEST:
+        raise UserError(f"The backbone {name!r} needs a width of 1 to {WIDEST}, for example small-24.")
+    return SmallBackbone(int(width), image_size)
 
 
 def _torchvision(name: str, image_size: int, pretrained: bool) -> nn.Module:

@@ -24,7 +24,7 @@ class ColourShares(nn.Module):
 
     def __init__(self, steps: int = 5, side: int = 32) -> None:
         super().__init__()
-        line = torch.linspace(-1, 1, steps)
+        line = torch.linspace(-1, 1, steps, device="cpu")  # also where the rest is built without memory
         self.side, self.width = side, float(line[1] - line[0]) / 2
         self.register_buffer("places", torch.cartesian_prod(line, line, line), persistent=False)  # (K, 3)
         self.channels = steps**3

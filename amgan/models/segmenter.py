@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from amgan.errors import UserError
+
 # Stages of EfficientNet-B0 as Lite0 has them: expansion, kernel, stride, channels, blocks. The seventh and the head,
 # half of the weights, are left out: they tell a thousand classes apart.
 STAGES = ((1, 3, 1, 16, 1), (6, 3, 2, 24, 2), (6, 5, 2, 40, 2), (6, 3, 2, 80, 3), (6, 5, 1, 112, 3), (6, 5, 2, 192, 4))
@@ -121,6 +123,8 @@ class CutOutNetwork(nn.Module):
 
     def __init__(self, image_size: int = 160) -> None:
         super().__init__()
+        if image_size % 32:
+            raise UserError(f"A network that cuts garments out needs an image_size of 32, 64, 96 …, not {image_size}.")
         self.image_size, self.identity = image_size, "untrained"
         self.trunk = Trunk()
         channels = [STAGES[k][3] for k in SKIPS]

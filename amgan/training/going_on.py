@@ -3,7 +3,6 @@ counted on."""
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from amgan.training.classifier import ClassifierConfig
 from amgan.training.journal import Progress
 from amgan.training.presets import Preset
 from amgan.weights import load_generator, weights_folder
+from amgan.weights.reading import CONFIG, read_object
 
 ENDLESS = 100_000.0  # kimg more than there were: time ends the training
 
@@ -44,7 +44,7 @@ class Earlier:
     def of(cls, weights: str) -> Earlier:
         """Raises UserError where the weights do not say it."""
         generator, config, _ = load_generator(weights)
-        facts = json.loads((weights_folder(weights) / "editor" / "config.json").read_text(encoding="utf-8"))
+        facts = read_object(weights_folder(weights) / "editor" / CONFIG)
         try:
             kimg, seconds = float(facts["kimg"]), float(facts["seconds"])
         except (LookupError, TypeError, ValueError):

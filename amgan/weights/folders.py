@@ -6,7 +6,6 @@ A name is looked for among the shipped ones, then as a folder, then (``hf-hub:or
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import tempfile
@@ -16,18 +15,18 @@ from typing import Any
 
 import torch
 from huggingface_hub import save_torch_state_dict
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
 from amgan.config import from_dict, to_dict
 from amgan.errors import UserError
 from amgan.files import write_atomic
+from amgan.models.backbones import is_fixed
 from amgan.models.classifier import AttributeClassifier
 from amgan.models.embedder import GarmentEmbedder
 from amgan.models.methods import find_method
 from amgan.models.segmenter import CutOutNetwork
 from amgan.schema import AttributeSchema
+from amgan.weights.reading import SavedPart, image_size_in, read_object
 
 SHIPPED = Path(__file__).parent
 PARTS = ("editor", "teacher", "judge", "embedder")
@@ -61,11 +60,26 @@ def weights_folder(weights: str | Path) -> Path:
     )
 
 
-def _download(repository: str) -> Path:
+def on_this_machine(weights: str) -> str:
+    """Weights that somebody else named, an index for example, without a download: of hub weights the folder where an
+    earlier download put them. Raises UserError where there was none."""
+    if not weights.startswith("hf-hub:"):
+        return weights
+    try:
+        return str(_download(weights.removeprefix("hf-hub:"), fetch=False))
+    except UserError:
+        raise UserError(
+            f"The weights {weights} are not on this machine, and what an index names is not downloaded unasked. If you "
+            f"trust them, name them yourself: --weights {weights}"
+        ) from None
+
+
+def _download(repository: str, fetch: bool = True) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(repository, allow_patterns=["*.json", "*.safetensors"]))
+        patterns = ["*.json", "*.safetensors"]
+        return Path(snapshot_download(repository, allow_patterns=patterns, local_files_only=not fetch))
     except Exception as error:  # the hub raises its own, its HTTP library's and OS errors
         raise UserError(f"Weights {repository!r} cannot be had from the hub: {str(error).splitlines()[0]}") from None
 
@@ -85,7 +99,7 @@ def push_to_hub(weights: str | Path, repository: str, private: bool = False) -> 
 def weights_card(weights: str | Path) -> dict[str, Any]:
     """The card: data, command, time, scores. Empty when the folder has none."""
     path = weights_folder(weights) / "card.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return read_object(path) if path.is_file() else {}
 
 
 def frame_size(weights: str | Path) -> int:
@@ -95,8 +109,9 @@ def frame_size(weights: str | Path) -> int:
     for part in PARTS:
         path = folder / part / "config.json"
         if path.is_file():
-            values = json.loads(path.read_text(encoding="utf-8"))
-            return int(values.get("config", values)["image_size"])
+            values = read_object(path)
+            inner = values.get("config", values)
+            return image_size_in(inner if isinstance(inner, dict) else {}, path)
     raise UserError(f"The weights {weights} hold none of {', '.join(PARTS)}.")
 
 
@@ -121,35 +136,8 @@ def _write_part(
     write_atomic(target / "config.json", json.dumps(config, indent=1) + "\n")
 
 
-def _tensor_files(part: Path) -> list[Path]:
-    return sorted(part.glob("model*.safetensors"))
-
-
-def _read_part(weights: str | Path, part: str) -> tuple[dict[str, Any], dict[str, torch.Tensor], str]:
-    folder = weights_folder(weights) / part
-    files = _tensor_files(folder)
-    for path in (folder / "config.json", files[0] if files else folder / "model.safetensors"):
-        if not path.is_file():
-            raise UserError(f"The weights {weights} have no {part}: {path.name} is missing in {folder}.")
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        tensors = {k: v for file in files for k, v in load_file(file).items()}
-    except (OSError, ValueError, SafetensorError) as error:
-        raise UserError(f"The {part} in {folder} is damaged: {error}.") from None
-    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
-    for file in files:
-        digest.update(file.read_bytes())
-    return config, {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}, digest.hexdigest()[:16]
-
-
-def _fill(network: nn.Module, tensors: dict[str, torch.Tensor], part: str, weights: str | Path) -> None:
-    try:
-        network.load_state_dict(tensors)
-    except (RuntimeError, TypeError) as error:
-        raise UserError(
-            f"The {part} of {weights} does not fit its configuration: {str(error).splitlines()[1].strip()}"
-        ) from None
-    network.eval().requires_grad_(False)
+def _open(weights: str | Path, part: str) -> SavedPart:
+    return SavedPart.open(weights, weights_folder(weights) / part)
 
 
 def save_classifier(
@@ -169,10 +157,11 @@ def save_classifier(
 
 def load_classifier(weights: str | Path, role: str = "teacher") -> AttributeClassifier:
     """The ``teacher`` or ``judge`` of named weights, in eval mode, frozen. Raises UserError."""
-    config, tensors, identity = _read_part(weights, role)
-    network = AttributeClassifier(AttributeSchema.from_dict(config["schema"]), config["backbone"], config["image_size"])
-    _fill(network, tensors, role, weights)
-    network.identity = identity
+    saved = _open(weights, role)
+    schema, backbone, size = saved.schema, saved.text("backbone"), saved.image_size
+    saved.require_rows("head.weight", schema.n_values, "the number of values in its schema")
+    network = saved.built(lambda: AttributeClassifier(schema, backbone, size), rehearse=not is_fixed(backbone))
+    network.identity = saved.identity
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
@@ -189,10 +178,10 @@ def has_segmenter(weights: str | Path) -> bool:
 
 def load_cut_out_network(weights: str | Path) -> CutOutNetwork:
     """The network that cuts garments out, of named weights, in eval mode, frozen. Raises UserError."""
-    config, tensors, identity = _read_part(weights, SEGMENTER)
-    network = CutOutNetwork(config["image_size"])
-    _fill(network, tensors, SEGMENTER, weights)
-    network.identity = identity
+    saved = _open(weights, SEGMENTER)
+    size = saved.image_size
+    network = saved.built(lambda: CutOutNetwork(size), rehearse=False)
+    network.identity = saved.identity
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
@@ -216,11 +205,12 @@ def has_embedder(weights: str | Path) -> bool:
 
 def load_garment_embedder(weights: str | Path) -> GarmentEmbedder:
     """The embedder of named weights, in eval mode, frozen. Raises UserError."""
-    config, tensors, identity = _read_part(weights, "embedder")
-    schema = AttributeSchema.from_dict(config["schema"])
-    network = GarmentEmbedder(schema, config["backbone"], config["image_size"], config["dimensions"])
-    _fill(network, tensors, "embedder", weights)
-    network.identity = identity
+    saved = _open(weights, "embedder")
+    schema, backbone, size = saved.schema, saved.text("backbone"), saved.image_size
+    saved.require_rows("head.weight", schema.n_values, "the number of values in its schema")
+    dimensions = saved.rows("dimensions", "projection.weight")
+    network = saved.built(lambda: GarmentEmbedder(schema, backbone, size, dimensions), rehearse=not is_fixed(backbone))
+    network.identity = saved.identity
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
@@ -236,12 +226,11 @@ def save_generator(
 
 def load_generator(weights: str | Path) -> tuple[Any, Any, str]:
     """Generator in eval mode, its training configuration, and its content hash. Raises UserError."""
-    values, tensors, identity = _read_part(weights, "editor")
-    method = find_method(values["model"])
-    config = from_dict(method.Config, values["config"])
-    network = method.make_generator(AttributeSchema.from_dict(values["schema"]), config)
-    _fill(network, tensors, "editor", weights)
-    return network.to(memory_format=torch.channels_last), config, identity  # type: ignore[call-overload]
+    saved = _open(weights, "editor")
+    method, schema = find_method(saved.text("model")), saved.schema
+    config = from_dict(method.Config, saved.object("config"))
+    network = saved.built(lambda: method.make_generator(schema, config))
+    return network.to(memory_format=torch.channels_last), config, saved.identity  # type: ignore[call-overload]
 
 
 def save_critics(folder: Path, networks: Mapping[str, nn.Module], schema: AttributeSchema) -> None:
@@ -259,9 +248,10 @@ def load_critics(weights: str | Path, networks: Mapping[str, nn.Module], schema:
     their names. The weights need not have any."""
     if not (weights_folder(weights) / "critics" / "config.json").is_file():
         return []
-    config, tensors, _ = _read_part(weights, "critics")
-    if AttributeSchema.from_dict(config["schema"]) != schema:
+    saved = _open(weights, "critics")
+    if saved.schema != schema:
         return []
+    tensors = saved.tensors()
     filled = []
     for name, network in networks.items():
         theirs = {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from amgan.photos import Segmenter
 from amgan.schema import AttributeSchema
 from amgan.synth.folder import read_synth
 from amgan.weights import has_embedder, load_classifier, load_garment_embedder, weights_card, weights_folder
+from amgan.weights.reading import CONFIG, read_object
 from amgan.weights.segmenters import find_segmenter
 from retrieval.embedders import load_embedder
 from retrieval.evaluation.adde_queries import read_queries
@@ -272,8 +272,7 @@ def _card(weights: str) -> dict[str, Any]:
 def _trained(weights: str) -> dict[str, Any]:
     """What the editor's own configuration says of its training: model, preset, images, seconds, command."""
     try:
-        path = weights_folder(weights) / "editor" / "config.json"
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (UserError, OSError, ValueError):  # an editor from outside, or one that was exported
+        config = read_object(weights_folder(weights) / "editor" / CONFIG)
+    except UserError:  # an editor from outside, or one that was exported
         return {}
     return {k: config[k] for k in ("model", "preset", "kimg", "seconds", "command") if k in config}

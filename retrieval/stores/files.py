@@ -30,6 +30,8 @@ def read_json(path: Path) -> Any:
         return None
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror or error}.") from None
+    except RecursionError:
+        raise UserError(f"{path} is not valid JSON (nested too deeply); restore it, or delete the store.") from None
     except ValueError as error:
         raise UserError(f"{path} is not valid JSON ({error}); restore it, or delete the store.") from None
 

@@ -20,6 +20,7 @@ from amgan.errors import UserError
 from amgan.files import write_atomic
 from amgan.models.amgan.generator import Generator
 from amgan.schema import AttributeSchema
+from amgan.weights.reading import image_size_in, read_object
 
 CARD = "export.json"
 FORMAT = 1  # count up when older folders can no longer be read
@@ -100,7 +101,7 @@ def _write_card(
 def load_exported(folder: Path) -> Exported:
     """What ``export`` saved. Raises UserError when it is damaged, or its runtime is not installed."""
     try:
-        card: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        card: dict[str, Any] = read_object(folder / CARD)
         name, sums = card["engine"], card["files"]
         if card["format"] != FORMAT:
             raise UserError(f"{folder} was exported by another version of this program; export it again.")
@@ -108,7 +109,7 @@ def load_exported(folder: Path) -> Exported:
         if not sums or any(_sum(folder / Path(file).name) != digest for file, digest in sums.items()):
             raise ValueError("a file is not what was saved")
         schema = AttributeSchema.from_dict(card["schema"])
-        rest = int(card["image_size"]), str(card["identity"]), dict(card["difference_in_grey_levels"])
+        rest = image_size_in(card, folder / CARD), str(card["identity"]), dict(card["difference_in_grey_levels"])
         return Exported(engine.load(folder), name, schema, *rest)
     except UserError:
         raise

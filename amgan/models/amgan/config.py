@@ -14,14 +14,14 @@ from amgan.models.training_config import LessonsConfig, OptimisationConfig
 class GeneratorConfig:
     """The paper's generator is StarGAN's body at the picture's own resolution; the rest is ours."""
 
-    channels: int = setting(64, low=1)  # of the first layer
-    blocks: int = setting(6, low=0)  # residual blocks
+    channels: int = setting(64, low=1, high=2048)  # of the first layer
+    blocks: int = setting(6, low=0, high=256)  # residual blocks
     inner_stride: Literal[1, 2] = 1  # 2: the stem folds 2x2 pixels into channels and works at half the resolution
     skips: bool = False  # carry encoder features to the decoder: prints and folds survive
     context: bool = False  # pooled features and the cloth's colour reach every pixel: grown sleeves match the shirt
     blank: float = setting(0.0, low=0)  # how readily new cloth starts from the garment's colour on white
-    code: int = setting(0, low=0)  # numbers for what an edit leaves open, learnt from pairs (BicycleGAN)
-    motifs: int = setting(0, low=0)  # learned pictures that lie on the garment: stripes, zips, hoods (motifs.py)
+    code: int = setting(0, low=0, high=1024)  # numbers for what an edit leaves open, learnt from pairs (BicycleGAN)
+    motifs: int = setting(0, low=0, high=1024)  # learned pictures that lie on the garment: stripes, zips (motifs.py)
     cam: str = ""  # an ablation: the teacher's backbone, whose class activation map itself is the mask
 
 
@@ -34,7 +34,7 @@ class CriticsConfig:
     critics: Literal["pixels", "features", "eye"] = "pixels"
     critic_channels: int = setting(64, low=1)
     critic_cap: int = setting(512, low=1)  # widest layer; the original's 2,048 make 45 M weights
-    critic_layers: int = setting(6, low=3)  # of D_I; D_C has two fewer
+    critic_layers: int = setting(6, low=3, high=10)  # of D_I; D_C has two fewer
     objective: Literal["wgan-gp", "ns-r1", "r3gan"] = "wgan-gp"  # of pixel critics, see losses.py
     critic_steps: int = setting(5, low=1)  # per generator step
     gp: float = setting(10.0, low=0)  # lambda_gp of WGAN-GP; gamma of R1 and R2

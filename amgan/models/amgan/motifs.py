@@ -96,7 +96,7 @@ def _waves(count: int) -> Tensor:
     waves = count // 2
     for k in range(waves):
         periods = LOWEST * (HIGHEST / LOWEST) ** (k / max(1, waves - 1))
-        angle = (0.0, math.pi / 2, math.pi * float(torch.rand(())))[k % 3]
+        angle = (0.0, math.pi / 2, math.pi * float(torch.rand((), device="cpu")))[k % 3]
         along = math.cos(angle) * at[None, :] + math.sin(angle) * at[:, None]
-        planes[k] = torch.sin(2 * math.pi * (periods * along + float(torch.rand(()))))
+        planes[k] = torch.sin(2 * math.pi * (periods * along + float(torch.rand((), device="cpu"))))
     return planes

@@ -38,8 +38,8 @@ OBJECTIVE = "wgan-gp"  # of all three
 class BodyConfig:
     """The generator; the defaults are StarGAN's and GANimation's."""
 
-    channels: int = setting(64, low=1)  # of the first layer
-    blocks: int = setting(6, low=0)  # residual blocks
+    channels: int = setting(64, low=1, high=2048)  # of the first layer
+    blocks: int = setting(6, low=0, high=256)  # residual blocks
     inner_stride: Literal[1, 2] = 1  # 2: folds 2x2 pixels into channels and works at half the resolution, see AMGAN's
 
 
@@ -49,7 +49,7 @@ class CriticConfig:
 
     critic_channels: int = setting(64, low=1)
     critic_cap: int = setting(2048, low=1)  # widest layer; 2,048 is what 64 become in six layers
-    critic_layers: int = setting(6, low=1)
+    critic_layers: int = setting(6, low=1, high=10)
     critic_steps: int = setting(5, low=1)  # per generator step
     gp: float = setting(10.0, low=0)  # lambda_gp
 
