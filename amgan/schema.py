@@ -77,6 +77,8 @@ class AttributeSchema:
     def load(cls, path: Path) -> AttributeSchema:
         """Read an ``attributes.json``. Raises UserError when it is missing, unreadable or not of that form."""
         try:
+            if path.exists() and not path.is_file():  # a pipe or a device may be read for ever
+                raise UserError(f"The attribute schema {path} is no regular file.")
             text = path.read_text(encoding="utf-8-sig")
         except FileNotFoundError:
             raise UserError(f"No attribute schema at {path}; give one with --attributes FILE.") from None

@@ -17,8 +17,9 @@ import numpy as np
 import torch
 from PIL import Image
 
+from amgan.data.names import relative_name
 from amgan.editing.editor import Editor, EditResult, Region, weakened
-from amgan.errors import UserError
+from amgan.errors import PhotoError, UserError
 from amgan.photos import CutOut, cut_out, read_image, read_mask
 from amgan.schema import Edit
 from retrieval.details import details_of
@@ -215,12 +216,16 @@ class Searcher:
         if self.root is None:
             raise UserError("Where the catalogue's photos lie is not known; name their folder (--catalogue FOLDER).")
         mask_name = payload.get("mask_file_name")
-        mask = read_mask(self.root / mask_name) if mask_name else None
-        return self.cut_out(read_image(self.root / payload["file_name"]), mask, keep_source)
+        mask = read_mask(_inside(self.root, mask_name)) if mask_name else None
+        return self.cut_out(read_image(_inside(self.root, payload.get("file_name"))), mask, keep_source)
 
     def file_of(self, payload: Payload) -> Path | None:
-        """Where a catalogue item's photo lies, as far as is known."""
-        return self.root / payload["file_name"] if self.root else None
+        """Where a catalogue item's photo lies, as far as is known; None where the index names a file outside the
+        catalogue."""
+        try:
+            return _inside(self.root, payload.get("file_name")) if self.root else None
+        except UserError:
+            return None
 
     def _found(self, hit: Hit, rank: int) -> Found:
         p = hit.payload
@@ -239,6 +244,14 @@ class Searcher:
     def close(self) -> None:
         """Release the store, so that another process can open it."""
         self.store.close()
+
+
+def _inside(root: Path, name: object) -> Path:
+    """The catalogue's file of that name. Raises UserError when it leads outside: an index may come from anyone."""
+    try:
+        return root / relative_name(str(name or ""))
+    except PhotoError as error:
+        raise UserError(f"The index names a photo that is none of the catalogue's: {error}") from None
 
 
 def _untouched(image: torch.Tensor) -> EditResult:

@@ -297,3 +297,25 @@ def test_a_folder_without_permission_is_listed_and_refused(tmp_path):
     closed.mkdir(mode=0)
     assert list_photos(tmp_path) == [closed]
     assert reason_of(read_image, closed) == "unreadable"
+
+
+def with_scans(jpeg: bytes, scans: int) -> bytes:
+    """A JPEG whose last scan is there so often."""
+    start = jpeg.rindex(b"\xff\xda")
+    return jpeg[:-2] + jpeg[start:-2] * (scans - jpeg.count(b"\xff\xda")) + jpeg[-2:]
+
+
+def test_a_jpeg_of_thousands_of_passes_is_refused_at_once():
+    jpeg = broken.encode(Image.new("RGB", (1600, 1600), "red"), "JPEG", progressive=True)
+    begun = time.perf_counter()
+    assert reason_of(read_image, with_scans(jpeg, 2000)) == "too-large"
+    assert time.perf_counter() - begun < 2
+    assert read_image(with_scans(jpeg, 60)).size == (1600, 1600)
+
+
+def test_a_pipe_that_took_a_files_place_is_not_waited_for(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "a.jpg")
+    (tmp_path / "b.jpg").write_bytes(ENCODED["jpeg"])
+    regular = (tmp_path / "b.jpg").stat()
+    monkeypatch.setattr("amgan.photos.decode.Path.stat", lambda self, **_: regular)
+    assert reason_of(read_image, tmp_path / "a.jpg") == "not-an-image"

@@ -1,7 +1,8 @@
 """How a file becomes a picture: one policy for photos, masks, uploads and whole catalogues.
 
-What comes out is upright RGB on white. What cannot be decoded whole is refused with a stable reason and a sentence
-that names the file; nothing is guessed, patched up or read in part. The reasons::
+What comes out is upright RGB on white. What is recognised as incomplete or damaged is refused with a stable reason and
+a sentence that names the file. PNG has checksums; a JPEG has none, so that bytes that were changed inside it may decode
+to a wrong picture without anyone knowing. The reasons::
 
     missing  directory  unreadable  empty  not-an-image  unsupported  truncated  corrupt  too-large  too-small
 """
@@ -22,7 +23,7 @@ import numpy as np
 from PIL import Image, ImageChops, ImageCms, ImageOps
 
 from amgan.errors import PhotoError
-from amgan.photos.endings import cut_short
+from amgan.photos.endings import cut_short, jpeg_scans
 
 # A header that promises 90 megapixels is to be refused, not reported on standard error and then decoded.
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
@@ -42,12 +43,14 @@ class DecodeLimits:
         max_bytes: size of the file.
         max_pixels: width times height, as the header states them.
         min_side, max_side: shorter and longer side in pixels.
+        max_scans: passes of a progressive JPEG, each of which costs as much as a picture; encoders write about ten.
     """
 
     max_bytes: int = 32 * 2**20
     max_pixels: int = 50_000_000
     min_side: int = 16
     max_side: int = 20_000
+    max_scans: int = 100
 
 
 Source = str | os.PathLike[str] | bytes | BinaryIO
@@ -104,6 +107,11 @@ def _open(source: Source, limits: DecodeLimits, name: str | None) -> tuple[Image
         raise PhotoError(
             "truncated", f"{name} is cut off: its {picture.format} data stop before the end of the picture."
         )
+    if picture.format in ("JPEG", "MPO") and (scans := jpeg_scans(data)) > limits.max_scans:
+        raise PhotoError(
+            "too-large",
+            f"{name} is a JPEG of {scans} passes, which take too long; at most {limits.max_scans} are read.",
+        )
     try:
         if picture.format == "PNG":
             # Loading skips the checksums of the pixel data.
@@ -154,7 +162,9 @@ def read_file(path: Path, limits: DecodeLimits, name: str) -> bytes:
             raise PhotoError("not-an-image", f"{name} is a pipe, socket or device, not a picture file.")
         if status.st_size > limits.max_bytes:
             raise PhotoError("too-large", _too_many_bytes(name, limits))
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # what was opened, should the name lead elsewhere now
+                raise PhotoError("not-an-image", f"{name} is a pipe, socket or device, not a picture file.")
             return file.read(limits.max_bytes + 1)
     except FileNotFoundError as error:
         what = "is a link to a file that does not exist" if path.is_symlink() else "does not exist"
@@ -167,6 +177,11 @@ def read_file(path: Path, limits: DecodeLimits, name: str) -> bytes:
         raise PhotoError("unreadable", f"{name} cannot be read: {error.strerror or error}.") from error
     except ValueError as error:  # a name with a null character
         raise PhotoError("missing", f"{name} is not a possible file name.") from error
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Opens a file, and a pipe without waiting for its other end."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _too_many_bytes(name: str, limits: DecodeLimits) -> str:

@@ -7,10 +7,11 @@ grey lower half. Every strict prefix of the formats below is recognised.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 # 0xFF followed by anything but a stuffed zero, a restart marker, another fill byte.
 _JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])")
-_START_OF_IMAGE, _END_OF_IMAGE = 0xD8, 0xD9
+_START_OF_IMAGE, _END_OF_IMAGE, _START_OF_SCAN = 0xD8, 0xD9, 0xDA
 
 
 def cut_short(data: bytes, format_name: str) -> bool:
@@ -26,14 +27,24 @@ def cut_short(data: bytes, format_name: str) -> bool:
 
 def _jpeg(data: bytes) -> bool:
     """Segments by their lengths, so that the thumbnail inside the EXIF segment cannot lend the photo its end marker."""
+    return _END_OF_IMAGE not in _jpeg_markers(data)
+
+
+def _jpeg_markers(data: bytes) -> Iterator[int]:
+    """The markers of a JPEG in order, up to its end."""
     position = 0
     while match := _JPEG_MARKER.search(data, position):
         marker, position = match[1][0], match.end()
+        yield marker
         if marker == _END_OF_IMAGE:
-            return False
+            return
         if marker != _START_OF_IMAGE:
             position += int.from_bytes(data[position : position + 2], "big")
-    return True
+
+
+def jpeg_scans(data: bytes) -> int:
+    """How many passes over the picture a JPEG asks for."""
+    return sum(marker == _START_OF_SCAN for marker in _jpeg_markers(data))
 
 
 def _png(data: bytes) -> bool:
