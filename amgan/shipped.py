@@ -22,6 +22,17 @@ def shipped_values() -> dict[str, Values]:
     return {path.parent.parent.name: json.loads(path.read_text(encoding="utf-8"))["schema"] for path in cards}
 
 
+def editor_values(weights: str | Path) -> Values | None:
+    """Of the editor of weights that are shipped, or lie in a folder; None where they are elsewhere, or cannot be
+    read."""
+    for folder in (WEIGHTS / weights, Path(weights)):
+        try:
+            return json.loads((folder / "editor" / "config.json").read_text(encoding="utf-8"))["schema"]
+        except (OSError, ValueError, LookupError, TypeError):
+            continue
+    return None
+
+
 def settings(values: Values) -> list[str]:
     """One line an attribute: ``sleeve = sleeveless, short, long``, and last what only a filter can ask for."""
     lines = []

@@ -2,15 +2,53 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from amgan.devices import pick_device
-from amgan.editing.editor import load_editor
 from amgan.errors import UserError
-from retrieval.representation import Representation
+from amgan.schema import AttributeSchema
+from amgan.shipped import editor_values
 from retrieval.search import Searcher
 from retrieval.stores import open_store
 from retrieval.stores.base import VectorStore
+
+if TYPE_CHECKING:  # see retrieval.search
+    from amgan.editing.editor import Editor
+    from retrieval.representation import Representation
+
+Networks = tuple["Representation", "Editor"]
+
+
+class LateSearcher(Searcher):
+    """A catalogue that can be looked through at once; its networks are loaded when something first needs them.
+
+    Args:
+        store: an open collection.
+        schema: its attributes, those editable that the editor will be able to edit.
+        load: loads the networks; called once, however many threads ask, and again only where it failed.
+    """
+
+    def __init__(
+        self, store: VectorStore, schema: AttributeSchema, load: Callable[[], Networks], root: Path | None
+    ) -> None:
+        self.store, self.schema, self.root = store, schema, root
+        self._load, self._lock, self._loaded = load, threading.Lock(), False
+
+    def load(self) -> None:
+        """Have the networks, now. Raises UserError."""
+        with self._lock:
+            if not self._loaded:
+                super().__init__(self.store, *self._load(), self.root)
+                self._loaded = True
+
+    def __getattr__(self, name: str) -> object:
+        """Of what is not there yet."""
+        if name not in ("representation", "editor"):
+            raise AttributeError(name)
+        self.load()
+        return self.__dict__[name]
 
 
 def open_catalogue(
@@ -20,6 +58,7 @@ def open_catalogue(
     catalogue: str | Path | None = None,
     device: str = "cpu",
     editor: str | None = None,
+    late: bool = False,
 ) -> Searcher:
     """A catalogue that ``index-catalog`` filled, ready to be searched with edited garments.
 
@@ -33,17 +72,33 @@ def open_catalogue(
         device: where the networks run: auto, cpu, cuda.
         editor: what draws the edits, as ``load_editor`` takes it: weights of any method, or an editor of another
             package. None means the editor of the index's weights.
+        late: load the networks when they are first needed, or asked for by ``LateSearcher.load``: a catalogue can be
+            looked through without them. (Those of another package, or of a hub, are loaded at once all the same.)
 
     Raises:
         UserError: no such index, or its networks cannot be had or have changed.
     """
-    device = str(pick_device(device))
     opened = open_store(str(store), collection)
-    try:
-        representation = Representation.of_index(opened.identity, weights, device)
+
+    def load() -> Networks:
+        from amgan.devices import pick_device
+        from amgan.editing.editor import load_editor
+        from retrieval.representation import Representation
+
+        place = str(pick_device(device))
+        representation = Representation.of_index(opened.identity, weights, place)
         representation.schema.require_same(opened.schema, "the weights", "the index")
-        drawing = load_editor(editor or representation.weights, "remembered" if device == "cpu" else "eager")
-        return Searcher(opened, representation, drawing, _root(opened, catalogue))
+        return representation, load_editor(
+            editor or representation.weights, "remembered" if place == "cpu" else "eager"
+        )
+
+    try:
+        root = _root(opened, catalogue)
+        values = editor_values(editor or weights or opened.identity.weights) if late else None
+        if values is None:
+            return Searcher(opened, *load(), root)
+        schema = opened.schema.edited_by(AttributeSchema.from_dict(values))
+        return LateSearcher(opened, schema, load, root)
     except BaseException:
         opened.close()
         raise

@@ -11,7 +11,7 @@ from typing import Any
 from amgan.errors import UserError
 
 NOT_RECORDED = "not recorded, by an earlier version"
-
+AND = " + "  # between the names of several networks
 
 LARGEST = 65_536  # dimensions of a stored vector; the engines' own limit
 
@@ -72,6 +72,11 @@ class IndexIdentity:
             raise UserError(
                 f"The stored index identity cannot be read ({str(error)[:200]}); index the catalogue again."
             ) from None
+
+    @property
+    def weights(self) -> str:
+        """Those whose network predicts the attributes: ``photos`` of ``"ViT-B-32 + embedder:photos"``."""
+        return self.embedder.rpartition(AND)[2].partition(":")[2]
 
     @property
     def digest(self) -> str:

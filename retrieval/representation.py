@@ -24,9 +24,7 @@ from amgan.weights import frame_size, on_this_machine
 from amgan.weights.segmenters import find_segmenter
 from retrieval.attributes import attribute_block
 from retrieval.embedders import NAMES, Embedder, PredictingEmbedder, load_embedder, own_kind
-from retrieval.identity import Block, IndexIdentity
-
-AND = " + "
+from retrieval.identity import AND, Block, IndexIdentity
 
 
 class Representation:

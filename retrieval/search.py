@@ -11,21 +11,24 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from PIL import Image
 
 from amgan.data.names import relative_name
-from amgan.editing.editor import Editor, EditResult, Region, weakened
 from amgan.errors import PhotoError, UserError
 from amgan.photos import CutOut, cut_out, read_image, read_mask
 from amgan.schema import Edit
 from retrieval.details import details_of
 from retrieval.query import DEFAULT_WEIGHTS, QueryWeights, compose, target_probabilities
-from retrieval.representation import Representation
 from retrieval.stores.base import Filter, Hit, Payload, VectorStore
+
+if TYPE_CHECKING:  # torch takes seconds to import, and who only looks through a catalogue needs none of it
+    import torch
+
+    from amgan.editing.editor import Editor, EditResult, Region
+    from retrieval.representation import Representation
 
 
 class UncertainCutOut(UserError):
@@ -159,6 +162,10 @@ class Searcher:
             UncertainCutOut: ``photo`` is a photo, and its garment could not be cut out with certainty.
             UserError: the edit, its strength, what is known, the filter or k is not valid here.
         """
+        import torch
+
+        from amgan.editing.editor import weakened
+
         canonical = self.schema.canonical(edit) if edit else {}
         if only_on and not canonical:
             raise UserError(f"Only on the {only_on} says where a colour edit may draw, and no edit is asked for.")
@@ -255,4 +262,8 @@ def _inside(root: Path, name: object) -> Path:
 
 
 def _untouched(image: torch.Tensor) -> EditResult:
+    import torch
+
+    from amgan.editing.editor import EditResult
+
     return EditResult(image, torch.zeros(len(image), 1, *image.shape[-2:]), image)

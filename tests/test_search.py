@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,11 +21,12 @@ from amgan.errors import UserError
 from amgan.photos import Segmentation, cut_out, read_image
 from amgan.photos.classical import Classical
 from retrieval import cli
-from retrieval.catalogue import open_catalogue
+from retrieval.catalogue import LateSearcher, open_catalogue
 from retrieval.query import QueryWeights
 from retrieval.representation import Representation
 from retrieval.search import Searcher, UncertainCutOut
 from retrieval.sheet import mask_overlay, search_sheet
+from retrieval.stores.base import point_id
 from retrieval.stores.memory import MemoryLocation
 from tests.tiny_catalogue import SCHEMA, as_tensor, draw_shirt, make_catalogue, make_index, make_weights
 from tests.tiny_open_clip import make_open_clip
@@ -396,3 +400,51 @@ def test_the_command_ends_in_a_sentence_and_status_2(
         command(monkeypatch, made, noise, "--set", "sleeve=long", "--accept-cutout", "--json", "-k", 1)
     assert end.value.code == 0
     assert json.loads(capsys.readouterr().out)["cutout"]["confidence"] < 0.5
+
+
+def test_a_catalogue_is_looked_through_before_its_networks_are_there(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[str] = []
+    of_index = Representation.of_index
+    monkeypatch.setattr(Representation, "of_index", lambda *a: loaded.append("networks") or of_index(*a))
+    with_all = open_catalogue(made / "index", "shirts")
+    expected, schema = with_all.find_similar(photo(made), {"sleeve": "long"}), with_all.schema
+    with_all.close()
+    loaded.clear()
+    late = open_catalogue(made / "index", "shirts", late=True)
+    try:
+        assert isinstance(late, LateSearcher)
+        assert (late.schema, late.schema.editable) == (schema, schema.editable)
+        assert len(list(late.store.scroll())) == 30 and late.item(point_id("images/short red & 96.png"))
+        assert not loaded and not hasattr(late, "no such thing")
+        with ThreadPoolExecutor(4) as pool:  # whoever comes while they are loaded waits
+            found = list(pool.map(lambda _: late.find_similar(photo(made), {"sleeve": "long"}).hits, range(4)))
+        assert found == [expected.hits] * 4 and loaded == ["networks"]
+    finally:
+        late.close()
+
+
+def test_networks_that_cannot_be_had_late_are_a_sentence_each_time(made: Path, tmp_path: Path) -> None:
+    weights = shutil.copytree(made / "weights", tmp_path / "weights")
+    late = open_catalogue(made / "index", "shirts", str(weights), late=True)
+    try:
+        (weights / "editor" / "model.safetensors").unlink()
+        for _ in range(2):
+            with pytest.raises(UserError, match=r"model\.safetensors"):
+                late.find_similar(photo(made), {"sleeve": "long"})
+        assert next(late.store.scroll())
+        shutil.copy(made / "weights" / "editor" / "model.safetensors", weights / "editor")
+        assert late.find_similar(photo(made), {"sleeve": "long"}).hits
+    finally:
+        late.close()
+
+
+def test_looking_through_a_catalogue_imports_no_torch(made: Path, root: Path) -> None:
+    program = (
+        "import sys; from retrieval.catalogue import open_catalogue\n"
+        f"c = open_catalogue({str(made / 'index')!r}, 'shirts', late=True)\n"
+        "assert len(list(c.store.scroll())) == 30 and c.schema.editable\n"
+        "assert not {'torch', 'torchvision', 'timm'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=root, check=True)
