@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 PACKAGES = {"amgan", "retrieval", "indexer", "ui"}
-COMMANDS = ("amgan", "index-catalog", "search-catalog", "evaluate-retrieval", "user-study")
+COMMANDS = ("amgan", "index-catalog", "search-catalog", "serve-catalog", "evaluate-retrieval", "user-study")
 
 
 def run(*command: str | Path, cwd: Path, **env: str) -> str:
