@@ -2,17 +2,18 @@
 
 The name that people search by is an alias. Its physical collection is named after what its vectors mean
 (``shop.1a2b3c4d5e``): the same networks bring that one up to date in place; others fill a new one beside it, which
-takes over in one step when it is whole. A run that was stopped or killed leaves the old one serving, and the same
-command goes on from what is there, because every photo in it is known by the hash of its bytes.
+takes over in one step when it is whole and verified, and the old one is kept (``indexer.versions``). A run that was
+stopped or killed leaves the old one serving, and the same command goes on from what is there, because every photo in
+it is known by the hash of its bytes.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 import time
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -20,6 +21,7 @@ from amgan.errors import UserError
 from indexer.catalogue import Catalogue
 from indexer.pipeline import SILENT, Encoder, Hooks, Tally, fill
 from indexer.prepare import Settings
+from indexer.versions import FINISHED, POINTS, PREVIOUS, Verification, previous_of, tidy, verify
 from retrieval.stores.base import StoreLocation, VectorStore, check_name
 
 
@@ -30,6 +32,7 @@ class Summary:
     Attributes:
         updated: garments of which only labels or other columns changed: told to the index, not embedded again.
         kept: garments that could not be read this time and stay as they were indexed.
+        verified: what was asked of the index at the end; None where the run was interrupted.
         seconds: by stage as in ``Tally``, with ``finishing`` and ``total``.
         warnings: sentences for a person: what was kept, which columns were probably misspelt.
     """
@@ -45,6 +48,7 @@ class Summary:
     refused: dict[str, int]
     interrupted: bool
     switched: bool
+    verified: Verification | None
     seconds: dict[str, float]
     unknown_labels: dict[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -81,7 +85,8 @@ def index(
     with location.writing(collection):
         if collection in location.collections():
             raise UserError(f"{collection!r} is another collection of this store; choose another --collection.")
-        serving = location.aliases().get(collection)
+        serving, verified = location.aliases().get(collection), None
+        before = previous_of(location, serving) if serving in (None, physical) else serving
         if location.describe(physical) is None:
             store = location.create(physical, encoder.identity, encoder.schema)
         else:
@@ -90,7 +95,7 @@ def index(
             tally = fill(catalogue, store, encoder, settings, batch, threads, hooks)
             if not tally.interrupted:
                 kept = _keep_unread(store, catalogue, tally)
-                removed = _finish(store, catalogue, tally)
+                removed, verified = _finish(store, catalogue, tally, before)
         finally:
             store.close()
         if not tally.interrupted and serving != physical:
@@ -98,7 +103,7 @@ def index(
                 _require_all(location, serving, catalogue, tally)
             location.set_alias(collection, physical)  # the commit: searches see the new collection from here on
         if not tally.interrupted:
-            _tidy(location, collection, physical)
+            tidy(location, collection, keep={physical, before})
     tally.seconds["total"] = time.perf_counter() - start
     return Summary(
         collection=collection,
@@ -111,6 +116,7 @@ def index(
         kept=kept,
         refused=dict(tally.refused.most_common()),
         interrupted=tally.interrupted,
+        verified=verified,
         switched=not tally.interrupted and serving != physical,
         seconds={stage: round(seconds, 3) for stage, seconds in tally.seconds.items()},
         unknown_labels=dict(catalogue.unknown_labels.most_common(20)),
@@ -159,8 +165,8 @@ def _require_all(location: StoreLocation, serving: str, catalogue: Catalogue, ta
         )
 
 
-def _finish(store: VectorStore, catalogue: Catalogue, tally: Tally) -> int:
-    """Take out what left the catalogue and build the index; returns how many were taken out."""
+def _finish(store: VectorStore, catalogue: Catalogue, tally: Tally, before: str | None) -> tuple[int, Verification]:
+    """Take out what left the catalogue, build the index and verify it; returns how many were taken out."""
     if not tally.keep:
         reasons = ", ".join(f"{n} {reason}" for reason, n in tally.refused.most_common())
         what = f"all {tally.done} entries were refused ({reasons})" if tally.done else "it holds no photos"
@@ -168,20 +174,13 @@ def _finish(store: VectorStore, catalogue: Catalogue, tally: Tally) -> int:
     with tally.timed("finishing"):
         removed = store.delete_missing(tally.keep)
         store.finalize()
-        stored = store.count()
-        if stored != len(tally.keep):
-            raise UserError(
-                f"The store holds {stored} garments where {len(tally.keep)} were written; run the same command again."
-            )
-        store.set_notes({"catalogue": str(catalogue.root.resolve())})
-    return removed
-
-
-def _tidy(location: StoreLocation, collection: str, physical: str) -> None:
-    """Drop what earlier networks left of this collection; what a process still searches in goes the next time."""
-    for name in location.collections():
-        if name != physical and re.fullmatch(re.escape(collection) + r"\.[0-9a-f]{10}", name):
-            try:
-                location.drop(name)
-            except UserError:
-                continue
+    with tally.timed("verifying"):
+        verified = verify(store, expected=len(tally.keep))
+        verified.require(store.name)
+        noted = {
+            "catalogue": str(catalogue.root.resolve()),
+            FINISHED: datetime.now(UTC).isoformat(timespec="seconds"),
+            POINTS: str(len(tally.keep)),
+        }
+        store.set_notes(store.notes | noted | ({PREVIOUS: before} if before else {}))
+    return removed, verified

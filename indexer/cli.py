@@ -14,6 +14,7 @@ from rich.text import Text
 
 from amgan.commandline import HELP, SEGMENTER, Version, print_json, run
 from amgan.files import writable_file, writable_folder
+from indexer import maintenance
 
 if TYPE_CHECKING:
     from indexer.build import Summary
@@ -30,7 +31,9 @@ mask_file_name and one column per attribute. Run the same command again to go on
 index up to date: only photos whose bytes or mask changed are embedded again, changed labels and other columns are told
 to the index, and what left the catalogue leaves it. What only cannot be read now stays as it was: no permission, a
 failing disk, a link that leads nowhere. With other weights a new index is filled beside the old one, which serves until
-the new one is whole.
+the new one is whole and verified: its garments are counted, and searches of it held to exact ones. The old one is kept:
+index-catalog rollback goes back to it, index-catalog status and index-catalog verify look at what serves (each with its
+own --help).
 
 Columns that are no attributes travel with the index and come back with the hits. Name (or title), brand, price,
 currency and url (or link) are known by such usual names.
@@ -71,8 +74,9 @@ def index_catalog(
     failures: Annotated[
         Path | None,
         typer.Option(
-            help="List of the refused, as JSON lines; default: COLLECTION.failures.jsonl, in the store's folder, or, "
-            "where the store is no folder, in the current one."
+            help="List of the refused, as JSON lines, written as they come, and at the end beside it the same as "
+            "Parquet (CSV without pyarrow); default: COLLECTION.failures.jsonl, in the store's folder, or, where the "
+            "store is no folder, in the current one."
         ),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="End with status 1 when any photo was refused.")] = False,
@@ -160,6 +164,11 @@ def _print(summary: Summary, store: str, listed: Path) -> None:
     )
     for reason, count in summary.refused.items():
         print(f"  {count:6} refused: {reason}")
+    if summary.verified and not summary.interrupted:
+        print(
+            f"Verified: {summary.verified.points} garments, recall {summary.verified.recall:.3f} "
+            f"of {summary.verified.canaries} exact searches"
+        )
     if summary.kept:
         print(f"  {summary.kept:6} kept: not readable now, in the index as they were")
     print(f"Each with a sentence in {listed}" if refused else f"The list of failures, {listed}, is empty")
@@ -174,7 +183,9 @@ def _print(summary: Summary, store: str, listed: Path) -> None:
 
 
 def main() -> None:
-    """The console script."""
+    """The console script. A folder that is named like a command is a folder still."""
+    if len(sys.argv) > 1 and sys.argv[1] in maintenance.COMMANDS and not Path(sys.argv[1]).is_dir():
+        run(maintenance.app)
     run(app)
 
 

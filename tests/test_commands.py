@@ -33,7 +33,11 @@ MAINS = {
     "evaluate-retrieval": retrieval.evaluation.cli.main,
     "user-study": ui.study.cli.main,
 }
-SUBCOMMANDS = {"amgan": ("train", "edit", "export", "synth", "weights"), "user-study": ("new", "serve", "report")}
+SUBCOMMANDS = {
+    "amgan": ("train", "edit", "export", "synth", "weights"),
+    "user-study": ("new", "serve", "report"),
+    "index-catalog": ("status", "verify", "rollback"),
+}
 TAKING_LONG = (  # what must not begin before everything that can be checked is checked
     "amgan.editing.edit_command.load_editor",
     "amgan.editing.export_command.load_generator",
@@ -160,7 +164,7 @@ def test_every_command_has_version_and_help(program: str, ended: Command) -> Non
         short, long = ended(f"{line} -h"), ended(f"{line} --help")
         assert short == long and short[0] == 0
         assert "Usage: " in long[1]
-        assert line in SUBCOMMANDS or f"\n {line} " in long[1], "an example"
+        assert line in ("amgan", "user-study") or f"\n {line} " in long[1], "an example"
 
 
 def test_no_option_or_a_wrong_one_ends_with_2(ended: Command) -> None:

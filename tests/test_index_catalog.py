@@ -1,6 +1,7 @@
 """The command ``index-catalog`` from outside: output, exit status, signals, kills."""
 
 import contextlib
+import csv
 import json
 import os
 import random
@@ -10,6 +11,7 @@ import sys
 import time
 
 import numpy as np
+import pyarrow.parquet as parquet
 import pytest
 from typer.testing import CliRunner
 
@@ -56,7 +58,7 @@ def points_in(store):
     return blocks
 
 
-def test_a_run_in_words_and_in_json(command, tmp_path):
+def test_a_run_in_words_and_in_json(command, tmp_path, monkeypatch):
     photos, store = draw_catalogue(tmp_path / "photos", 5), tmp_path / "store"
     (photos / "broken.jpg").write_bytes(b"")
     result = command(photos, "--store", store, "--collection", "shop")
@@ -72,7 +74,11 @@ def test_a_run_in_words_and_in_json(command, tmp_path):
             "message": "broken.jpg is empty (0 bytes); copy or download it again.",
         }
     ]
+    assert parquet.read_table(store / "shop.failures.parquet").to_pylist() == listed
+    monkeypatch.setattr("indexer.refusals.find_spec", lambda name: None)  # pyarrow is not installed
     result = command(photos, "--store", store, "--collection", "shop", "--json", "--failures", tmp_path / "f.jsonl")
+    with (tmp_path / "f.csv").open(newline="", encoding="utf-8") as file:
+        assert list(csv.DictReader(file)) == listed
     summary = json.loads(result.stdout)
     assert (summary["indexed"], summary["unchanged"], summary["refused"]) == (0, 5, {"empty": 1})
     assert summary["failures"] == str(tmp_path / "f.jsonl")

@@ -77,7 +77,8 @@ def test_index_then_search(tmp_path):
     assert payload["mask_file_name"] is None
     assert payload["cutout"]["method"] == "white"
     assert payload["cutout"]["trusted"] is True
-    assert store.notes == {"catalogue": str(folder.resolve())}
+    assert store.notes.keys() == {"catalogue", "finished", "points"}
+    assert (store.notes["catalogue"], store.notes["points"]) == (str(folder.resolve()), "10")
     assert store.facet("sleeve").keys() <= set(SCHEMA.values("sleeve"))
     store.close()
 
@@ -191,8 +192,10 @@ def test_other_weights_take_over_only_when_whole(tmp_path):
     assert counts(summary) == (12 - done, done, 0, 0)
     assert summary.switched
     assert location.describe("shop").identity == b.identity
-    assert location.collections() == [physical_name("shop", b)]  # the old one is gone
+    assert set(location.collections()) == {physical_name("shop", b), physical_name("shop", a)}  # the old one is kept
     run(folder, location, FakeEncoder("b"))
+    run(folder, location, FakeEncoder("c"))
+    assert set(location.collections()) == {physical_name("shop", FakeEncoder("c")), physical_name("shop", b)}
 
 
 def test_an_old_index_that_is_being_searched_is_dropped_later(tmp_path):
@@ -200,11 +203,12 @@ def test_an_old_index_that_is_being_searched_is_dropped_later(tmp_path):
     run(folder, location, FakeEncoder("a"))
     searching = location.open("shop")
     run(folder, location, FakeEncoder("b"))
+    run(folder, location, FakeEncoder("c"))
     assert searching.count() == 3
-    assert len(location.collections()) == 2
+    assert len(location.collections()) == 3
     searching.close()
-    run(folder, location, FakeEncoder("b"))
-    assert len(location.collections()) == 1
+    run(folder, location, FakeEncoder("c"))
+    assert len(location.collections()) == 2
 
 
 def test_a_neighbour_with_a_similar_name_is_left_alone(tmp_path):
