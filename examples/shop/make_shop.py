@@ -24,7 +24,8 @@ from amgan.files import writable_folder, write_atomic
 
 HERE = Path(__file__).parent
 BRANDS = ("Nordhus", "Tessuto", "Calle 9", "Mirae", "Old Harbour")
-SLEEVES = {"short": "short-sleeved", "long": "long-sleeved", "3/4": "three-quarter-sleeved"}
+SLEEVES = {"spaghetti": "spaghetti-strap", "extra short": "cap-sleeved", "3/4": "three-quarter-sleeved"}
+BARE = ("strapless", "sleeveless")
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -63,7 +64,8 @@ def described(row: dict[str, str], site: str) -> dict[str, str]:
     chance = random.Random(row["seed"])
     pattern = "" if row["pattern"] == "plain" else f" {row['pattern']}"
     kind = "hoodie" if row["collar"] == "hood" else "polo" if row["collar"] == "polo" else "top"
-    name = f"{SLEEVES.get(row['sleeve'], row['sleeve'])} {row['color']}{pattern} {kind}".capitalize()
+    sleeves = row["sleeve"] if row["sleeve"] in BARE else f"{row['sleeve'].replace(' ', '-')}-sleeved"
+    name = f"{SLEEVES.get(row['sleeve'], sleeves)} {row['color']}{pattern} {kind}".capitalize()
     stem = Path(row["file_name"]).stem
     more = {"name": name, "brand": chance.choice(BRANDS), "price": f"{chance.randrange(19, 90)}.90", "currency": "EUR"}
     return row | more | {"url": f"{site}/items/{stem}.html"}
@@ -84,7 +86,7 @@ def write_pages(out: Path, garments: list[dict[str, str]], widget: dict[str, str
     item, front = (Template((HERE / name).read_text(encoding="utf-8")) for name in ("item.html", "index.html"))
     cards = []
     for row in garments:
-        shown = {name: escape(text) for name, text in row.items()} | {"page": Path(row["url"]).name}
+        shown = {name: escape(text) or "–" for name, text in row.items()} | {"page": Path(row["url"]).name}
         shown["item"] = escape(row["file_name"].rpartition(".")[0])
         write_atomic(out / "items" / shown["page"], item.substitute(shown, **widget))
         cards.append(

@@ -124,7 +124,7 @@
     ul { list-style: none; margin: 0; padding: 0; display: grid; gap: 14px 12px; }
     ul { grid-template-columns: repeat(auto-fill, minmax(116px, 1fr)); }
     .card { display: block; color: inherit; text-decoration: none; border-radius: 10px; font-size: 0.88rem; }
-    .card img { width: 100%; aspect-ratio: 1; object-fit: contain; background: #fff; display: block; }
+    .card img { width: 100%; height: auto; aspect-ratio: 1; object-fit: contain; background: #fff; display: block; }
     .card img { border: 1px solid var(--line); border-radius: 10px; }
     a.card:hover img { border-color: var(--quiet); }
     .name { display: block; margin-top: 5px; overflow-wrap: anywhere; }
@@ -208,7 +208,7 @@
         return;
       }
       const editable = known.attributes.filter((attribute) => attribute.edits.length);
-      const wanted = editable.filter((attribute) => this.asked.includes(attribute.name));
+      const wanted = this.asked.flatMap((name) => editable.filter((attribute) => attribute.name === name));
       this.draw(wanted.length ? wanted : editable);
     }
 
