@@ -51,7 +51,7 @@ def make_shop(
     write_metadata(out / "catalogue" / "metadata.csv", garments)
     widget = {"service": escape(service.rstrip("/")), "key": escape(key), "lang": lang}
     write_pages(out, garments, widget)
-    print(f"{out / 'index.html'}: {count} garments, to be served at {site}. The catalogue to index: {out / 'catalogue'}")
+    print(f"{out / 'index.html'}: {count} garments, to be served at {site}. To index: {out / 'catalogue'}")
 
 
 def labels(metadata: Path) -> list[dict[str, str]]:
@@ -90,7 +90,7 @@ def write_pages(out: Path, garments: list[dict[str, str]], widget: dict[str, str
         shown["item"] = escape(row["file_name"].rpartition(".")[0])
         write_atomic(out / "items" / shown["page"], item.substitute(shown, **widget))
         cards.append(
-            '<li><a href="items/{page}"><img src="catalogue/{file_name}" alt="" loading="lazy" width="256" height="256">'
+            '<li><a href="items/{page}"><img src="catalogue/{file_name}" alt="" loading="lazy">'
             "<span>{name}</span> <b>€{price}</b></a></li>".format(**shown)
         )
     write_atomic(out / "index.html", front.substitute(cards="\n".join(cards), **widget))
