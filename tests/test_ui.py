@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import io
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +17,13 @@ from streamlit.testing.v1 import AppTest
 
 from amgan.editing.editor import EditResult, NetworkEditor, load_editor
 from amgan.errors import UserError
+from retrieval.search import Found
 from retrieval.stores import connect
 from retrieval.stores.base import point_id
+from tests.live_page import address, at, cards, click, healthy, html, open_page, part, parts, set_to, text
 from tests.tiny_catalogue import draw_shirt, make_catalogue, make_index, make_weights
+from ui import uploads
+from ui.finding import hits_csv
 from ui.resources import FINDER
 from ui.settings import read_settings
 
@@ -30,33 +36,25 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def settings(made: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def settings(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("WEIGHTS", "CATALOGUE"):
         monkeypatch.delenv(f"AMGAN_{name}", raising=False)
     monkeypatch.setenv("AMGAN_STORE", str(made / "index"))
     monkeypatch.setenv("AMGAN_COLLECTION", "shirts")
+    monkeypatch.setenv("AMGAN_UPLOADS", str(tmp_path / "uploads"))
     monkeypatch.setattr("sys.argv", ["app.py"])
+
+
+@pytest.fixture
+def afresh() -> Iterator[None]:
+    """For what the page must load anew: other tests find what it has loaded already."""
+    st.cache_resource.clear()
     yield
     st.cache_resource.clear()
-    st.cache_data.clear()
 
 
-def page(root: Path, item: str | None = None) -> AppTest:
-    app = AppTest.from_file(str(root / "ui" / "app.py"), default_timeout=300)
-    if item:
-        app.query_params["item"] = point_id(f"images/{item}.png")
-    return app.run()
-
-
-def text(app: AppTest) -> str:
-    """All the HTML and text on the page."""
-    kinds = ("html", "markdown", "caption", "title", "subheader", "info", "warning", "error")
-    parts = [str(getattr(e, "value", None) or e.proto.body) for kind in kinds for e in app.get(kind)]
-    return "\n".join(p for p in parts if "<style>" not in p)
-
-
-def pill(app: AppTest, key: str, value: str) -> AppTest:
-    return app.button_group(key=key).set_value(value).run()
+def garment(name: str) -> str:
+    return point_id(f"images/{name}.png")
 
 
 def as_png(picture: Image.Image) -> bytes:
@@ -65,143 +63,225 @@ def as_png(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def healthy(app: AppTest) -> bool:
-    return not app.exception and not app.error
+def noise() -> bytes:
+    return as_png(Image.fromarray(np.random.default_rng(0).integers(0, 255, (96, 96, 3), dtype=np.uint8)))
 
 
 def test_choose_change_and_find(root: Path) -> None:
-    app = page(root)
-    assert healthy(app)
-    assert "30 garments" in text(app)
-    assert len([b for b in app.button if b.key.startswith("choose-")]) == 21
-    app.selectbox(key="browse-sleeve").select("short").run()
-    app.selectbox(key="browse-color").select("red").run()
-    assert "2 garments" in text(app)
-    next(b for b in app.button if b.label == "short, red").click().run()
-    assert healthy(app)
-    assert "most like your garment" in text(app)
-    pill(app, "set-sleeve", "long")
-    assert healthy(app)
-    shown = text(app)
-    assert "Found with the edit" in shown
-    assert "Found without it" in shown
-    assert "of 10 are long" in shown
-    assert shown.count('class="card"') == 20
-    assert 'class="value wanted"' in shown
-    assert len(app.get("download_button")) == 1
-    app.button[0].click().run()  # choose another garment
-    assert "30 garments" in text(app) or "2 garments" in text(app)
+    app = open_page(root)
+    assert healthy(app) and "30 garments · page 1 of 2" in text(app)
+    assert len(cards(app)) == 24
+    set_to(set_to(app, "Sleeves", "short"), "Colour", "red")
+    assert "2 garments match" in text(app)
+    pictures = [p.attributes["alt"] for p in parts(app) if p.tag == "img"]
+    assert sorted(pictures) == ["short, red (short red & 112)", "short, red (short red & 96)"]
+    click(app, "short, red", "pick")
+    assert healthy(app) and "Most like this garment" in text(app)
+    click(app, "long", "set")
+    assert healthy(app) and "Found with the change" in text(app)
+    assert len(cards(app)) == 20
+    assert part(app, "long", "set").attributes["aria-pressed"] == "true"
+    status = next(p.text for p in parts(app) if p.attributes.get("role") == "status")
+    right = sum("✓ long" in c.text for c in cards(app))
+    assert status == f"20 garments found for long; {right} of them are exactly that."
+    assert all(("✓ long as wanted" in c.text) != ("not as wanted" in c.text) for c in cards(app))
+    click(app, "Choose another garment")
+    assert "2 garments match" in text(app)  # the filter is still set
+    click(app, "Show all")
+    click(app, "Next page")
+    assert len(cards(app)) == 6 and "page 2 of 2" in text(app)
 
 
-def test_a_garment_can_be_named_by_the_address(root: Path) -> None:
-    app = page(root, "long blue & 112")
+def test_the_address_is_all_there_is(root: Path) -> None:
+    app = open_page(root, item=garment("short red & 96"))
+    click(app, "green", "set")
+    click(app, "sleeves only", "set")
+    set_to(app, "How strongly", "0.6")
+    click(app, "Expert")
+    set_to(app, "Hits to show", "5")
+    set_to(app, "Only show hits whose Sleeves", "long")
+    set_to(app, "picture’s looks", "1.5")
     assert healthy(app)
-    shown = text(app)
-    assert "long blue &amp; 112.png" not in shown  # it does not find itself
-    assert shown.count('class="card"') == 10
-    assert "long blue &amp; 96.png" in shown or shown.count("alt=") > 10
+    query = address(app)
+    assert html(open_page(root, **query)) == html(app)  # what somebody sees who is sent the link
+    click(app, "long", "pick")  # a hit becomes the next garment: the view, the weights and the filter stay
+    assert healthy(app)
+    kept = {k: address(app)[k] for k in ("view", "k", "only.sleeve", "weights")}
+    assert kept == {k: query[k] for k in kept}
+    assert "set.color" not in app.query_params
+    click(app, "Step 1", "step")  # and back, with what was changed
+    assert address(app) == query
 
 
-def test_what_is_only_known_is_shown_and_filtered_but_not_set(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_an_address_asks_for_in_vain_is_said(root: Path) -> None:
+    app = open_page(root, **{"item": garment("short red & 96"), "set.color": "mauve", "set.sleeve": "long", "k": "7"})
+    assert "left out: color=mauve" in text(app)
+    assert "Found with the change" in text(app) and len(cards(app)) == 20
+    assert "left out: color=multi" in text(open_page(root, **{"item": garment("short red & 96"), "set.color": "multi"}))
+    for nonsense in ("no such garment", "../../etc/passwd", garment("never")):
+        app = open_page(root, item=nonsense)
+        assert "not in the catalogue" in text(app)
+        assert "/" not in text(app).replace("3/4", "") and not app.exception
+    assert healthy(click(app, "Choose another garment"))
+
+
+def test_labels_of_the_shop_come_before_predictions_and_both_can_be_corrected(root: Path, made: Path) -> None:
+    app = open_page(root, item=garment("long blue & 112"), view="expert")
+    facts = [p.text for p in parts(app) if "fact" in p.classes]
+    assert any("Colour blue the shop’s label" in f for f in facts)
+    sleeve = next(f for f in facts if f.startswith("Sleeves"))
+    assert "as predicted" in sleeve and "% sure" in sleeve
+    before = [c.text for c in cards(app)]
+    click(app, "short", "label")
+    facts = [p.text for p in parts(app) if "fact" in p.classes]
+    assert any(f.startswith("Sleeves short set by you") for f in facts)
+    assert [c.text for c in cards(app)] != before  # searched for as such
+    click(app, "take back")
+    assert [c.text for c in cards(app)] == before
+    set_to(app, "Labels to show", "predicted")
+    assert not any("the shop’s label" in p.text for p in parts(app) if "fact" in p.classes)
+
+
+def test_what_is_only_known_is_shown_and_filtered_but_not_set(
+    root: Path, afresh: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def partly(weights: str, *args: object, **kwargs: object) -> NetworkEditor:
         editor = load_editor(weights)
+        assert isinstance(editor, NetworkEditor)
         editor.schema = editor.schema.editing(["color"])
         return editor
 
-    for place in ("retrieval.catalogue", "ui.resources"):
+    for place in ("amgan.editing.editor", "ui.resources"):
         monkeypatch.setattr(f"{place}.load_editor", partly)
-    app = page(root)
-    assert healthy(app)
-    assert "Then change its colour, and see" in "".join(m.value for m in app.markdown)
-    assert app.selectbox(key="browse-sleeve")
-    app = page(root, "short red & 96")
-    assert healthy(app)
-    assert {g.key for g in app.button_group} == {"set-color"}
-    assert app.selectbox(key="filter-sleeve")
-    pill(app, "set-color", "blue")
-    assert healthy(app) and "Colour where" not in [g.label for g in app.button_group]
+    app = open_page(root)
+    assert healthy(app) and "Then change its colour, and see" in text(app)
+    assert healthy(set_to(app, "Sleeves", "short"))
+    app = open_page(root, item=garment("short red & 96"))
+    assert [p.attributes["aria-label"] for p in parts(app) if "group" in p.classes] == ["Colour"]
+    click(app, "blue", "set")
+    assert healthy(app) and "Where the colour goes" not in html(app)
 
 
 def test_colour_edits_can_be_kept_to_a_part(root: Path) -> None:
-    app = page(root, "short red & 96")
-    assert "Colour where" not in [g.label for g in app.button_group]
-    pill(app, "set-color", "blue")
-    assert "Colour where" in [g.label for g in app.button_group]
-    pill(app, "only-on", "sleeve")
-    assert healthy(app)
-    assert "only on the sleeve" in text(app)
-    assert "are blue" not in text(app)
-    assert "multi" not in app.button_group(key="set-color").options
+    app = open_page(root, item=garment("short red & 96"))
+    assert "Where the colour goes" not in html(app)
+    click(app, "blue", "set")
+    click(app, "sleeves only", "set")
+    assert healthy(app) and "blue (sleeves only)" in html(app)
+    assert "as wanted" not in text(app)  # no label says that the sleeves alone are blue
+    assert "several colours" not in [p.text for p in parts(app) if "group" in p.classes for p in p.inside]
+    click(app, "long", "set")  # which the region does not go with
+    assert healthy(app) and "on" not in app.query_params and "second step" in text(app)
 
 
-def test_how_to_search(root: Path) -> None:
-    app = page(root, "short red & 96")
-    pill(app, "set-sleeve", "long")
-    app.slider(key="k").set_value(5).run()
-    assert text(app).count('class="card"') == 10
-    app.selectbox(key="filter-color").select("green").run()
-    assert "of 5 are long" in text(app)
-    app.slider(key="weight-image").set_value(0.0).run()
-    assert healthy(app)
-    app.slider(key="weight-wanted").set_value(0.0).run()
-    app.slider(key="weight-kept").set_value(0.0).run()
-    assert "All query weights are 0" in app.error[0].value
-    assert not app.exception
+def test_weights_of_0_are_said_where_they_are_set(root: Path) -> None:
+    app = open_page(root, **{"item": garment("short red & 96"), "set.sleeve": "long", "view": "expert"})
+    usual = [c.text for c in cards(app)]
+    at(app, address(app) | {"weights": "0,0,0"})
+    weights = next(p.text for p in parts(app) if p.tag == "fieldset")
+    assert "At 0 all three" in weights
+    assert [c.text for c in cards(app)] == usual and not app.exception
+    set_to(app, "Only show hits whose Colour", "green")
+    assert all("green" in c.text for c in cards(app)) and "Found without it" in text(app)
+
+
+def test_words_become_chips_and_what_was_not_understood_is_said(root: Path) -> None:
+    app = open_page(root, item=garment("short red & 96"))
+    app.text_input(key="words").set_value("long sleeves, in green, with sequins").run()
+    assert (address(app)["set.sleeve"], address(app)["set.color"]) == (["long"], ["green"])
+    assert "Not understood" in text(app) and "sequins" in text(app)
+    assert "Found with the change" in text(app) and not app.exception
+
+
+def upload(app: AppTest, name: str, data: bytes) -> AppTest:
+    return app.file_uploader(key="file").upload(name, data, "image/png").run()
 
 
 def test_upload_a_photo(root: Path) -> None:
-    app = page(root)
-    app.file_uploader[0].upload("my <shirt>.png", as_png(draw_shirt("short", "black")), "image/png").run()
-    assert healthy(app)
-    assert not app.warning
-    next(b for b in app.button if b.label == "Edit this garment").click().run()
-    pill(app, "set-color", "red")
-    assert healthy(app)
-    assert "of 10 are red" in text(app)
-    next(b for b in app.button if b.label == "Choose another garment").click().run()
-    assert "30 garments" in text(app)
+    app = upload(open_page(root), "my <shirt>.png", as_png(draw_shirt("short", "black")))
+    assert healthy(app) and "Most like this garment" in text(app)  # at once: nothing speaks against the cut-out
+    assert len(address(app)["photo"][0]) == 64
+    click(app, "red", "set")
+    other = open_page(root, **address(app))
+    assert html(other) == html(app)
+    app.button(key="forget").click().run()
+    assert "30 garments" in text(app) and not app.exception
+    gone = at(other, address(other))
+    assert "no longer on the server" in text(gone)
 
 
-def test_an_uncertain_cut_out_is_asked_about(root: Path) -> None:
-    noise = np.random.default_rng(0).integers(0, 255, (96, 96, 3), dtype=np.uint8)
-    app = page(root)
-    app.file_uploader[0].upload("noise.png", as_png(Image.fromarray(noise)), "image/png").run()
-    assert "Is this the garment?" in app.warning[0].value
+def test_copies_expire_and_are_private(root: Path, tmp_path: Path) -> None:
+    app = upload(open_page(root), "shirt.png", as_png(draw_shirt("short", "black")))
+    folder = tmp_path / "uploads"
+    (copy,) = folder.iterdir()
+    assert folder.stat().st_mode & 0o077 == 0
+    old = copy.stat().st_mtime - 3600 * uploads.HOURS - 60
+    os.utime(copy, (old, old))
+    assert "no longer on the server" in text(at(app, {"photo": copy.stem}))
+    uploads.keep(as_png(draw_shirt("long", "red")))
+    assert not copy.exists()
+    assert uploads.find("../../etc/passwd") is None
+
+
+def test_too_many_copies_push_the_oldest_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = uploads.keep(as_png(draw_shirt("short", "black")))
+    size = (tmp_path / "uploads" / f"{first}.photo").stat().st_size
+    os.utime(tmp_path / "uploads" / f"{first}.photo", (1.7e9 + 10**9,) * 2)
+    monkeypatch.setattr("ui.uploads.MOST_BYTES", int(1.5 * size))
+    second = uploads.keep(as_png(draw_shirt("long", "red")))
+    uploads.sweep()
+    assert [uploads.find(k) is not None for k in (first, second)].count(True) == 1
+
+
+def test_a_doubtful_cut_out_is_shown_and_corrected(root: Path) -> None:
+    app = upload(open_page(root), "noise.png", noise())
+    assert "Is this the garment?" in text(app) and "It is not certain" in text(app)
+    headings = [p.text for p in parts(app) if p.tag in ("h2", "img", "button")]
+    assert headings.index("Use it anyway") < headings.index("")  # before the pictures
+    at(app, address(app) | {"box": "20,20,80,90", "cut": "ask"})
+    assert app.slider(key="across").value == (20, 80) and app.slider(key="down").value == (20, 90)
+    app.slider(key="across").set_value((10, 70)).run()
+    assert address(app)["box"] == ["10,20,70,90"] and not app.exception
     mask = np.zeros((96, 96), np.uint8)
     mask[20:80, 30:66] = 255
-    app.file_uploader[1].upload("mask.png", as_png(Image.fromarray(mask)), "image/png").run()
-    assert not app.warning
-    app = page(root)
-    app.file_uploader[0].upload("noise.png", as_png(Image.fromarray(noise)), "image/png").run()
-    next(b for b in app.button if b.label == "Use it anyway").click().run()
-    assert "The cut-out is not certain" in text(app)
-    assert healthy(app)
+    app.file_uploader(key="mask").upload("mask.png", as_png(Image.fromarray(mask)), "image/png").run()
+    assert "box" not in app.query_params and "It is not certain" not in text(app)
+    click(app, "Edit this garment")
+    assert healthy(app) and "Most like this garment" in text(app)
+    app = click(upload(open_page(root), "noise.png", noise()), "Use it anyway")
+    assert "The cut-out is not certain" in text(app) and "Most like this garment" in text(app)
+    assert "Is this the garment?" in text(click(app, "Correct it"))
 
 
 @pytest.mark.parametrize(
     ("data", "sentence"),
-    [(b"", "is empty"), (b"<html>", "photo.jpg"), (as_png(draw_shirt("long", "red"))[:200], "photo.jpg")],
+    [
+        (b"", "photo.jpg is empty"),
+        (b"<html>", "photo.jpg is not a picture"),
+        (as_png(draw_shirt("long", "red"))[:200], "photo.jpg is cut off"),
+        (as_png(Image.new("RGB", (8, 8))), "photo.jpg is too small"),
+        (bytes(33 * 2**20), "photo.jpg is too large"),
+    ],
 )
 def test_a_bad_upload_is_explained(root: Path, data: bytes, sentence: str) -> None:
-    app = page(root)
-    app.file_uploader[0].upload("photo.jpg", data, "image/jpeg").run()
-    assert sentence in app.error[0].value
-    assert not app.exception
+    app = upload(open_page(root), "photo.jpg", data)
+    assert app.error[0].value.startswith(sentence)
+    assert not app.exception and len(cards(app)) == 24
 
 
-def test_what_is_wrong_with_the_set_up_is_said(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    app = page(root, "no such garment")
-    assert "no item" in app.error[0].value
-    app.button[0].click().run()
-    assert healthy(app)
+def test_what_is_wrong_with_the_set_up_is_said_without_its_paths(
+    root: Path, made: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setenv("AMGAN_COLLECTION", "shoes")
-    assert "shoes" in page(root).error[0].value
+    app = open_page(root)
+    assert "cannot open its catalogue" in app.error[0].value and str(made) not in app.error[0].value
+    assert "shoes" in caplog.text
     monkeypatch.delenv("AMGAN_COLLECTION")
-    assert "--collection NAME" in page(root).error[0].value
+    assert "cannot open" in open_page(root).error[0].value and "--collection NAME" in caplog.text
 
 
 def test_a_newer_index_takes_over_while_the_page_is_open(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    root: Path, afresh: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalogue = make_catalogue(tmp_path / "catalogue")
     monkeypatch.setenv("AMGAN_STORE", str(tmp_path / "index"))
@@ -209,7 +289,7 @@ def test_a_newer_index_takes_over_while_the_page_is_open(
         make_index(tmp_path / "index", catalogue, make_weights(tmp_path / name), name)
     location = connect(tmp_path / "index")
     location.set_alias("shirts", "shirts.old")
-    app = page(root)
+    app = open_page(root)
     assert healthy(app)
     location.set_alias("shirts", "shirts.new")
     assert healthy(app.run())
@@ -218,7 +298,7 @@ def test_a_newer_index_takes_over_while_the_page_is_open(
 
 
 def test_the_runtime_that_was_found_takes_over_while_the_page_is_open(
-    root: Path, monkeypatch: pytest.MonkeyPatch
+    root: Path, afresh: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found, used = threading.Event(), []
 
@@ -234,35 +314,48 @@ def test_the_runtime_that_was_found_takes_over_while_the_page_is_open(
         return Fast(editor.network, editor.schema, editor.image_size, editor.identity)
 
     monkeypatch.setattr("ui.resources.load_editor", load)
-    app = page(root, "short red & 96")
-    pill(app, "set-color", "blue")
+    app = click(open_page(root, item=garment("short red & 96")), "blue", "set")
     assert healthy(app) and not used
     found.set()
     for thread in threading.enumerate():
         if thread.name == FINDER:
             thread.join(60)
-    pill(app, "set-color", "green")
+    click(app, "green", "set")
     assert healthy(app) and used
 
 
-def test_nobody_sees_a_traceback(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_sees_a_traceback(root: Path, afresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*args: object, **kwargs: object) -> None:
         raise ZeroDivisionError("secret")
 
     monkeypatch.setattr("retrieval.search.Searcher.find_similar", broken)
-    app = page(root, "short red & 96")
+    app = open_page(root, item=garment("short red & 96"))
     assert "Something went wrong" in app.error[0].value
-    assert "secret" not in text(app)
-    assert not app.exception
+    assert "secret" not in text(app) + app.error[0].value and not app.exception
 
 
-def test_photos_that_are_gone_leave_a_page(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_photos_that_are_gone_leave_a_page(
+    root: Path, afresh: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AMGAN_CATALOGUE", str(tmp_path))
-    app = page(root)
-    assert healthy(app)
-    next(b for b in app.button if b.key.startswith("choose-")).click().run()
-    assert app.error
+    app = open_page(root)
+    assert healthy(app) and "no picture" in text(app)
+    click(app, "short", "pick")
+    assert "cannot be shown or edited" in text(app) and str(tmp_path) not in html(app)
     assert not app.exception
+
+
+def test_hits_are_saved_as_csv(root: Path) -> None:
+    app = open_page(root, **{"item": garment("short red & 96"), "set.sleeve": "long"})
+    assert any(p.attributes.get("download") == "hits.csv" for p in parts(app))
+    hit = Found(1, "1", "=cmd.png", None, 0.5, {"sleeve": "long"}, {"sleeve": 0.9}, {"color": "red"}, {"name": "A, b"})
+    rows = list(csv.DictReader(io.StringIO(hits_csv([hit]))))
+    assert rows == [
+        {
+            "rank": "1", "score": "0.500000", "item_id": "1", "file_name": "'=cmd.png", "given.color": "red",
+            "predicted.sleeve": "long", "confidence.sleeve": "0.9", "name": "A, b",
+        }
+    ]  # fmt: skip
 
 
 def test_settings_come_from_arguments_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,62 +1,117 @@
-"""Garments as HTML: every text from the catalogue is escaped, every picture has a text alternative."""
+"""Garments as HTML: every text from the catalogue is escaped, every picture has a text of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from urllib.parse import quote
+from pathlib import PurePath
 
-from PIL import Image
-
-from retrieval.search import Found
+from retrieval.details import details_of, name_of, price_of, web_address
+from retrieval.search import Found, Searcher
 from retrieval.stores.base import point_id
-from ui.resources import data_address, thumbnail
-
-QUERY = 768  # pixels, for screens that have two of them to the page's one
-
-
-def hit_cards(hits: Sequence[Found], edit: Mapping[str, str]) -> str:
-    """The hits as a grid of links, each of which makes that garment the next one to edit."""
-    return f'<div class="cards">{"".join(_card(h, edit) for h in hits)}</div>'
+from ui.address import Address
+from ui.labels import Label, described, in_order, in_words, labels_of
+from ui.live import link
+from ui.resources import Listed, thumbnail
+from ui.texts import Texts
 
 
-def _card(found: Found, edit: Mapping[str, str]) -> str:
-    values = ""
-    for name, value in found.predicted.items():
-        wanted = edit.get(name) == value
-        sure = f"{name}: {value}" + (f", {found.confidence[name]:.0%} sure" if name in found.confidence else "")
-        sure += f"; the catalogue says {found.given[name]}" if name in found.given else ""
-        words = ("✓ " if wanted else "") + value
-        values += f'<span class="value{" wanted" if wanted else ""}" title="{escape(sure)}">{escape(words)}</span>'
-    address = thumbnail(str(found.file)) if found.file else None
-    described = escape(f"{', '.join(found.predicted.values())} ({found.file_name})")
-    picture = (
-        f'<img src="{address}" alt="{described}">'
-        if address
-        else f'<span class="none">{escape(found.file_name)}</span>'
-    )
-    return (
-        f'<a class="card" href="?item={quote(point_id(found.file_name))}" target="_self" '
-        f'title="{escape(found.file_name)}">'
-        f'<div class="photo">{picture}</div>'
-        f'<div class="line"><b>{found.rank}</b><span class="score">{found.score:.3f}</span></div>'
-        f'<div class="values">{values}</div></a>'
-    )
+def tiles(garments: Sequence[Listed], searcher: Searcher, address: Address, texts: Texts) -> str:
+    """A page of the catalogue: each picture, with its name, is a link that makes the garment the one to change."""
+    items = []
+    for garment in garments:
+        payload = garment.payload
+        labels = labels_of(
+            payload.get("predicted") or {}, payload.get("confidence") or {}, payload.get("given") or {}, address.labels
+        )
+        items.append(
+            _card(
+                address.picked(garment.id),
+                _photo(str(payload.get("file_name", "")), searcher, described(labels, texts), texts),
+                _name(details_of(payload), described(labels, texts), str(payload.get("file_name", ""))),
+                _price(details_of(payload)),
+            )
+        )
+    return f'<ul class="cards" aria-label="{escape(texts("choose.grid"))}">{"".join(items)}</ul>'
 
 
-def tile(file: str | None, file_name: str) -> str:
-    """A garment of the catalogue, for a button below to name."""
-    address = thumbnail(file) if file else None
-    picture = f'<img src="{address}" alt="">' if address else f'<span class="none">{escape(file_name)}</span>'
-    return f'<div class="card"><div class="photo">{picture}</div></div>'
+def hits(
+    found: Sequence[Found], wanted: Mapping[str, str], searcher: Searcher, address: Address, texts: Texts, name: str
+) -> str:
+    """The hits as a list: each picture is a link that makes it the next garment to change.
+
+    Args:
+        wanted: what a hit should have; marked by a sign and a word.
+        name: of the list.
+    """
+    items = []
+    for hit in found:
+        labels = labels_of(hit.predicted, hit.confidence, hit.given, address.labels)
+        marks = ""
+        for attribute in in_order(labels if address.expert else wanted):
+            if (label := labels.get(attribute)) is None:
+                continue
+            has = wanted.get(attribute) == label.value
+            kind, sign, spoken = "", "", ""
+            if attribute in wanted:
+                kind, sign = ("yes", "✓ ") if has else ("no", "✗ ")
+                spoken = f'<span class="spoken"> {escape(texts("hits.has" if has else "hits.has_not"))}</span>'
+            value = escape(texts.value(attribute, label.value))
+            sure = f" <small>{label.confidence:.0%}</small>" if address.expert and _sure(label) else ""
+            marks += (
+                f'<li class="{kind}" title="{escape(in_words(label, attribute, texts))}">'
+                f'<span aria-hidden="true">{sign}</span>{value}{sure}{spoken}</li>'
+            )
+        extra = f'<ul class="marks">{marks}</ul>' if marks else ""
+        if address.expert:
+            score = escape(texts("hits.score", score=f"{hit.score:.2f}"))
+            extra = f'<p class="score" title="{escape(texts("hits.score_help"))}">{score}</p>{extra}'
+        if shop := web_address(hit.details):
+            extra += (
+                f'<a class="shop" href="{escape(shop)}" target="_blank" rel="noopener noreferrer">'
+                f'{escape(texts("hits.shop"))}<span class="spoken"> {escape(_stem(hit.file_name))}</span></a>'
+            )
+        items.append(
+            _card(
+                address.picked(point_id(hit.file_name)),
+                f'<span class="rank"><span class="spoken">{escape(texts("hits.rank", number=hit.rank))}</span>'
+                f'<span aria-hidden="true">{hit.rank}</span></span>'
+                + _photo(hit.file_name, searcher, described(labels, texts), texts),
+                _name(hit.details, described(labels, texts), hit.file_name),
+                _price(hit.details) + extra,
+                escape(texts("hits.next")),
+            )
+        )
+    return f'<ol class="cards" aria-label="{escape(name)}">{"".join(items)}</ol>'
 
 
-def query_picture(picture: Image.Image, title: str, note: str) -> str:
-    """One of the query's pictures with its caption, brought to one size here: browsers enlarge less smoothly."""
-    scale = QUERY / max(picture.size)
-    size = (max(1, round(scale * picture.width)), max(1, round(scale * picture.height)))
-    picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3)
-    caption = f"<b>{escape(title)}</b><span>{escape(note)}</span>"
-    alt = escape(f"{title}: {note}")
-    image = f'<img src="{data_address(picture)}" alt="{alt}">'
-    return f'<figure class="query">{image}<figcaption>{caption}</figcaption></figure>'
+def _sure(label: Label) -> bool:
+    return label.origin == "predicted" and label.confidence is not None
+
+
+def _card(to: Address, photo: str, name: str, more: str, title: str = "") -> str:
+    attributes = f'class="pick" data-top title="{title}"' if title else 'class="pick" data-top'
+    return f'<li class="card" data-key="{escape(to.item)}">{link(to, photo + name, attributes)}{more}</li>'
+
+
+def _photo(file_name: str, searcher: Searcher, words: str, texts: Texts) -> str:
+    file = searcher.file_of({"file_name": file_name})
+    picture = thumbnail(str(file)) if file else None
+    if picture is None:
+        return f'<span class="photo none">{escape(texts("hits.no_photo"))}</span>'
+    alt = f"{words} ({_stem(file_name)})" if words else _stem(file_name)
+    return f'<span class="photo"><img src="{picture}" alt="{escape(alt)}"></span>'
+
+
+def _name(details: Mapping[str, str], words: str, file_name: str) -> str:
+    named = name_of(details)
+    return f'<span class="name">{escape(named or words or _stem(file_name))}</span>'
+
+
+def _price(details: Mapping[str, str]) -> str:
+    price = price_of(details)
+    return f'<p class="price">{escape(price)}</p>' if price else ""
+
+
+def _stem(file_name: str) -> str:
+    return PurePath(file_name).stem

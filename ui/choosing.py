@@ -1,150 +1,124 @@
-"""The first view: choose a garment of the catalogue, or upload a photo."""
+"""The first view: choose a garment of the catalogue, upload a photo of one, or take it."""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
-from pathlib import PurePath
+from html import escape
 
 import streamlit as st
-from PIL import Image
 
 from amgan.errors import UserError
-from amgan.photos import CutOut
 from retrieval.search import Searcher
-from ui import cards, resources, style
-from ui.resources import Shown
+from ui import cards, live, resources, uploads
+from ui.address import Address
+from ui.drawings import in_size
+from ui.garment import photo_trouble
+from ui.labels import in_order
+from ui.texts import Texts
 
-ANY = "any"
-ON_A_PAGE, TILE = 21, 156  # garments; pixels
-
-
-@dataclass(frozen=True)
-class Query:
-    """The garment that is to be edited.
-
-    Attributes:
-        key: stands for the garment in caches.
-        name: what the user calls it; also names the download.
-        exclude: what must not be found: the garment itself.
-    """
-
-    key: str
-    name: str
-    cutout: CutOut
-    exclude: tuple[str, ...]
-
-    @property
-    def picture(self) -> Image.Image:
-        """The garment as it is shown: at the photo's own size."""
-        return Image.fromarray((self.cutout.source or self.cutout).image)
+ON_A_PAGE = 24
+MEGABYTES = 32  # of ``amgan.photos.DecodeLimits``
+ERROR = "upload-error"  # of the session: what is wrong with what was uploaded last
 
 
-def chosen(searcher: Searcher) -> Query | None:
-    """The garment of this session, None when one has yet to be chosen. Raises UserError when it is gone."""
-    if upload := st.session_state.get("upload"):
-        return upload
-    if not (id := st.query_params.get("item")):
-        return None
-    payload = searcher.item(id)
-    cutout = resources.item_cutout(searcher, searcher.store.name, id)
-    return Query(id, str(payload["file_name"]), cutout, (str(payload["item_id"]),))
+def show(searcher: Searcher, address: Address, texts: Texts) -> None:
+    """The view itself; a choice is another address."""
+    with st.container(key="choosing"):
+        with st.container(key="own-photo"):
+            _upload(address, texts)
+        with st.container(key="catalogue"):
+            _catalogue(searcher, address, texts)
 
 
-def choose(id: str) -> None:
-    st.session_state.pop("upload", None)
-    st.query_params["item"] = id
+def shown_as(address: Address) -> str:
+    """How filters speak of attributes: as they are shown, see ``retrieval.stores.base.Filter``."""
+    return "label." if address.labels == "given" else "predicted."
 
 
-def choose_another() -> None:
-    st.session_state.pop("upload", None)
-    st.query_params.clear()
+def _catalogue(searcher: Searcher, address: Address, texts: Texts) -> None:
+    collection = searcher.store.name
+    filter = {shown_as(address) + name: value for name, value in address.browse.items()}
+    found = resources.count(searcher, collection, filter)
+    pages = max(1, -(-found // ON_A_PAGE))
+    page = min(address.page, pages)
+    parts = [f"<h2>{escape(texts('choose.catalogue'))}</h2>", _filters(searcher, address, texts)]
+    if not found:
+        parts.append(f'<p class="note">{escape(texts("choose.none_match" if filter else "choose.empty"))}</p>')
+    else:
+        sentence = texts("choose.matching" if filter else "choose.garments", count=found)
+        if pages > 1:
+            sentence += " · " + texts("choose.page", page=page, pages=pages)
+        parts.append(f'<p class="count" role="status">{escape(sentence)}</p>')
+        garments = resources.grid(searcher, collection, filter, page, ON_A_PAGE)
+        parts.append(cards.tiles(garments, searcher, address, texts))
+        parts.append(_pages(address, page, pages, texts))
+    live.show("".join(parts), "grid")
 
 
-def show(searcher: Searcher) -> None:
-    """The view itself. A choice is remembered in the session, or in the page's address, and shown on the next run."""
-    from_catalogue, own_photo = st.tabs(["From the catalogue", "Your own photo"])
-    with from_catalogue:
-        _catalogue(searcher)
-    with own_photo:
-        _upload(searcher)
+def _filters(searcher: Searcher, address: Address, texts: Texts) -> str:
+    parts = []
+    for name in in_order(searcher.schema.names):
+        attribute = searcher.schema.attributes[searcher.schema.index(name)]
+        values = in_size(name, attribute.values)
+        options = {"": texts("choose.any")} | {v: texts.value(name, v) for v in values}
+        chosen = address.browse.get(attribute.name, "")
+        label = texts.attribute(attribute.name)
+        parts.append(live.select(label, f"find.{attribute.name}", options, chosen, address.but(page=1)))
+    if address.browse:
+        clear = escape(texts("choose.clear"))
+        parts.append(live.button(address.but(browse={}, page=1), clear, 'class="plain"'))
+    return f'<div class="filters">{"".join(parts)}</div>'
 
 
-def _catalogue(searcher: Searcher) -> None:
-    garments = resources.garments(searcher, searcher.store.name)
-    if not garments:
-        st.info("The catalogue is empty. Fill it with index-catalog, then reload this page.")
-        return
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        wanted = {
-            a.name: st.selectbox(style.label(a.name), [ANY, *a.values], key=f"browse-{a.name}", width=170)
-            for a in searcher.schema.attributes
-        }
-    matching = [g for g in garments if all(v in (ANY, g.predicted.get(n)) for n, v in wanted.items())]
-    if not matching:
-        st.info("No garment of the catalogue looks like that. Choose “any” for one of them.")
-        return
-    pages = -(-len(matching) // ON_A_PAGE)
-    place = st.empty()
-    with st.container(horizontal=True, vertical_alignment="center"):
-        page = st.pagination(pages, key="browse-page-" + "-".join(wanted.values())) if pages > 1 else 1
-        st.caption(f"{len(matching):,} garments")
-    with place.container():
-        _grid(searcher, matching[(page - 1) * ON_A_PAGE : page * ON_A_PAGE])
+def _pages(address: Address, page: int, pages: int, texts: Texts) -> str:
+    if pages == 1:
+        return ""
+    steps = []
+    for key, to, sign in (("first", 1, "«"), ("previous", page - 1, "‹"), ("next", page + 1, "›")):
+        words = f'<span aria-hidden="true">{sign}</span> {escape(texts(f"choose.{key}"))}'
+        if 1 <= to <= pages and to != page:
+            steps.append(live.link(address.but(page=to), words, f'class="plain" data-top data-key="{key}"'))
+        else:
+            steps.append(f'<span class="plain off" data-key="{key} off">{words}</span>')
+    return f'<nav class="pages">{"".join(steps)}</nav>'
 
 
-def _grid(searcher: Searcher, garments: list[Shown]) -> None:
-    """Tiles of a fixed width that fill the rows of whatever screen there is."""
-    with st.container(horizontal=True, gap="small"):
-        for garment in garments:
-            with st.container(width=TILE, gap="xsmall"):
-                file = searcher.file_of({"file_name": garment.file_name})
-                values = ", ".join(garment.predicted.values())
-                st.html(cards.tile(str(file) if file else None, garment.file_name))
-                label = values or PurePath(garment.file_name).stem
-                st.button(label, key=f"choose-{garment.id}", on_click=choose, args=(garment.id,), width="stretch")
+def _upload(address: Address, texts: Texts) -> None:
+    privacy = f'<details class="small"><summary>{escape(texts("upload.privacy_title"))}</summary>'
+    privacy += f"<p>{escape(texts('upload.privacy', hours=uploads.HOURS))}</p></details>"
+    live.show(f'<h2>{escape(texts("choose.photo"))}</h2><p class="note">{escape(texts("upload.advice"))}</p>', "advice")
+    ways = {"file": texts("upload.file"), "camera": texts("upload.camera")}
+    way = st.segmented_control(
+        texts("upload.how"), list(ways), format_func=ways.__getitem__, default="file", required=True,
+        key="way", label_visibility="collapsed", width="stretch",
+    )  # fmt: skip
+    if way == "camera":
+        st.camera_input(texts("upload.camera_label"), key="camera", on_change=_take, args=("camera", address))
+    else:
+        st.file_uploader(
+            texts("upload.label"), key="file", on_change=_take, args=("file", address), label_visibility="collapsed"
+        )
+    if said := st.session_state.get(ERROR):
+        st.error(texts(said.key, **said.places), icon=":material/broken_image:")
+    limits = escape(texts("upload.limits", megabytes=MEGABYTES))
+    live.show(f'<p class="note small">{limits}</p>{privacy}', "privacy")
 
 
-def _upload(searcher: Searcher) -> None:
-    st.caption(
-        "One garment, flat or on a hanger, all of it in view, on a background that it stands out from. "
-        "The photo stays on this machine."
-    )
-    photo = st.file_uploader(
-        "A photo of a garment", type=["jpg", "jpeg", "png", "webp", "avif", "tif", "tiff", "bmp", "gif"]
-    )
-    with st.expander("I have a mask of the garment"):
-        mask = st.file_uploader("The mask: white on the garment, black elsewhere", type=["png", "jpg", "jpeg", "webp"])
+def _take(key: str, address: Address) -> None:
+    """Keep a copy of what was uploaded, and make it the garment."""
+    st.session_state.pop(ERROR, None)
+    photo = st.session_state.get(key)
     if photo is None:
         return
-    data, mask_data = photo.getvalue(), mask.getvalue() if mask else None
     try:
-        picture, cutout = resources.uploaded_cutout(searcher, photo.name, data, mask_data)
+        kept = uploads.keep(photo.getvalue(), name=photo.name)
     except UserError as error:
-        st.error(str(error), icon=":material/broken_image:")
+        st.session_state[ERROR] = photo_trouble(error, photo.name)
         return
-    digest = hashlib.sha256(data).hexdigest()
-    query = Query(digest + hashlib.sha256(mask_data or b"").hexdigest(), photo.name, cutout, (digest,))
-    _confirm(picture, query)
+    live.go(address.choosing().but(photo=kept))
 
 
-def _confirm(picture: Image.Image, query: Query) -> None:
-    """Show the cut-out; a doubtful one is only used when the user says so."""
-    with st.container(horizontal=True, gap="medium"):
-        st.html(cards.query_picture(picture, "Your photo", query.name), width=320)
-        st.html(cards.query_picture(query.picture, "What will be edited", "cut out"), width=320)
-    label = "Edit this garment"
-    if not query.cutout.trusted:
-        st.warning(
-            "**Is this the garment?** It is not certain that it was cut out correctly. "
-            + " ".join(query.cutout.problems)
-            + " Try a plainer background, or give a mask above.",
-            icon=":material/content_cut:",
-        )
-        label = "Use it anyway"
-    st.button(label, type="primary", on_click=_take, args=(query,))
-
-
-def _take(query: Query) -> None:
-    st.query_params.clear()
-    st.session_state["upload"] = query
+def forget(address: Address) -> None:
+    """Delete the uploaded photo, and choose another."""
+    uploads.delete(address.photo)
+    st.session_state.pop(ERROR, None)
+    live.go(address.choosing())
