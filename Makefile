@@ -16,6 +16,7 @@ DATA ?=
 CONFIG ?=
 NICE ?= 19
 SHIP ?=
+ADDRESS ?= localhost
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
@@ -38,11 +39,16 @@ demo:  ## index, edit, search, save a picture, open the page (DEMO_UI=0: no page
 	@$(BIN)/python scripts/demo.py $(if $(CATALOGUE),--catalogue "$(CATALOGUE)") --out "$(DEMO_OUT)"
 	@if [ "$(DEMO_UI)" != "0" ]; then $(MAKE) --no-print-directory ui STORE="$(DEMO_OUT)/index" COLLECTION=demo; fi
 
-ui: $(READY)  ## the page, on the demo's index, or STORE=folder-or-URL COLLECTION=name
+ui: $(READY)  ## the page, on the demo's index, or STORE=folder-or-URL COLLECTION=name; ADDRESS=0.0.0.0 lets others in
 	@case "$(STORE)" in *://*) ;; *) test -d "$(STORE)" || { \
 		echo "There is no index $(STORE). Make one: make demo. Or name one: make ui STORE=... COLLECTION=..." >&2; \
 		exit 2; }; esac
-	@$(BIN)/python -m streamlit run ui/app.py --server.showEmailPrompt false --browser.gatherUsageStats false \
+	@case "$(ADDRESS)" in localhost|127.*|::1) \
+		echo "The page is for this machine alone. ADDRESS=0.0.0.0 lets all in who can reach it." ;; \
+	*) echo "Whoever can reach this machine on $(ADDRESS) can open the page, without a password: they see the catalogue's" \
+		"photos, and can upload their own." ;; esac
+	@$(BIN)/python -m streamlit run ui/app.py --server.address "$(ADDRESS)" --server.showEmailPrompt false \
+		--browser.gatherUsageStats false \
 		-- --store "$(STORE)" --collection "$(COLLECTION)"
 
 train-on: $(READY)  ## WEIGHTS=synthetic MINUTES=100: go on training shipped weights in the background; then SHIP=1
