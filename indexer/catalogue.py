@@ -26,6 +26,7 @@ from amgan.errors import PhotoError, UserError
 from amgan.photos.decode import display_name
 from amgan.photos.listing import Listing, list_folder
 from amgan.schema import AttributeSchema
+from indexer.opening import Place
 from indexer.refusals import Refusal
 from retrieval.details import LONGEST, detail_names
 from retrieval.stores.base import point_id
@@ -52,12 +53,12 @@ class Item:
         return item_id(self.file_name)
 
     @property
-    def file(self) -> Path:
-        return self.root / self.file_name
+    def photo(self) -> Place:
+        return Place(self.root / self.file_name)
 
     @property
-    def mask_file(self) -> Path | None:
-        return self.root / self.mask_file_name if self.mask_file_name else None
+    def mask(self) -> Place | None:
+        return Place(self.root / self.mask_file_name) if self.mask_file_name else None
 
     def behind_dead_link(self) -> bool:
         """Whether a link on the way to the photo or its mask leads nowhere now."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +20,7 @@ from indexer import maintenance
 
 if TYPE_CHECKING:
     from indexer.build import Summary
+    from indexer.pipeline import Tally
 
 EPILOG = """
 Examples:
@@ -41,6 +44,8 @@ currency and url (or link) are known by such usual names.
 Exit status: 0 done, even if some photos were refused; 1 some were refused and --strict was given; 2 wrong usage,
 nothing usable, or the store failed; 130 interrupted.
 """
+
+_LINE_SECONDS = 30
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
 
@@ -66,7 +71,12 @@ def index_catalog(
         typer.Option(help="JSON of the label columns and their values; default: attributes.json in FOLDER."),
     ] = None,
     batch: Annotated[int, typer.Option(help="Photos embedded at once.", min=1, max=1024)] = 64,
-    threads: Annotated[int | None, typer.Option(help="Threads that read photos; default: one per core.", min=1)] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            help="Processes that decode photos, and as many threads that cut them out; default: one per core.", min=1
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="Where the networks run: cpu, cuda, auto.")] = "cpu",
     keep_uncertain: Annotated[
         bool, typer.Option("--keep-uncertain", help="Index photos too whose cut-out looks wrong.")
@@ -95,6 +105,7 @@ def index_catalog(
     from amgan.devices import pick_device
     from indexer.build import index
     from indexer.catalogue import Catalogue
+    from indexer.decoders import Decoders
     from indexer.interrupt import stop_on_signal
     from indexer.pipeline import Hooks
     from indexer.prepare import Settings
@@ -110,13 +121,21 @@ def index_catalog(
         encoder = Representation(weights, embedder, device, segmenter=segmenter)
     catalogue = Catalogue(folder, encoder.schema, attributes)
     with stop_on_signal() as stop, _progress(console) as progress:
-        task = progress.add_task("Indexing", total=catalogue.count())
+        total = catalogue.count()
+        task = progress.add_task("Indexing", total=total)
         with RefusalsFile(listed) as refusals:
-            hooks = Hooks(refusals.add, lambda tally: progress.update(task, completed=tally.done), stop.is_set)
-            settings = Settings(encoder.image_size, keep_uncertain, segmenter=encoder.segmenter)
-            summary = index(
-                catalogue, location, collection, encoder, settings, batch, threads or os.cpu_count() or 1, hooks
-            )
+            said = _Lines(total)
+
+            def tell(tally: Tally) -> None:
+                progress.update(task, completed=tally.done)
+                if not console.is_terminal:
+                    said.tell(tally.done)
+
+            hooks = Hooks(refusals.add, tell, stop.is_set)
+            count = threads or os.cpu_count() or 1
+            with Decoders(count) as decoders:
+                settings = Settings(encoder.image_size, keep_uncertain, segmenter=encoder.segmenter, opener=decoders)
+                summary = index(catalogue, location, collection, encoder, settings, batch, count, hooks)
     location.close()
     for sentence in summary.warnings:
         print(sentence, file=sys.stderr)
@@ -147,6 +166,23 @@ class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         elapsed = task.elapsed or 0
         return Text(f"{task.completed / elapsed:.1f}/s" if elapsed > 0 else "", style="cyan")
+
+
+class _Lines:
+    """Progress for a log: a line on standard error every half minute."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._start = total, time.monotonic()
+        self._next = self._start + _LINE_SECONDS
+
+    def tell(self, done: int) -> None:
+        now = time.monotonic()
+        if now < self._next or not done:
+            return
+        self._next = now + _LINE_SECONDS
+        rate = done / (now - self._start)
+        left = timedelta(seconds=round((self._total - done) / rate))
+        print(f"{done} of {self._total}, {rate:.1f} a second, {left} left", file=sys.stderr, flush=True)
 
 
 def _progress(console: Console) -> Progress:

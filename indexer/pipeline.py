@@ -1,4 +1,5 @@
-"""From catalogue entries to points in a store: threads read and cut out photos while the networks embed earlier ones.
+"""From catalogue entries to points in a store: photos are opened (in processes of their own, ``indexer.decoders``) and
+cut out in threads while the networks embed earlier ones.
 
 At most a few batches are in memory at any time, whatever the size of the catalogue; only the ids seen are kept to the
 end, so that what left the catalogue can leave the index.

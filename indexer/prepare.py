@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from amgan.errors import PhotoError
-from amgan.photos import CutOut, DecodeLimits, Segmenter, cut_out, read_image, read_mask
-from amgan.photos.cutout import cut_out_several, working_photo
-from amgan.photos.decode import read_file
+from amgan.photos import CutOut, DecodeLimits, Segmenter
+from amgan.photos.cutout import cut_out_several
 from amgan.photos.registry import CLASSICAL
 from indexer.catalogue import Item
+from indexer.opening import Opened, Wanted, open_photo, with_name
 from indexer.refusals import Refusal
 from retrieval.stores.base import Payload
 
@@ -43,24 +40,21 @@ class Unchanged:
 @dataclass(frozen=True)
 class Settings:
     """``size``: the side of a cut-out in pixels. ``keep_uncertain``: index what may be cut out wrongly. ``segmenter``:
-    the encoder's own."""
+    the encoder's own. ``opener``: opens a photo, in this process or, of ``Decoders``, in another."""
 
     size: int
     keep_uncertain: bool = False
     limits: DecodeLimits = field(default_factory=DecodeLimits)
     segmenter: Segmenter | None = None
+    opener: Callable[[Wanted], Opened] = open_photo
 
 
 @dataclass(frozen=True)
 class _Read:
-    """A photo to be cut out, at its working size, of the shape (H, W); or cut out already, by its mask."""
+    """A photo to be cut out, or cut out already, by its mask."""
 
     item: Item
-    sha256: str
-    mask_sha256: str | None
-    photo: np.ndarray
-    shape: tuple[int, ...]
-    cutout: CutOut | None
+    opened: Opened
 
 
 Outcome = Prepared | Unchanged | Refusal
@@ -73,9 +67,10 @@ def prepare_several(
     start = time.perf_counter()
     read = [_read(item, known, settings) for item, known in entries]
     between = time.perf_counter()
-    cuts = iter(_cut_out_together([r for r in read if isinstance(r, _Read) and r.cutout is None], settings))
+    uncut = [r.opened for r in read if isinstance(r, _Read) and r.opened.photo is not None]
+    cuts = iter(_cut_out_together(uncut, settings))
     outcomes: list[Outcome] = [
-        _decided(r, r.cutout or next(cuts), settings) if isinstance(r, _Read) else r for r in read
+        _decided(r, r.opened.cutout or next(cuts), settings) if isinstance(r, _Read) else r for r in read
     ]
     return outcomes, {"reading": between - start, "cutting out": time.perf_counter() - between}
 
@@ -88,14 +83,15 @@ def _refusal(item: Item, error: Exception) -> Refusal:
     return Refusal(item.file_name, "error", sentence)
 
 
-def _cut_out_together(read: Sequence[_Read], settings: Settings) -> Sequence[CutOut | Exception]:
+def _cut_out_together(uncut: Sequence[Opened], settings: Settings) -> Sequence[CutOut | Exception]:
     segmenter = settings.segmenter or CLASSICAL
     try:
-        return cut_out_several([r.photo for r in read], [r.shape for r in read], settings.size, segmenter)
+        photos = [u.photo for u in uncut if u.photo is not None]
+        return cut_out_several(photos, [u.shape for u in uncut], settings.size, segmenter)
     except Exception as error:  # of one photo, but which?
-        if len(read) == 1:
+        if len(uncut) == 1:
             return [error]
-        return [cut for r in read for cut in _cut_out_together([r], settings)]
+        return [cut for u in uncut for cut in _cut_out_together([u], settings)]
 
 
 def _read(item: Item, known: Payload | None, settings: Settings) -> _Read | Unchanged | Refusal:
@@ -106,50 +102,31 @@ def _read(item: Item, known: Payload | None, settings: Settings) -> _Read | Unch
 
 
 def _opened(item: Item, known: Payload | None, settings: Settings) -> _Read | Unchanged:
-    limits, name = settings.limits, item.file_name
-    data = read_file(item.file, limits, name)
-    sha256, mask_data, mask_sha256 = hashlib.sha256(data).hexdigest(), None, None
-    if item.mask_file is not None:
-        try:
-            mask_data = read_file(item.mask_file, limits, f"{name}: its mask {item.mask_file_name}")
-        except PhotoError as error:
-            raise PhotoError(f"mask-{error.reason}", str(error)) from None
-        mask_sha256 = hashlib.sha256(mask_data).hexdigest()
-    if known is not None and _is_current(known, sha256, mask_sha256, settings.keep_uncertain):
+    accepted = known is not None and _is_accepted(known, settings.keep_uncertain)
+    sums = (known.get("sha256"), known.get("mask_sha256")) if known is not None and accepted else (None, None)
+    wanted = Wanted(
+        item.photo, item.file_name, item.mask, item.mask_file_name, *sums, size=settings.size, limits=settings.limits
+    )
+    opened = settings.opener(wanted)
+    if known is not None and opened.unchanged:
         return Unchanged(item, {k: v for k, v in said_of(item).items() if (known.get(k) or None) != (v or None)})
-    image, mask = read_image(data, limits, name), None
-    if mask_data is not None:
-        try:
-            mask = read_mask(mask_data, limits, f"{name}: its mask {item.mask_file_name}")
-        except PhotoError as error:
-            raise PhotoError(f"mask-{error.reason}", str(error)) from None
-    try:
-        photo = working_photo(image, settings.size)
-        cutout = None if mask is None else cut_out(image, mask, settings.size)
-    except PhotoError as error:
-        raise _with_name(error, name) from None
-    return _Read(item, sha256, mask_sha256, photo, (image.height, image.width), cutout)
-
-
-def _with_name(error: PhotoError, name: str) -> PhotoError:
-    """Cutting out speaks of "the photo", not knowing its name."""
-    return PhotoError(error.reason, f"{name}: {error}")
+    return _Read(item, opened)
 
 
 def _decided(read: _Read, cutout: CutOut | Exception, settings: Settings) -> Prepared | Refusal:
     name = read.item.file_name
     if isinstance(cutout, PhotoError):
-        return _refusal(read.item, _with_name(cutout, name))
+        return _refusal(read.item, with_name(cutout, name))
     if isinstance(cutout, Exception):
         return _refusal(read.item, cutout)
-    if read.cutout is None and not cutout.trusted and not settings.keep_uncertain:
+    if read.opened.cutout is None and not cutout.trusted and not settings.keep_uncertain:
         # A wrong cut would be served as a wrong garment; whoever wants it can say so.
         sentence = (
             f"{name}: it is not certain that the garment was cut out correctly. {' '.join(cutout.problems)} "
             "Name a mask in the metadata (mask_file_name), or index it all the same with --keep-uncertain."
         )
         return Refusal(name, "cut-out-uncertain", sentence)
-    return Prepared(read.item, read.sha256, read.mask_sha256, cutout)
+    return Prepared(read.item, read.opened.sha256, read.opened.mask_sha256, cutout)
 
 
 def said_of(item: Item) -> Payload:
@@ -157,8 +134,7 @@ def said_of(item: Item) -> Payload:
     return {"mask_file_name": item.mask_file_name, "given": item.given, "details": item.details}
 
 
-def _is_current(known: Payload, sha256: str, mask_sha256: str | None, keep_uncertain: bool) -> bool:
+def _is_accepted(known: Payload, keep_uncertain: bool) -> bool:
+    """Whether what the index holds would be taken in today: a run with other options may have made it."""
     cutout = known.get("cutout") or {}
-    accepted = keep_uncertain or cutout.get("trusted") or cutout.get("method") == "given"
-    same = (known.get("sha256"), known.get("mask_sha256")) == (sha256, mask_sha256)
-    return bool(same and accepted)
+    return bool(keep_uncertain or cutout.get("trusted") or cutout.get("method") == "given")

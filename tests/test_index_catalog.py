@@ -5,6 +5,7 @@ import csv
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -247,3 +248,10 @@ def test_sound_odd_and_broken_files(command, tmp_path):
         assert r["message"].endswith((".", "--keep-uncertain."))
     summary = json.loads(result.stdout)
     assert (summary["indexed"], sum(summary["refused"].values())) == (len(indexed), len(refused))
+
+
+def test_a_log_is_told_rate_and_time_left(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(indexer.cli, "_LINE_SECONDS", 0)
+    photos = draw_catalogue(tmp_path / "photos", 5)
+    result = command(photos, "--store", ":memory:", "--collection", "told", "--failures", tmp_path / "f.jsonl")
+    assert re.search(r"5 of 5, \d+\.\d a second, 0:00:\d\d left\n", result.stderr)

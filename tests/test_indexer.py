@@ -272,10 +272,10 @@ def test_nothing_usable_leaves_the_index_as_it_was(tmp_path):
 
 
 def test_unreadable_photos_stay_as_they_were(tmp_path, monkeypatch):
-    import indexer.prepare
+    import indexer.opening
     from amgan.errors import PhotoError
 
-    folder, location, read_file = draw_catalogue(tmp_path, 3), MemoryLocation(), indexer.prepare.read_file
+    folder, location, read_file = draw_catalogue(tmp_path, 3), MemoryLocation(), indexer.opening.read_file
     run(folder, location)
 
     def failing(path, limits, name):
@@ -283,7 +283,7 @@ def test_unreadable_photos_stay_as_they_were(tmp_path, monkeypatch):
             raise PhotoError("unreadable", f"{name} cannot be read: Input/output error.")
         return read_file(path, limits, name)
 
-    monkeypatch.setattr(indexer.prepare, "read_file", failing)
+    monkeypatch.setattr(indexer.opening, "read_file", failing)
     draw_garment(folder / "new.png", 9)
     summary, refused = run(folder, location)
     assert refused == {"0/0.png": "unreadable"}
@@ -305,16 +305,16 @@ def test_an_uncertain_cut_is_refused_unless_asked_for(tmp_path):
 
 
 def test_an_error_of_any_kind_in_one_photo_does_not_end_the_run(tmp_path, monkeypatch):
-    import indexer.prepare
+    import indexer.opening
 
-    folder, read_image = draw_catalogue(tmp_path, 5), indexer.prepare.read_image
+    folder, read_reduced = draw_catalogue(tmp_path, 5), indexer.opening.read_reduced
 
-    def odd(data, limits, name):
+    def odd(data, side, limits, name, complaints):
         if name == "1/4.png":
             raise RuntimeError("surprise")
-        return read_image(data, limits, name)
+        return read_reduced(data, side, limits, name, complaints)
 
-    monkeypatch.setattr(indexer.prepare, "read_image", odd)
+    monkeypatch.setattr(indexer.opening, "read_reduced", odd)
     summary, refused = run(folder, MemoryLocation())
     assert refused == {"1/4.png": "error"}
     assert summary.indexed == 4
@@ -379,7 +379,7 @@ def test_metadata_rows_good_and_bad(tmp_path):
     catalogue, items, refused = listed(tmp_path)
     assert items.keys() == {"a b/é.jpg", "c.jpg"}
     first = items["a b/é.jpg"]
-    assert (first.item_id, first.given, first.mask_file) == (
+    assert (first.item_id, first.given, first.mask.file) == (
         "a b/é",
         {"sleeve": "long", "color": "gray"},
         tmp_path / "m/1.png",

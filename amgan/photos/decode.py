@@ -94,6 +94,28 @@ def display_name(path: str | os.PathLike[str]) -> str:
 def _open(source: Source, limits: DecodeLimits, name: str | None) -> tuple[Image.Image, str]:
     """The decoded picture, upright, in the file's own mode, and what to call it."""
     data, name = _bytes(source, limits, name)
+    picture = checked(data, limits, name)
+    try:
+        if picture.format == "PNG":
+            # Loading skips the checksums of the pixel data.
+            with Image.open(io.BytesIO(data), formats=("PNG",)) as twin:
+                twin.verify()
+        picture.load()
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise PhotoError("too-large", f"{name} unpacks to more than {_mega(limits.max_pixels)} megapixels.") from error
+    except MemoryError as error:
+        raise PhotoError("too-large", f"{name} needs more memory to decode than there is.") from error
+    except Exception as error:
+        if "truncated" in str(error).lower() or isinstance(error, EOFError):
+            raise PhotoError("truncated", f"{name} is cut off: its data stop before the end of the picture.") from error
+        raise PhotoError(
+            "corrupt", f"{name} is a damaged {picture.format} file and cannot be decoded whole."
+        ) from error
+    return upright(picture), name
+
+
+def checked(data: bytes, limits: DecodeLimits, name: str) -> Image.Image:
+    """The picture in a file, opened and held to the limits, its pixels not decoded yet. Raises PhotoError."""
     if not data:
         raise PhotoError("empty", f"{name} is empty (0 bytes); copy or download it again.")
     try:
@@ -112,23 +134,7 @@ def _open(source: Source, limits: DecodeLimits, name: str | None) -> tuple[Image
             "too-large",
             f"{name} is a JPEG of {scans} passes, which take too long; at most {limits.max_scans} are read.",
         )
-    try:
-        if picture.format == "PNG":
-            # Loading skips the checksums of the pixel data.
-            with Image.open(io.BytesIO(data), formats=("PNG",)) as twin:
-                twin.verify()
-        picture.load()
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise PhotoError("too-large", f"{name} unpacks to more than {_mega(limits.max_pixels)} megapixels.") from error
-    except MemoryError as error:
-        raise PhotoError("too-large", f"{name} needs more memory to decode than there is.") from error
-    except Exception as error:
-        if "truncated" in str(error).lower() or isinstance(error, EOFError):
-            raise PhotoError("truncated", f"{name} is cut off: its data stop before the end of the picture.") from error
-        raise PhotoError(
-            "corrupt", f"{name} is a damaged {picture.format} file and cannot be decoded whole."
-        ) from error
-    return _upright(picture), name
+    return picture
 
 
 def _bytes(source: Source, limits: DecodeLimits, name: str | None) -> tuple[bytes, str]:
@@ -179,6 +185,18 @@ def read_file(path: Path, limits: DecodeLimits, name: str) -> bytes:
         raise PhotoError("missing", f"{name} is not a possible file name.") from error
 
 
+def read_span(path: Path, offset: int, length: int, limits: DecodeLimits, name: str) -> bytes:
+    """A part of a regular file, for pictures that lie in an archive. Raises PhotoError, as `read_image`."""
+    if length > limits.max_bytes:
+        raise PhotoError("too-large", _too_many_bytes(name, limits))
+    try:
+        with open(path, "rb", opener=_without_waiting) as file:
+            file.seek(offset)
+            return file.read(length)
+    except OSError as error:
+        raise PhotoError("unreadable", f"{name} cannot be read: {error.strerror or error}.") from error
+
+
 def _without_waiting(path: str, flags: int) -> int:
     """Opens a file, and a pipe without waiting for its other end."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
@@ -225,7 +243,7 @@ def _check_size(size: tuple[int, int], limits: DecodeLimits, name: str) -> None:
         )
 
 
-def _upright(picture: Image.Image) -> Image.Image:
+def upright(picture: Image.Image) -> Image.Image:
     """The decoded pixels as they are meant: ink the right way round, the photo the right way up."""
     # Broken metadata beside sound pixels: shown as stored, as every viewer does. In place, so that what cannot be read
     # loses the turn, and what merely cannot be written again does not.
@@ -274,11 +292,19 @@ def _high_byte(samples: np.ndarray) -> Image.Image:
     return Image.fromarray((samples >> 8).astype(np.uint8))
 
 
+def is_srgb(profile: bytes) -> bool:
+    """Whether an embedded colour profile says what is taken for granted without one."""
+    try:
+        return "srgb" in ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile))).lower()
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return False
+
+
 def _by_profile(picture: Image.Image, profile: bytes) -> Image.Image:
     """RGB or CMYK to sRGB by an embedded profile; a profile that is broken or of another colour space is left out."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if "srgb" not in ImageCms.getProfileDescription(source).lower():
+        if not is_srgb(profile):
             flat = picture if picture.mode == "CMYK" else picture.convert("RGB")
             converted = ImageCms.profileToProfile(flat, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
             if converted is not None:
