@@ -21,10 +21,10 @@ from typing import Any, get_args
 from urllib.parse import parse_qs, urlencode
 
 from amgan.attributes import asked_of
-from amgan.editing.editor import Region
 from amgan.errors import UserError
 from amgan.schema import AttributeSchema, Edit
 from retrieval.query import DEFAULT_WEIGHTS, QueryWeights
+from retrieval.wording import Part
 
 HITS = (5, 10, 20, 30, 50)  # how many may be asked for
 USUAL_HITS = 20
@@ -48,7 +48,7 @@ class Address:
     box: tuple[int, int, int, int] | None = None
     cut: str = ""
     edit: Edit = field(default_factory=dict)
-    only_on: Region | None = None
+    only_on: Part | None = None
     strength: float = 1.0
     known: Edit = field(default_factory=dict)
     way: tuple[str, ...] = ()
@@ -145,7 +145,7 @@ def read_address(query: Mapping[str, list[str]], schema: AttributeSchema | None)
                 dropped.append(f"{attribute}={value}")
                 del groups["edit"][attribute]
     edit = groups["edit"]
-    only_on = next((r for r in get_args(Region) if r == one.get("on")), None)
+    only_on = next((r for r in get_args(Part) if r == one.get("on")), None)
     strength = _number(one.get("strength"), 1.0)
     weights = tuple(_number(w, -1.0) for w in one.get("weights", "").split(","))
     k = int(_number(one.get("k"), USUAL_HITS))

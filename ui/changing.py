@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from html import escape
+from typing import get_args
 
 import streamlit as st
 
 from amgan.attributes import asked_of
-from amgan.editing.editor import REGIONS
 from amgan.errors import UserError
 from amgan.schema import Attribute
 from retrieval.search import Searcher, SearchResult
-from retrieval.wording import LONGEST, understand
+from retrieval.wording import LONGEST, Part, understand
 from ui import live
 from ui.address import Address
 from ui.drawings import drawing, in_size
@@ -76,7 +76,7 @@ def _regions(searcher: Searcher, address: Address, texts: Texts) -> str:
             escape(texts(f"studio.{region or 'everywhere'}")),
             f'class="chip set" aria-pressed="{str(address.only_on == region).lower()}"',
         )
-        for region in (None, *REGIONS)
+        for region in (None, *get_args(Part))
     ]
     name = escape(texts("studio.only_on"))
     return f'<div role="group" aria-label="{name}"><h4>{name}</h4><div class="chips">{"".join(chips)}</div></div>'

@@ -28,10 +28,10 @@ SWATCHES = {
     "orange": "#ee8130",
 }
 
-# Length of the sleeve, as a share of a long one.
+# Length of the sleeve, as a share of a long one; by it the values are ordered, and drawn.
 SLEEVES = {
-    "strapless": 0.0,
-    "spaghetti": 0.0,
+    "strapless": -0.2,  # nothing to hang it from
+    "spaghetti": -0.1,
     "sleeveless": 0.0,
     "extra short": 0.2,
     "short": 0.36,
@@ -64,7 +64,7 @@ def sleeve(value: str) -> str:
     parts = [f'<path d="{shape}"/>']
     if value == "spaghetti":
         parts.append('<path d="M9.4 8.6 L9.4 3.4 M14.6 8.6 L14.6 3.4" fill="none"/>')
-    if length:
+    if length > 0:
         dx, dy = 6.0 * length, 15.0 * length
         for side in (-1, 1):
             x = 12 + side * 3.4

@@ -12,7 +12,12 @@ export default function ({ parentElement, data, setTriggerValue }) {
   root.removeAttribute("aria-busy");
   const wanted = document.createElement("div");
   wanted.innerHTML = data.html;
+  const first = !root.hasChildNodes();
   morph(root, wanted);
+  if (first) for (const row of root.querySelectorAll(".chips")) { // on a telephone a row is longer than the screen
+    const chosen = row.querySelector("[aria-pressed=true], .now");
+    if (chosen) row.scrollLeft = chosen.offsetLeft - row.offsetLeft - 40;
+  }
 }
 
 function same(a, b) {

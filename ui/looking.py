@@ -9,7 +9,7 @@ import streamlit as st
 
 from amgan.schema import AttributeSchema
 from retrieval.search import Searcher, SearchResult
-from ui import live, resources, uploads
+from ui import live, pictures, resources, uploads
 from ui.address import STRENGTHS, Address, read_address
 from ui.choosing import forget
 from ui.drawings import drawing, in_size
@@ -48,11 +48,11 @@ def _step(searcher: Searcher, address: Address, number: int, texts: Texts) -> st
 def show(searcher: Searcher, garment: Garment, result: SearchResult, address: Address, texts: Texts) -> None:
     labels = labels_of(result.predicted, result.confidence, garment.given, address.labels, address.known)
     words = described(labels, texts)
-    pictures = resources.pictures(
+    shown = pictures.pictures(
         garment.cutout, result.edited, searcher.store.name, garment.key, result.edit, result.only_on
     )
     title = garment.name or (texts("studio.your_photo") if address.photo else words)
-    compare = _compare(pictures, words, result, address, texts)
+    compare = _compare(shown, words, result, address, texts)
     live.show(f'<h2 class="spoken">{escape(title)}</h2>{compare}', "pictures")
     facts = _facts(searcher.schema, garment, result, address, texts)
     live.show(_cut_note(garment, address, texts) + facts, "about")
@@ -61,7 +61,7 @@ def show(searcher: Searcher, garment: Garment, result: SearchResult, address: Ad
             values = ".".join(v.replace("/", "-") for v in result.edit.values())
             st.download_button(
                 texts("studio.download"),
-                lambda: resources.edit_png(garment.cutout, result.edited, address.strength),
+                lambda: pictures.edit_png(garment.cutout, result.edited, address.strength),
                 f"{garment.file}.{values}.png",
                 "image/png",
                 icon=":material/download:",
@@ -71,16 +71,16 @@ def show(searcher: Searcher, garment: Garment, result: SearchResult, address: Ad
             st.button(texts("upload.delete"), key="forget", icon=":material/delete:", on_click=forget, args=(address,))
 
 
-def _compare(pictures: resources.Pictures, words: str, result: SearchResult, address: Address, texts: Texts) -> str:
-    before = f'<img class="before" src="{pictures.before}" alt="{escape(texts("studio.alt_before", what=words))}">'
-    if pictures.after is None:
+def _compare(shown: pictures.Pictures, words: str, result: SearchResult, address: Address, texts: Texts) -> str:
+    before = f'<img class="before" src="{shown.before}" alt="{escape(texts("studio.alt_before", what=words))}">'
+    if shown.after is None:
         hint = f'<figcaption class="note">{escape(texts("studio.not_yet"))}</figcaption>'
         return f'<figure class="compare" data-key="before"><div class="frame">{before}</div>{hint}</figure>'
     change = texts.values(result.edit)
     if result.only_on:
         change += f" ({texts(f'studio.{result.only_on}')})"
-    after = f'<img class="after" src="{pictures.after}" alt="{escape(texts("studio.alt_after", what=change))}">'
-    mask = f'<img class="mask" src="{pictures.mask}" alt="">'
+    after = f'<img class="after" src="{shown.after}" alt="{escape(texts("studio.alt_after", what=change))}">'
+    mask = f'<img class="mask" src="{shown.mask}" alt="">'
     least, most = STRENGTHS
     strength = (
         f'<label class="range"><span>{escape(texts("studio.strength"))}</span><input type="range" min="{least}" '
@@ -89,7 +89,7 @@ def _compare(pictures: resources.Pictures, words: str, result: SearchResult, add
     )
     expert = ""
     if address.expert:
-        note = escape(texts("studio.mask_note", percent=f"{100 * pictures.changed:.0f}"))
+        note = escape(texts("studio.mask_note", percent=f"{100 * shown.changed:.0f}"))
         expert = (
             f'<label class="range"><span>{escape(texts("studio.mask_fade"))}</span><input type="range" min="0" max="1" '
             f'step="0.05" value="0" data-shows="fade"></label><p class="note small">{note}</p>'

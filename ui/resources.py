@@ -6,38 +6,36 @@ What the caches hand out is shared, and nobody changes it.
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
 import itertools
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
 import streamlit as st
-import torch
 from PIL import Image
 
-from amgan.editing.editor import EditResult, Region, is_outside, load_editor, weakened
-from amgan.editing.source_size import at_source_size
-from amgan.errors import PhotoError
+from amgan.errors import PhotoError, UserError
 from amgan.photos import CutOut, read_image, read_mask
 from amgan.photos.boxed import mask_in_box
-from retrieval.catalogue import open_catalogue
+from retrieval.catalogue import LateSearcher, open_catalogue
 from retrieval.query import QueryWeights
 from retrieval.search import Searcher, SearchResult
-from retrieval.sheet import MASK_TINT, tensor_picture
 from retrieval.stores import connect
 from retrieval.stores.base import Filter, Payload
 from ui.settings import Settings
 from ui.uploads import Upload
 
+if TYPE_CHECKING:  # torch takes seconds to import: the catalogue is shown before
+    import numpy as np
+
+    from amgan.editing.editor import Region
+
 LARGE = 20  # of what may take 17 MB each
-SHOWN = 640  # pixels a side of a garment beside its edit: what a telephone's screen has
 THUMBNAIL = 240
-FINDER = "fastest editor"  # the thread that waits for it
+LOADER = "networks"  # the thread that loads them
 
 
 @dataclass(frozen=True)
@@ -59,17 +57,30 @@ def searcher(settings: Settings) -> Searcher:
 
 @st.cache_resource(max_entries=1, show_spinner=False, on_release=Searcher.close)
 def _opened(settings: Settings, physical: str) -> Searcher:
-    opened = open_catalogue(settings.store, physical, settings.weights, settings.catalogue, editor=settings.editor)
-    if settings.editor is None or not is_outside(settings.editor):
-        weights = settings.editor or opened.representation.weights
-        threading.Thread(target=_find_fastest_editor, args=(opened, weights), name=FINDER, daemon=True).start()
+    opened = open_catalogue(
+        settings.store, physical, settings.weights, settings.catalogue, editor=settings.editor, late=True
+    )
+    threading.Thread(target=_load, args=(opened, settings), name=LOADER, daemon=True).start()
     return opened
 
 
-def _find_fastest_editor(opened: Searcher, weights: str) -> None:
-    """Where this machine has not measured before, a process of its own does. Until it has ended, edits are PyTorch's;
-    later ones, here and by the commands, are made in what it found."""
-    opened.editor = load_editor(weights, "fastest")
+def _load(opened: Searcher, settings: Settings) -> None:
+    """The networks, while visitors look through the catalogue; then the fastest editor. Where this machine has not
+    measured before, a process of its own does: until it has ended, edits are PyTorch's."""
+    try:
+        need_networks(opened)
+    except UserError:
+        return  # whoever needs them is told
+    from amgan.editing.editor import is_outside, load_editor
+
+    if settings.editor is None or not is_outside(settings.editor):
+        opened.editor = load_editor(settings.editor or opened.representation.weights, "fastest")
+
+
+def need_networks(opened: Searcher) -> None:
+    """Wait until the networks are loaded. Raises UserError where they cannot be had."""
+    if isinstance(opened, LateSearcher):
+        opened.load()
 
 
 @st.cache_resource(ttl=600, max_entries=200, show_spinner=False)
@@ -172,66 +183,3 @@ def results(
     """One search; ``collection`` and ``garment`` stand for the catalogue and the cut-out in the cache's key."""
     bare = replace(_cutout, source=None)  # a hundred results are kept, and none needs megabytes of photo
     return _searcher.find_similar(bare, edit, k, filter, weights, only_on, exclude, strength, known)
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """What is shown of a garment and its edit, as ``data:`` addresses of one size; ``changed`` is the share of the
-    picture that the network changed."""
-
-    before: str
-    after: str | None = None
-    mask: str | None = None
-    changed: float = 0.0
-
-
-@st.cache_resource(max_entries=100, show_spinner=False)
-def pictures(
-    _cutout: CutOut, _edited: EditResult, collection: str, garment: str, edit: Mapping[str, str], only_on: Region | None
-) -> Pictures:
-    """Before, the whole edit after it, and where it was edited; keyed as ``results``."""
-    cutout = _shown(_cutout)
-    before = (cutout.source or cutout).image
-    if not edit:
-        return Pictures(data_address(_enlarged(before)))
-    after = at_source_size(_edited, cutout)
-    tint = np.empty((*after.mask.shape[2:], 4), np.uint8)
-    tint[..., :3] = MASK_TINT.astype(np.uint8)
-    tint[..., 3] = (255 * after.mask[0, 0].numpy()).round()
-    edited = np.ascontiguousarray(np.moveaxis(after.image[0].numpy(), 0, -1))
-    return Pictures(
-        data_address(_enlarged(before)),
-        data_address(_enlarged(edited)),
-        data_address(Image.fromarray(tint).resize((SHOWN // 2, SHOWN // 2), Image.Resampling.BILINEAR)),
-        float(_edited.mask.mean()),
-    )
-
-
-def _shown(cutout: CutOut) -> CutOut:
-    """The same with a source no larger than is shown: an edit is carried to it in a fraction of the time."""
-    source = cutout.source
-    if source is None or source.image.shape[0] <= SHOWN:
-        return cutout
-    side = (max(SHOWN, cutout.image.shape[0]),) * 2
-    image = cv2.resize(source.image, side, interpolation=cv2.INTER_AREA)
-    mask = cv2.resize(source.mask, side, interpolation=cv2.INTER_NEAREST)
-    return replace(cutout, source=replace(source, image=image, mask=mask))
-
-
-def _enlarged(image: np.ndarray) -> Image.Image:
-    """At the size that is shown: browsers enlarge less smoothly."""
-    return Image.fromarray(image).resize((SHOWN, SHOWN), Image.Resampling.LANCZOS)
-
-
-def edit_png(cutout: CutOut, edited: EditResult, strength: float) -> bytes:
-    """An edit at the photo's own size, as the file that is downloaded."""
-    whole = at_source_size(edited, cutout)
-    source = torch.from_numpy(np.ascontiguousarray((cutout.source or cutout).image)).permute(2, 0, 1)[None]
-    buffer = io.BytesIO()
-    tensor_picture(weakened(whole, source, strength).image[0].numpy()).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def short_key(*parts: object) -> str:
-    """A key of a page's part that differs whenever the parts do."""
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

@@ -9,7 +9,7 @@ import streamlit as st
 
 from amgan.errors import UserError
 from retrieval.search import Searcher
-from ui import choosing, correcting, live, resources, studio
+from ui import choosing, correcting, live, resources
 from ui.address import Address, read_address
 from ui.garment import LOG, Garment, Said, load
 from ui.settings import read_settings
@@ -19,8 +19,10 @@ from ui.texts import LANGUAGES, Texts, current
 def show() -> None:
     texts = current()
     try:
-        with st.spinner(texts("page.loading")):
-            searcher = resources.searcher(read_settings(sys.argv[1:]))
+        searcher = resources.searcher(read_settings(sys.argv[1:]))
+        if st.query_params.get("item") or st.query_params.get("photo"):
+            with st.spinner(texts("page.loading")):
+                resources.need_networks(searcher)
     except UserError as error:
         LOG.error("The catalogue cannot be opened: %s", error)
         st.title(texts("page.title"), anchor=False)
@@ -48,6 +50,8 @@ def _view(searcher: Searcher, address: Address, texts: Texts) -> None:
         live.show(f'<p class="lead">{escape(texts("choose.lead", attributes=attributes))}</p>', "lead")
         choosing.show(searcher, address, texts)
         return
+    from ui import studio  # and with it torch, which takes seconds: the catalogue is shown before
+
     garment: Garment | None = None
     trouble: Said | None = None
     try:
