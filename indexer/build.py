@@ -90,7 +90,7 @@ def index(
         if location.describe(physical) is None:
             store = location.create(physical, encoder.identity, encoder.schema)
         else:
-            store = location.open(physical)
+            store = location.open(physical, write=True)
         try:
             tally = fill(catalogue, store, encoder, settings, batch, threads, hooks)
             if not tally.interrupted:

@@ -173,7 +173,7 @@ def roll_back(location: StoreLocation, collection: str) -> tuple[str, str]:
                 "another segmenter took over."
             )
         _verified(location, before)
-        store = location.open(before)
+        store = location.open(before, write=True)
         try:
             store.set_notes(store.notes | {PREVIOUS: now})
         finally:
@@ -183,7 +183,7 @@ def roll_back(location: StoreLocation, collection: str) -> tuple[str, str]:
 
 
 def tidy(location: StoreLocation, collection: str, keep: set[str | None]) -> None:
-    """Drop what older networks left of this collection; what a process still searches in goes the next time."""
+    """Drop what older networks left of this collection; what a process still writes in goes the next time."""
     for name in versions_of(location, collection):
         if name not in keep:
             try:

@@ -47,8 +47,9 @@ file name, attribute=value of each predicted attribute, and name=, brand=, price
 catalogue says them; a tab or a line break in a name is written as \t or \n. With --json each hit has all the
 catalogue's columns, as "details".
 
-The index's folder has to be writable, for its engine opens it so even to search. Exit status: 0 done, even if nothing
-was found; 2 a mistake; 130 interrupted.
+Any number of searches, pages and services share an index, also while index-catalog brings it up to date. One in a
+folder that cannot be written is searched in a temporary copy. Exit status: 0 done, even if nothing was found; 2 a
+mistake; 130 interrupted.
 """
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})

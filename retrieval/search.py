@@ -22,7 +22,7 @@ from amgan.photos import CutOut, cut_out, read_image, read_mask
 from amgan.schema import Edit
 from retrieval.details import details_of
 from retrieval.query import DEFAULT_WEIGHTS, QueryWeights, compose, target_probabilities
-from retrieval.stores.base import Filter, Hit, Payload, VectorStore
+from retrieval.stores.base import MAX_K, Filter, Hit, Payload, VectorStore
 
 if TYPE_CHECKING:  # torch takes seconds to import, and who only looks through a catalogue needs none of it
     import torch
@@ -206,10 +206,18 @@ class Searcher:
     def nearest(
         self, vector: np.ndarray, k: int, filter: Filter | None = None, exclude: Collection[str] = ()
     ) -> list[Found]:
-        """The k nearest to a composed query (D + N,), items in ``exclude`` (by id or SHA-256 sum) passed over."""
-        hits = self.store.search(vector, k + len(exclude), filter)
-        kept = [h for h in hits if not {h.payload.get("item_id", h.id), h.payload.get("sha256")} & set(exclude)]
-        return [self._found(h, rank) for rank, h in enumerate(kept[:k], 1)]
+        """The k nearest to a composed query (D + N,), items in ``exclude`` (by id or SHA-256 sum) passed over, however
+        many copies of them the catalogue holds."""
+        passed_over: set[str] = set()  # points; the store leaves them out of the next search
+        wanted = min(k + len(exclude), MAX_K)
+        while True:
+            hits = self.store.search(vector, wanted, filter, exclude=passed_over)
+            excluded = {h.id for h in hits if not _names(h).isdisjoint(exclude)}
+            kept = [h for h in hits if h.id not in excluded]
+            if len(kept) >= k or len(hits) < wanted or not excluded:
+                return [self._found(h, rank) for rank, h in enumerate(kept[:k], 1)]
+            passed_over |= excluded
+            wanted = min(2 * wanted, MAX_K)
 
     def item(self, id: str) -> Payload:
         """What the index knows of a catalogue item, by its point id. Raises UserError when there is none."""
@@ -259,6 +267,11 @@ def _inside(root: Path, name: object) -> Path:
         return root / relative_name(str(name or ""))
     except PhotoError as error:
         raise UserError(f"The index names a photo that is none of the catalogue's: {error}") from None
+
+
+def _names(hit: Hit) -> set[str | None]:
+    """By what an item can be excluded."""
+    return {str(hit.payload.get("item_id", hit.id)), hit.payload.get("sha256")}
 
 
 def _untouched(image: torch.Tensor) -> EditResult:

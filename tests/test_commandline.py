@@ -169,7 +169,7 @@ def test_naming_fills_in_what_the_system_leaves_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions the POSIX way")
-def test_a_read_only_index_says_what_to_do(open_folder: Path) -> None:
+def test_a_read_only_index_can_be_searched(open_folder: Path) -> None:
     from retrieval.stores import connect
     from retrieval.stores.base import Point, point_id
     from tests.fake_encoder import FakeEncoder
@@ -181,6 +181,9 @@ def test_a_read_only_index_says_what_to_do(open_folder: Path) -> None:
     shard.upsert([Point(point_id("a"), vector, {"item_id": "a"})])
     shard.finalize()
     shard.close()
-    with without_privileges(open_folder), pytest.raises(UserError, match=r"'shop' .* is read-only.*Qdrant server"):
-        store.open("shop")
-    store.open("shop").close()
+    with without_privileges(open_folder):
+        opened = store.open("shop")
+        assert len(opened.search(vector, 3)) == 1
+        opened.close()
+        with pytest.raises(UserError, match="Cannot write"):
+            store.open("shop", write=True)

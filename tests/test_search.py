@@ -26,7 +26,7 @@ from retrieval.query import QueryWeights
 from retrieval.representation import Representation
 from retrieval.search import Searcher, UncertainCutOut
 from retrieval.sheet import mask_overlay, search_sheet
-from retrieval.stores.base import point_id
+from retrieval.stores.base import Point, point_id
 from retrieval.stores.memory import MemoryLocation
 from tests.tiny_catalogue import SCHEMA, as_tensor, draw_shirt, make_catalogue, make_index, make_weights
 from tests.tiny_open_clip import make_open_clip
@@ -160,6 +160,20 @@ def test_the_query_does_not_find_itself(made: Path, shop: Searcher) -> None:
     without = shop.find_similar(photo(made), {"color": "blue"}, k=29, exclude=[itself])
     assert len(without.hits) == len(without.unedited_hits) == 29
     assert itself not in {h.item_id for h in without.hits + without.unedited_hits}
+
+
+@pytest.mark.parametrize("copies", [15, 300])
+def test_copies_of_the_query_hide_nothing(shop: Searcher, copies: int) -> None:
+    store = MemoryLocation().create("copies", shop.store.identity, shop.store.schema)
+    query = np.ones(store.identity.dimensions, np.float32)
+    store.upsert([Point(point_id(f"copy {i}"), query, {"item_id": f"copy {i}", "sha256": "c"}) for i in range(copies)])
+    others = [Point(point_id(str(i)), query * 0.99**i, {"item_id": str(i), "sha256": str(i)}) for i in range(1, 13)]
+    store.upsert(others)
+    searcher = Searcher(store, shop.representation, shop.editor)
+    assert [h.item_id for h in searcher.nearest(query, 10, exclude=["c"])] == [str(i) for i in range(1, 11)]
+    assert len(searcher.nearest(query, 30, exclude=["c"])) == 12
+    named = [f"copy {i}" for i in range(copies)]
+    assert [h.item_id for h in searcher.nearest(query, 3, exclude=[*named, "2"])] == ["1", "3", "4"]
 
 
 def test_filters_keep_what_is_predicted(made: Path, shop: Searcher) -> None:

@@ -19,6 +19,7 @@ from retrieval.identity import Block, IndexIdentity
 from retrieval.stores import connect, open_store
 from retrieval.stores.base import Point, point_id
 from retrieval.stores.exact import ExactStore
+from retrieval.stores.filters import facets
 from retrieval.stores.memory import MemoryLocation
 
 SCHEMA = AttributeSchema.from_dict({"sleeve": ["sleeveless", "short", "3/4", "long"], "neck shape": ["v", "round"]})
@@ -211,6 +212,25 @@ def test_facet_counts_values(place, name):
     store.close()
 
 
+def test_points_are_left_out_of_a_search(place, name):
+    store, query = filled(place, name), np.ones(6, np.float32)
+    best = [h.id for h in store.search(query, 30)]
+    assert [h.id for h in store.search(query, 5, exclude=best[:12])] == best[12:17]
+    long = [h.id for h in store.search(query, 30, {"sleeve": "long"})]
+    left = store.search(query, 30, {"sleeve": "long"}, exact=True, exclude={*long[:3], point_id("never.jpg")})
+    assert [h.id for h in left] == long[3:]
+    store.close()
+
+
+def test_facets_leave_out_the_filter_on_their_own_attribute(place, name):
+    store = filled(place, name, 30)
+    counts = facets(store, {"sleeve": "long"})
+    assert counts == {"sleeve": {"long": 10, "short": 10, "3/4": 10}, "neck shape": {"v": 5, "round": 5}}
+    assert facets(store)["neck shape"] == {"v": 15, "round": 15}
+    assert facets(store, {"label.neck shape": "v"}, "given")["sleeve"] == {}
+    store.close()
+
+
 def test_delete_missing(place, name):
     store, items = filled(place, name, 30), points(30)
     keep = {p.id for p in items[:20]} | {point_id("not there.jpg")}
@@ -228,14 +248,21 @@ def test_delete_missing(place, name):
 def test_open_again_with_everything(place, name):
     store = filled(place, name)
     store.set_notes({"catalogue": "/data/shop"})
+    store.verify()
     store.close()
     store = place.location().open(name)
     assert (store.name, store.identity, store.schema, store.count()) == (name, IDENTITY, SCHEMA, 30)
     assert store.notes == {"catalogue": "/data/shop"}
     info = store.info()
     assert (info.collection, info.points, info.identity, info.schema) == (name, 30, IDENTITY, SCHEMA)
+    store.close()
+    store = place.location().open(name, write=True)
     store.upsert(points(5, start=30))
     store.flush()
+    store.close()
+    store = place.location().open(name, write=True)  # as the next run of index-catalog does
+    assert store.count() == 35
+    store.finalize()
     store.close()
     about = place.location().describe(name)
     assert (about.identity, about.schema, about.notes) == (IDENTITY, SCHEMA, {"catalogue": "/data/shop"})
@@ -249,6 +276,7 @@ def test_alias_switches_and_guards(place, name):
     for physical, n in ((old, 3), (new, 5)):
         store = location.create(physical, IDENTITY, SCHEMA)
         store.upsert(points(n))
+        store.finalize()
         store.close()
     location.set_alias(name, old)
     for physical, n in ((old, 3), (new, 5), (new, 5)):

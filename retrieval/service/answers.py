@@ -30,7 +30,8 @@ from retrieval.service.live import LiveCatalogue, Version
 from retrieval.service.pictures import data_address, encode, of_mask, of_tensor, width_at_least
 from retrieval.service.problems import Problem, as_problems
 from retrieval.service.settings import Limits
-from retrieval.stores.base import point_id, resolve_filter
+from retrieval.stores.base import point_id
+from retrieval.stores.filters import resolve_filter
 from retrieval.wording import REASONS, understand
 
 _COUNTED_SECONDS = 60.0  # for which counts of attributes are believed

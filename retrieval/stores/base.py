@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,8 +28,7 @@ means the predicted one, ``label.color`` the given one or, where there is none, 
 written as people write them."""
 
 FORMAT = 1
-KINDS = ("predicted", "given")
-LABEL = "label"  # of filters alone: what people are shown
+MAX_K = 10_000
 _NAMESPACE = uuid.UUID("6f0cf5a4-6b0b-5f0e-9d9b-0a5f2f6f6d61")
 
 
@@ -106,7 +105,7 @@ class StoreInfo:
 
 
 class VectorStore(Protocol):
-    """One open collection. All methods raise UserError, never an engine's own exception.
+    """One open collection, which threads may share. All methods raise UserError, never an engine's own exception.
 
     Attributes:
         name: of the physical collection.
@@ -133,8 +132,16 @@ class VectorStore(Protocol):
         """Payloads by id, unknown ids left out; ``keys`` limits them to these top-level entries."""
         ...
 
-    def search(self, vector: np.ndarray, k: int, filter: Filter | None = None, exact: bool = False) -> list[Hit]:
-        """The k best by inner product, best first. ``exact`` compares with every vector instead of the index."""
+    def search(
+        self,
+        vector: np.ndarray,
+        k: int,
+        filter: Filter | None = None,
+        exact: bool = False,
+        exclude: Collection[str] = (),
+    ) -> list[Hit]:
+        """The k best by inner product, best first, without the points whose ids are in ``exclude``. ``exact`` compares
+        with every vector instead of the index."""
         ...
 
     def scroll(
@@ -145,7 +152,8 @@ class VectorStore(Protocol):
         filter: Filter | None = None,
         start: str | None = None,
     ) -> Iterator[Record]:
-        """Every item that the filter lets through, by ascending id, from the id ``start`` on; read in batches."""
+        """Every item that the filter lets through, by ascending id, from the id ``start`` on; read in batches.
+        Ids are hashes, so that the order is as good as shuffled, and stays."""
         ...
 
     def count(self, filter: Filter | None = None) -> int: ...
@@ -159,10 +167,13 @@ class VectorStore(Protocol):
         ...
 
     def flush(self) -> None:
-        """Return when all that was written is safe on disk and visible to searches."""
+        """Return when all that was written is safe on disk: whoever opens the collection to write goes on from it."""
 
     def finalize(self) -> None:
-        """Flush and build the approximate index; blocks until it is built."""
+        """Flush, build the approximate index, and have all searches see what was written; blocks until it is built."""
+
+    def verify(self) -> None:
+        """Raises UserError when what is stored is not as it was written, as far as the store can tell."""
 
     def info(self) -> StoreInfo: ...
 
@@ -176,8 +187,15 @@ class StoreLocation(Protocol):
         """A new, empty collection. Raises UserError when it exists."""
         ...
 
-    def open(self, name: str) -> VectorStore:
-        """A collection by physical name or alias. Raises UserError when there is none or another process holds it."""
+    def open(self, name: str, write: bool = False) -> VectorStore:
+        """A collection by physical name or alias.
+
+        One that was opened to be searched shows what was written once that is whole (``finalize``), without being
+        opened again; nobody waits for it. ``write`` opens it for one process alone.
+
+        Raises:
+            UserError: there is none, or it is damaged, or another process writes in it and ``write`` was asked for.
+        """
         ...
 
     def describe(self, name: str) -> About | None:
@@ -196,10 +214,11 @@ class StoreLocation(Protocol):
         ...
 
     def drop(self, name: str) -> None:
-        """Delete a physical collection. Raises UserError when an alias points at it or another process holds it."""
+        """Delete a physical collection. Raises UserError when an alias points at it or another process writes in it."""
 
     def writing(self, collection: str) -> AbstractContextManager[None]:
-        """Hold the right to fill a collection; the system takes it back from a killed process.
+        """Hold the right to fill a collection, and clear away what killed runs left of it; the system takes the right
+        back from a killed process.
 
         Raises:
             UserError: at once, when another process holds it.
@@ -255,42 +274,9 @@ def check_query(vector: np.ndarray, identity: IndexIdentity) -> np.ndarray:
 
 
 def check_k(k: int) -> int:
-    if not 1 <= k <= 10_000:
-        raise UserError(f"k is {k}; it must lie between 1 and 10000.")
+    if not 1 <= k <= MAX_K:
+        raise UserError(f"k is {k}; it must lie between 1 and {MAX_K}.")
     return k
-
-
-def json_path(kind: str, attribute: str) -> str:
-    """The payload path of an attribute in the engines' syntax, quoted where the name is not a plain word."""
-    plain = re.fullmatch(r"[A-Za-z0-9_-]+", attribute)
-    return f"{kind}.{attribute}" if plain else f'{kind}."{attribute}"'
-
-
-def filtered_fields(schema: AttributeSchema) -> list[str]:
-    """The payload paths that are filtered and counted, so that engines index them before vectors come."""
-    return [json_path(kind, name) for kind in KINDS for name in schema.names]
-
-
-def resolve_key(key: str, schema: AttributeSchema) -> tuple[str, str]:
-    """``"sleeve"`` or ``"given.sleeve"`` to (kind, attribute). Raises UserError with the valid attributes."""
-    kind, dot, name = key.partition(".")
-    if not dot or kind not in KINDS:
-        kind, name = "predicted", key
-    return kind, schema.resolve_attribute(name)
-
-
-def resolve_filter(filter: Filter | None, schema: AttributeSchema) -> list[tuple[str, str, list[str]]]:
-    """A filter as canonical (kind, attribute, values). Raises UserError on unknown attributes or values, or none."""
-    conditions = []
-    for key, wanted in (filter or {}).items():
-        labels = key.startswith(f"{LABEL}.")
-        kind, attribute = resolve_key(key.removeprefix(f"{LABEL}."), schema)
-        kind = LABEL if labels else kind
-        values = [wanted] if isinstance(wanted, str) else list(wanted)
-        if not values:
-            raise UserError(f"The filter names no value for {key!r}; valid: {', '.join(schema.values(attribute))}.")
-        conditions.append((kind, attribute, [schema.resolve_value(attribute, v) for v in values]))
-    return conditions
 
 
 def best_first(hits: list[Hit]) -> list[Hit]:

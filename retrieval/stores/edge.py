@@ -2,14 +2,17 @@
 
 STORE/aliases.json             {"shop": "shop.1a2b3c4d5e"}      Edge has no aliases, so they live here
 STORE/<collection>/about.json  identity and schema, written last: without it the collection does not exist
-STORE/<collection>/shard/      the engine's own files, locked by the process that has them open
+STORE/<collection>/            and its versions, see ``retrieval.stores.versions``
+
+Any number of processes search while one writes the next version; they see it once ``finalize`` has made it whole.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,11 +20,11 @@ import numpy as np
 import qdrant_edge as edge
 
 from amgan.errors import UserError
+from amgan.files import refusal
 from amgan.schema import AttributeSchema
 from retrieval.identity import IndexIdentity
-from retrieval.stores import qdrant
+from retrieval.stores import engine, qdrant, versions
 from retrieval.stores.base import (
-    LABEL,
     About,
     Filter,
     Hit,
@@ -34,60 +37,70 @@ from retrieval.stores.base import (
     check_query,
     check_unaliased,
     check_vectors,
-    filtered_fields,
-    json_path,
     no_collection,
-    resolve_filter,
-    resolve_key,
 )
-from retrieval.stores.files import held, read_json, write_json
+from retrieval.stores.files import held, in_turn, read_json, require_room, write_json
+from retrieval.stores.filters import json_path, resolve_key
+from retrieval.stores.shards import Reader, Writer
 
 T = TypeVar("T")
 
-_HNSW = edge.HnswIndexConfig(m=qdrant.HNSW_M, ef_construct=qdrant.HNSW_EF_CONSTRUCT, full_scan_threshold=10_000)
-
 
 class EdgeStore:
-    """One shard, open in this process alone until ``close``."""
+    """One collection, open to be searched, or by one process at a time to be written. Threads may share it.
 
-    def __init__(self, location: Path, name: str, about: About, shard: Any) -> None:
-        self.name, self.identity, self.schema, self.notes = name, about.identity, about.schema, about.notes
-        self._location, self._shard, self._closed = location, shard, False
+    Args:
+        home: the collection's folder.
+        right: the right to write, given back at ``close``; None only searches.
+    """
 
-    def _call(self, action: Callable[[], T]) -> T:
-        return _engine(action, self.name, self._location)
+    def __init__(self, home: Path, about: About, right: ExitStack | None = None) -> None:
+        self.name, self.identity, self.schema, self.notes = home.name, about.identity, about.schema, about.notes
+        self._home, self._right, self._closed = home, right, False
+        writes = right is not None
+        self._shards = Writer(home, self.identity.dimensions, self.schema) if writes else Reader(home)
 
     def set_notes(self, notes: Mapping[str, str]) -> None:
+        self._writer()
         self.notes = dict(notes)
-        write_json(self._location / self.name / "about.json", About(self.identity, self.schema, self.notes).to_dict())
+        write_json(self._home / "about.json", About(self.identity, self.schema, self.notes).to_dict())
 
     def upsert(self, points: Sequence[Point]) -> None:
         if not points:
             return
         vectors = check_vectors(np.stack([p.vector for p in points]), self.identity)
         rows = [edge.Point(p.id, v.tolist(), p.payload) for p, v in zip(points, vectors, strict=True)]
-        self._call(lambda: self._shard.update(edge.UpdateOperation.upsert_points(rows)))
+        shard = self._writer().begin()
+        require_room(self._home, 2 * vectors.nbytes + 4096 * len(points))
+        self._call(lambda: shard.update(edge.UpdateOperation.upsert_points(rows)))
 
     def set_payload(self, changes: Mapping[str, Payload]) -> None:
+        shard = self._writer().begin()
+        require_room(self._home, 4096 * len(changes))
         for id, payload in changes.items():
             operation = edge.UpdateOperation.set_payload([id], payload)
-            self._call(lambda operation=operation: self._shard.update(operation))
+            self._call(lambda operation=operation: shard.update(operation))
 
     def retrieve(self, ids: Sequence[str], keys: Sequence[str] | None = None) -> dict[str, Payload]:
-        if not ids:
-            return {}
-        return qdrant.payloads(self._call(lambda: self._shard.retrieve(list(ids), qdrant.payload_choice(keys), False)))
+        wanted = qdrant.payload_choice(keys)
+        return qdrant.payloads(self._ask(lambda shard: shard.retrieve(list(ids), wanted, False))) if ids else {}
 
-    def search(self, vector: np.ndarray, k: int, filter: Filter | None = None, exact: bool = False) -> list[Hit]:
-        query = check_query(vector, self.identity)
+    def search(
+        self,
+        vector: np.ndarray,
+        k: int,
+        filter: Filter | None = None,
+        exact: bool = False,
+        exclude: Collection[str] = (),
+    ) -> list[Hit]:
         request = edge.QueryRequest(
             limit=check_k(k),
-            query=edge.Query.Nearest(query.tolist()),
-            filter=self._filter(filter),
+            query=edge.Query.Nearest(check_query(vector, self.identity).tolist()),
+            filter=engine.filter_of(filter, self.schema, exclude),
             with_payload=True,
             params=edge.SearchParams(hnsw_ef=qdrant.search_ef(k), exact=exact),
         )
-        return qdrant.hits(self._call(lambda: self._shard.query(request)))
+        return qdrant.hits(self._ask(lambda shard: shard.query(request)))
 
     def scroll(
         self,
@@ -97,64 +110,79 @@ class EdgeStore:
         filter: Filter | None = None,
         start: str | None = None,
     ) -> Iterator[Record]:
-        conditions, wanted = self._filter(filter), qdrant.payload_choice(keys)
+        shard = self._shards.shard()  # one for all pages: a version that comes meanwhile has others
+        conditions, wanted = engine.filter_of(filter, self.schema), qdrant.payload_choice(keys)
 
         def page(start: Any) -> Any:
-            request = edge.ScrollRequest(
-                offset=start, limit=batch, filter=conditions, with_payload=wanted, with_vector=vectors
-            )
-            return self._call(lambda: self._shard.scroll(request))
+            return self._call(lambda: shard.scroll(edge.ScrollRequest(start, batch, conditions, wanted, vectors)))
 
         return qdrant.scrolled(page, vectors, start)
 
     def count(self, filter: Filter | None = None) -> int:
-        request = edge.CountRequest(exact=True, filter=self._filter(filter))
-        return self._call(lambda: self._shard.count(request))
+        conditions = engine.filter_of(filter, self.schema)
+        return self._ask(lambda shard: engine.count_points(shard, conditions))
 
     def facet(self, key: str, filter: Filter | None = None) -> dict[str, int]:
         kind, attribute = resolve_key(key, self.schema)
-        limit = len(self.schema.values(attribute))
-        request = edge.FacetRequest(json_path(kind, attribute), limit=limit, exact=True, filter=self._filter(filter))
-        return {str(hit.value): hit.count for hit in self._call(lambda: self._shard.facet(request)).hits}
+        limit, conditions = len(self.schema.values(attribute)), engine.filter_of(filter, self.schema)
+        request = edge.FacetRequest(json_path(kind, attribute), limit=limit, exact=True, filter=conditions)
+        return {str(hit.value): hit.count for hit in self._ask(lambda shard: shard.facet(request)).hits}
 
     def delete_missing(self, keep: Container[str]) -> int:
         return qdrant.delete_missing(self, keep, self._delete)
 
     def _delete(self, ids: list[str]) -> None:
-        self._call(lambda: self._shard.update(edge.UpdateOperation.delete_points(list(ids))))
+        shard = self._writer().begin()
+        self._call(lambda: shard.update(edge.UpdateOperation.delete_points(list(ids))))
 
     def flush(self) -> None:
-        self._call(self._shard.flush)  # Edge does not flush on a timer
+        if self._writer().changed:
+            self._ask(lambda shard: shard.flush())  # Edge does not flush on a timer
 
     def finalize(self) -> None:
+        writer = self._writer()
+        if not writer.changed:
+            return
         self.flush()
-        self._call(self._shard.optimize)
+        writer.require_room_to_build()
+        self._ask(lambda shard: shard.optimize())
         self.flush()
+        writer.publish(self.count())
+
+    def verify(self) -> None:
+        if self._shards.version is not None:
+            versions.verify(self._home, self._shards.version, thorough=True)
 
     def info(self) -> StoreInfo:
-        state = self._call(self._shard.info)
-        location = str(self._location)
-        return StoreInfo(location, self.name, self.count(), state.indexed_vectors_count, self.identity, self.schema)
+        indexed = self._ask(lambda shard: shard.info()).indexed_vectors_count
+        return StoreInfo(str(self._home.parent), self.name, self.count(), indexed, self.identity, self.schema)
 
     def close(self) -> None:
-        if not self._closed:
-            self._call(self._shard.close)
-            self._closed = True
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self._call(self._shards.close)
+        finally:
+            if self._right is not None:
+                self._right.close()
 
-    def _filter(self, filter: Filter | None) -> Any:
-        return edge.Filter(must=[_condition(*c) for c in resolve_filter(filter, self.schema)])
+    def _writer(self) -> Writer:
+        if not isinstance(self._shards, Writer):
+            raise UserError(f"The collection {self.name!r} in {self._home.parent} is open to be searched, not written.")
+        return self._shards
 
+    def _ask(self, action: Callable[[Any], T]) -> T:
+        if self._closed:
+            raise UserError(f"The collection {self.name!r} in {self._home.parent} was closed; open it again.")
+        return self._call(lambda: action(self._shards.shard()))
 
-def _condition(kind: str, attribute: str, values: list[str]) -> Any:
-    if kind != LABEL:
-        return edge.FieldCondition(json_path(kind, attribute), edge.MatchAny(values))
-    given, predicted = (_condition(k, attribute, values) for k in ("given", "predicted"))
-    unlabelled = edge.IsEmptyCondition(json_path("given", attribute))
-    return edge.Filter(should=[given, edge.Filter(must=[predicted, unlabelled])])
+    def _call(self, action: Callable[[], T]) -> T:
+        return engine.call(action, self._home)
 
 
 class EdgeLocation:
-    """A folder of shards. It is created when the first collection is."""
+    """A folder of collections. It is created when the first of them is."""
 
     def __init__(self, folder: str | Path) -> None:
         folder = Path(folder).expanduser()
@@ -164,32 +192,34 @@ class EdgeLocation:
 
     def create(self, name: str, identity: IndexIdentity, schema: AttributeSchema) -> EdgeStore:
         home = self.folder / check_name(name)
-        if self.describe(name) is not None:
-            raise UserError(f"The collection {name!r} exists already in {self.folder}.")
-        fields = filtered_fields(schema)
-        parameters = edge.EdgeVectorParams(size=identity.dimensions, distance=edge.Distance.Dot)
-        config = edge.EdgeConfig(vectors=parameters, hnsw_config=_HNSW)
+        right = self._right(name)
         try:
+            if self.describe(name) is not None:
+                raise UserError(f"The collection {name!r} exists already in {self.folder}.")
             shutil.rmtree(home, ignore_errors=True)  # what a run left that was killed right here
-            (home / "shard").mkdir(parents=True)
-        except OSError as error:
-            raise UserError(f"Cannot create {home}: {error.strerror or error}.") from None
-        shard = _engine(lambda: edge.EdgeShard.create(str(home / "shard"), config), name, self.folder)
-        for path in fields:  # before any vector, so that the graph is built for filtered search too
-            operation = edge.UpdateOperation.create_field_index(path, edge.PayloadSchemaType.Keyword)
-            _engine(lambda operation=operation: shard.update(operation), name, self.folder)
-        _engine(shard.flush, name, self.folder)
-        about = About(identity, schema)
-        write_json(home / "about.json", about.to_dict())
-        return EdgeStore(self.folder, name, about, shard)
+            try:
+                home.mkdir(parents=True)
+            except OSError as error:
+                raise UserError(f"Cannot create {home}: {error.strerror or error}.") from None
+            store = EdgeStore(home, About(identity, schema), right)
+            write_json(home / "about.json", About(identity, schema).to_dict())
+            return store
+        except BaseException:
+            right.close()
+            raise
 
-    def open(self, name: str) -> EdgeStore:
+    def open(self, name: str, write: bool = False) -> EdgeStore:
         physical = self.aliases().get(name, name)
         about = self.describe(physical)
         if about is None:
             raise no_collection(name, self, f"in {self.folder}", self.folder)
-        shard = _engine(lambda: edge.EdgeShard.load(str(self.folder / physical / "shard")), physical, self.folder)
-        return EdgeStore(self.folder, physical, about, shard)
+        right = self._right(physical) if write else None
+        try:
+            return EdgeStore(self.folder / physical, about, right)
+        except BaseException:
+            if right is not None:
+                right.close()
+            raise
 
     def describe(self, name: str) -> About | None:
         home = self.folder / self.aliases().get(name, check_name(name))
@@ -205,7 +235,9 @@ class EdgeLocation:
     def set_alias(self, alias: str, name: str) -> None:
         if self.describe(name) is None:
             raise UserError(f"There is no collection {name!r} in {self.folder} to point {alias!r} at.")
-        write_json(self.folder / "aliases.json", self.aliases() | {check_name(alias): name})
+        check_name(alias)
+        with in_turn(self.folder / ".aliases.lock"):  # indexers of other collections change the same file
+            write_json(self.folder / "aliases.json", self.aliases() | {alias: name})
 
     def collections(self) -> list[str]:
         return sorted(p.parent.name for p in self.folder.glob("*/about.json"))
@@ -213,37 +245,31 @@ class EdgeLocation:
     def drop(self, name: str) -> None:
         home = self.folder / check_name(name)
         check_unaliased(name, self.aliases())
-        if not (home / "about.json").exists():
-            return
-        self.open(name).close()  # refuses while another process searches in it
-        (home / "about.json").unlink()
-        shutil.rmtree(home, ignore_errors=True)
+        if home.is_dir():
+            with self._right(name):
+                try:
+                    (home / "about.json").unlink(missing_ok=True)
+                except OSError as error:
+                    raise refusal(error, home) from None
+                shutil.rmtree(home, ignore_errors=True)  # those who search in it have its files open
 
-    def writing(self, collection: str) -> AbstractContextManager[None]:
-        return held(self.folder / f".{check_name(collection)}.lock", f"{collection!r} in {self.folder}")
+    @contextmanager
+    def writing(self, collection: str) -> Iterator[None]:
+        with held(self.folder / f".{check_name(collection)}.lock", f"{collection!r} in {self.folder}"):
+            self._sweep(collection)
+            yield
 
     def close(self) -> None:
         """Nothing to do: each open collection is closed by itself."""
 
+    def _right(self, name: str) -> ExitStack:
+        right = ExitStack()
+        right.enter_context(held(self.folder / f".{name}.writer", f"{name!r} in {self.folder}"))
+        return right
 
-def _engine(action: Callable[[], T], name: str, folder: Path) -> T:
-    """Run a call of the engine, which raises plain Exception; as sentences."""
-    try:
-        return action()
-    except Exception as error:
-        text = str(error)
-        if "WouldBlock" in text:
-            raise UserError(
-                f"The collection {name!r} in {folder} is open in another process (a search page, an index-catalog). "
-                "Close that first, or use a Qdrant server, which serves many: --store http://localhost:6333"
-            ) from None
-        if "not initialized" in text:
-            raise UserError(f"The collection {name!r} in {folder} was closed; open it again.") from None
-        if "os error 13)" in text or "os error 30)" in text:  # permission denied, read-only file system
-            raise UserError(
-                f"The collection {name!r} in {folder} is read-only, and its engine writes in it even to search; "
-                "make the folder writable, copy the store to where it is, or use a Qdrant server."
-            ) from None
-        if "No space left" in text:
-            raise UserError(f"The disk of {folder} is full; free some space and run the same command again.") from None
-        raise UserError(f"The collection {name!r} in {folder} failed: {text}.") from None
+    def _sweep(self, collection: str) -> None:
+        """Delete what stopped runs left of this collection: folders that do not say what they are."""
+        for home in self.folder.glob(f"{collection}.*"):
+            left = home.is_dir() and not (home / "about.json").exists()
+            if left and re.fullmatch(re.escape(collection) + r"\.[0-9a-f]{10}", home.name):
+                shutil.rmtree(home, ignore_errors=True)

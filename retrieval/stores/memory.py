@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
@@ -13,7 +13,6 @@ from amgan.errors import UserError
 from amgan.schema import AttributeSchema
 from retrieval.identity import IndexIdentity
 from retrieval.stores.base import (
-    LABEL,
     About,
     Filter,
     Hit,
@@ -27,9 +26,8 @@ from retrieval.stores.base import (
     check_query,
     check_unaliased,
     check_vectors,
-    resolve_filter,
-    resolve_key,
 )
+from retrieval.stores.filters import LABEL, resolve_filter, resolve_key
 
 
 class MemoryStore:
@@ -67,9 +65,18 @@ class MemoryStore:
     def retrieve(self, ids: Sequence[str], keys: Sequence[str] | None = None) -> dict[str, Payload]:
         return {i: self._payload(self._rows[i], keys) for i in ids if i in self._rows}
 
-    def search(self, vector: np.ndarray, k: int, filter: Filter | None = None, exact: bool = False) -> list[Hit]:
+    def search(
+        self,
+        vector: np.ndarray,
+        k: int,
+        filter: Filter | None = None,
+        exact: bool = False,
+        exclude: Collection[str] = (),
+    ) -> list[Hit]:
         query = check_query(vector, self.identity)
         rows = self._matching(filter)
+        if exclude:
+            rows = np.setdiff1d(rows, [self._rows[id] for id in exclude if id in self._rows])
         best, scores = self._nearest(query, rows, min(check_k(k), len(rows)))
         return best_first(
             [Hit(self._ids[r], float(s), self._payload(r)) for r, s in zip(best.tolist(), scores.tolist(), strict=True)]
@@ -118,6 +125,7 @@ class MemoryStore:
         """Nothing to do: memory is all there is."""
 
     finalize = flush
+    verify = flush
     close = flush
 
     def info(self) -> StoreInfo:
@@ -158,7 +166,7 @@ class MemoryLocation:
         self._stores[name] = self._store(name, identity, schema)
         return self._stores[name]
 
-    def open(self, name: str) -> MemoryStore:
+    def open(self, name: str, write: bool = False) -> MemoryStore:
         store = self._stores.get(self._aliases.get(name, name))
         if store is None:
             raise UserError(f"There is no collection {name!r} in memory.")

@@ -5,16 +5,13 @@ The key of a protected server comes from the environment variable QDRANT_API_KEY
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import os
-import tempfile
 import time
 import uuid
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -27,7 +24,6 @@ from amgan.schema import AttributeSchema
 from retrieval.identity import IndexIdentity
 from retrieval.stores import qdrant
 from retrieval.stores.base import (
-    LABEL,
     About,
     Filter,
     Hit,
@@ -40,13 +36,10 @@ from retrieval.stores.base import (
     check_query,
     check_unaliased,
     check_vectors,
-    filtered_fields,
-    json_path,
     no_collection,
-    resolve_filter,
-    resolve_key,
 )
-from retrieval.stores.files import held
+from retrieval.stores.files import held, own_temporary_folder
+from retrieval.stores.filters import LABEL, filtered_fields, json_path, resolve_filter, resolve_key
 
 T = TypeVar("T")
 
@@ -133,10 +126,17 @@ class ServerStore:
             self._call(lambda c: c.retrieve(self.name, list(ids), with_payload=wanted, with_vectors=False))
         )
 
-    def search(self, vector: np.ndarray, k: int, filter: Filter | None = None, exact: bool = False) -> list[Hit]:
+    def search(
+        self,
+        vector: np.ndarray,
+        k: int,
+        filter: Filter | None = None,
+        exact: bool = False,
+        exclude: Collection[str] = (),
+    ) -> list[Hit]:
         query = check_query(vector, self.identity).tolist()
         parameters = models.SearchParams(hnsw_ef=qdrant.search_ef(check_k(k)), exact=exact)
-        conditions = self._filter(filter)
+        conditions = self._filter(filter, exclude)
         found = self._call(
             lambda c: c.query_points(
                 self.name, query=query, limit=k, query_filter=conditions, search_params=parameters, with_payload=True
@@ -197,6 +197,9 @@ class ServerStore:
             if green < 2:
                 time.sleep(0.2)
 
+    def verify(self) -> None:
+        """Nothing to do: a server guards its own files."""
+
     def info(self) -> StoreInfo:
         state = self._call(lambda c: c.get_collection(self.name))
         indexed = state.indexed_vectors_count or 0
@@ -205,9 +208,10 @@ class ServerStore:
     def close(self) -> None:
         """Nothing to do: the connection is the location's."""
 
-    def _filter(self, filter: Filter | None) -> models.Filter | None:
+    def _filter(self, filter: Filter | None, exclude: Collection[str] = ()) -> models.Filter | None:
         conditions = [_condition(*c) for c in resolve_filter(filter, self.schema)]
-        return models.Filter(must=conditions) if conditions else None
+        without: list[Any] = [models.HasIdCondition(has_id=list(exclude))] if exclude else []
+        return models.Filter(must=conditions, must_not=without) if conditions or without else None
 
 
 def _condition(kind: str, attribute: str, values: list[str]) -> Any:
@@ -254,7 +258,7 @@ class ServerLocation:
         self._call(lambda c: c.create_collection(name, vectors_config=parameters, metadata=metadata))
         return ServerStore(self._call, name, about)
 
-    def open(self, name: str) -> ServerStore:
+    def open(self, name: str, write: bool = False) -> ServerStore:
         physical = self.aliases().get(name, name)
         about = self._about(physical)
         if about is None:
@@ -305,8 +309,7 @@ class ServerLocation:
     def writing(self, collection: str) -> AbstractContextManager[None]:
         """Guards against a second index-catalog on this machine; the server itself knows no such right."""
         key = hashlib.sha256(f"{self.url} {check_name(collection)}".encode()).hexdigest()[:16]
-        folder = Path(tempfile.gettempdir()) / f"amgan-{getpass.getuser()}"
-        return held(folder / f"{key}.lock", f"{collection!r} on {self.url}")
+        return held(own_temporary_folder() / f"{key}.lock", f"{collection!r} on {self.url}")
 
     def close(self) -> None:
         self._call.client.close()
