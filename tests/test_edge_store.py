@@ -228,10 +228,11 @@ def test_a_full_disk_is_said_before_anything_is_written(tmp_path, monkeypatch):
 def test_a_disk_that_fills_up(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300m", "tmpfs", str(disk)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=260m", "tmpfs", str(disk)], check=True)
     try:
         filled(disk).close()
         code = """
+            import os
             import sys
             from retrieval.stores import connect
             from amgan.errors import UserError
@@ -241,7 +242,7 @@ def test_a_disk_that_fills_up(tmp_path):
                 for start in range(20, 10**6, 500):
                     batch = points(500, start)
                     for point in batch:
-                        point.payload["note"] = "x" * 5000
+                        point.payload["note"] = os.urandom(4000).hex()
                     store.upsert(batch)
             except UserError as error:
                 print(error)
