@@ -372,6 +372,9 @@ def test_a_full_queue_refuses_at_once_and_the_loop_stays_free(one_store: Setting
         deadline = time.monotonic() + 10
         while app.state.service.work.pending < 3 and time.monotonic() < deadline:
             time.sleep(0.01)
+        assert (
+            client.post("/v1/search", content=b"x" * 10**6, headers={"content-type": "text/plain"}).status_code == 503
+        )
         busy = client.post("/v1/search", json={"item": ITEM})
         assert problem(busy, 503, "busy") and int(busy.headers["retry-after"]) >= 1
         assert client.get("/healthz").status_code == 200

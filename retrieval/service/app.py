@@ -29,7 +29,7 @@ from retrieval.service.observing import Metrics
 from retrieval.service.pictures import FORMATS, WIDTHS, accepted
 from retrieval.service.problems import Problem, ProblemDetails, add_handlers, documented
 from retrieval.service.rate import RateLimiter
-from retrieval.service.settings import Limits, Settings
+from retrieval.service.settings import Settings
 from retrieval.service.work import Workers
 
 WIDGET = Path(__file__).parent / "widget" / "widget.js"
@@ -162,19 +162,19 @@ def _add_garments(app: FastAPI, service: Service) -> None:
     @post("/v1/search", bodies.SearchRequest, bodies.SearchAnswer, pictures=False)
     async def search(request: Request, caller: Known) -> Response:
         """Edit a garment and find the catalogue's nearest to the result; without edits, the most similar ones."""
-        query = await _read(request, service.settings.limits)
+        query = await _read(request, service.work)
         return await service.work.run(lambda: service.answers.search(query, caller))
 
     @post("/v1/edits", bodies.EditRequest, bodies.EditAnswer, pictures=True)
     async def edit(request: Request, caller: Known) -> Response:
         """Edit a garment. `Accept: image/webp`, `image/png` or `image/jpeg` gives the picture alone."""
-        query, wanted = await _read(request, service.settings.limits), accepted(request.headers.get("accept", ""))
+        query, wanted = await _read(request, service.work), accepted(request.headers.get("accept", ""))
         return await service.work.run(lambda: service.answers.edit(query, caller, wanted))
 
     @post("/v1/cut-outs", bodies.CutOutRequest, bodies.CutOutAnswer, pictures=True)
     async def cut_out(request: Request, caller: Known) -> Response:
         """Cut a garment out of its photo, with how far to trust that. `Accept` as for `/v1/edits`."""
-        query, wanted = await _read(request, service.settings.limits), accepted(request.headers.get("accept", ""))
+        query, wanted = await _read(request, service.work), accepted(request.headers.get("accept", ""))
         return await service.work.run(lambda: service.answers.cut_out(query, caller, wanted))
 
 
@@ -268,8 +268,13 @@ def _document(app: FastAPI) -> None:
     app.openapi = openapi
 
 
-async def _read(request: Request, limits: Limits) -> Query:
+async def _read(request: Request, work: Workers) -> Query:
     """A request's body, of either form. Raises Problem."""
+    with work.place():
+        return await _body(request)
+
+
+async def _body(request: Request) -> Query:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == "application/json":
         return Query(await request.body())

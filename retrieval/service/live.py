@@ -80,6 +80,7 @@ class LiveCatalogue:
     def __init__(self, settings: Settings, batched: Callable[[int], None] = lambda count: None) -> None:
         self.settings, self._batched = settings, batched
         self.reachable = True
+        self._location = connect(settings.store)
         self._lock, self._stop = threading.Lock(), threading.Event()
         self._current = self._open()
         self._watcher = threading.Thread(target=self._watch, name="index watcher", daemon=True)
@@ -111,6 +112,7 @@ class LiveCatalogue:
         self._stop.set()
         self._watcher.join()
         self._replace(None)
+        self._location.close()
 
     def _open(self) -> Version:
         s = self.settings
@@ -126,7 +128,7 @@ class LiveCatalogue:
     def _watch(self) -> None:
         while not self._stop.wait(self.settings.watch):
             try:
-                newest = self._newest()
+                newest = self._location.aliases().get(self.settings.collection, self.settings.collection)
                 self.reachable = True
                 if newest != self._current.name:
                     start = time.perf_counter()
@@ -137,13 +139,6 @@ class LiveCatalogue:
                 if self.reachable:
                     log.warning("index not reached", extra={"fields": {"error": str(error)}})
                 self.reachable = False
-
-    def _newest(self) -> str:
-        location = connect(self.settings.store)
-        try:
-            return location.aliases().get(self.settings.collection, self.settings.collection)
-        finally:
-            location.close()
 
     def _replace(self, newer: Version | None) -> None:
         with self._lock:
@@ -156,4 +151,7 @@ class LiveCatalogue:
 
 def _find_fastest(editor: BatchedEditor, weights: str) -> None:
     """Where this machine has not measured before, a process of its own does; edits are PyTorch's until it has ended."""
-    editor.editor = load_editor(weights, "fastest")
+    try:
+        editor.editor = load_editor(weights, "fastest")
+    except UserError as error:
+        log.warning("fastest editor", extra={"fields": {"error": str(error)}})
