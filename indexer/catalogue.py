@@ -1,4 +1,4 @@
-"""What a catalogue folder holds: a labelled ``imagefolder``, or nothing but photos.
+"""What a catalogue holds: a labelled ``imagefolder``, nothing but photos, WebDataset shards, or addresses of photos.
 
 Rows are read as they are asked for, so that a million need no more memory than a thousand. A row that cannot be used is
 yielded as a refusal in its place; only a catalogue that cannot be read at all raises.
@@ -20,14 +20,16 @@ from pathlib import Path, PurePosixPath
 
 from amgan.data.imagefolder import FIXED, misspelt
 from amgan.data.labels import folder_schema, has_schema, read_labels
-from amgan.data.metadata import Row, find_metadata, metadata_rows, require_folder
+from amgan.data.metadata import READERS, Row, find_metadata, metadata_rows, require_folder
 from amgan.data.names import item_id, relative_name
 from amgan.errors import PhotoError, UserError
 from amgan.photos.decode import display_name
 from amgan.photos.listing import Listing, list_folder
 from amgan.schema import AttributeSchema
+from indexer.fetching import file_name_of, is_address
 from indexer.opening import Place
 from indexer.refusals import Refusal
+from indexer.shards import find_shards, samples
 from retrieval.details import LONGEST, detail_names
 from retrieval.stores.base import point_id
 
@@ -42,6 +44,8 @@ class Item:
     mask_file_name: str | None = None
     given: dict[str, str] = field(default_factory=dict)
     details: dict[str, str] = field(default_factory=dict)
+    address: str | None = None  # on the web; the photo is then fetched to ``file_name``
+    in_shard: tuple[Place, Place | None] | None = None  # photo and mask, where they lie in an archive
 
     @cached_property
     def id(self) -> str:
@@ -54,10 +58,12 @@ class Item:
 
     @property
     def photo(self) -> Place:
-        return Place(self.root / self.file_name)
+        return self.in_shard[0] if self.in_shard else Place(self.root / self.file_name)
 
     @property
     def mask(self) -> Place | None:
+        if self.in_shard:
+            return self.in_shard[1]
         return Place(self.root / self.mask_file_name) if self.mask_file_name else None
 
     def behind_dead_link(self) -> bool:
@@ -68,10 +74,11 @@ class Item:
 
 class Catalogue:
     """A folder with ``metadata.csv``, ``.jsonl`` or ``.parquet``, with or without further labels beside it
-    (``amgan.data.labels``), or a folder of photos at any depth.
+    (``amgan.data.labels``), or a folder of photos at any depth, or of WebDataset shards (``indexer.shards``) where it
+    holds neither metadata nor photos. A ``file_name`` may be the address of a photo (``indexer.fetching``).
 
     Args:
-        folder: the catalogue.
+        folder: the catalogue; also a metadata file of any name in its folder, or one shard.
         schema: the attributes of the index. Columns of these names, or of an alias, give an item's labels.
         attributes: an ``attributes.json``: only the columns it names are labels. Default: the folder's, if any, with
             what ``labels.json`` adds.
@@ -84,9 +91,12 @@ class Catalogue:
     """
 
     def __init__(self, folder: Path, schema: AttributeSchema, attributes: Path | None = None) -> None:
-        require_folder(folder, "photos, or metadata.csv and photos")
+        self.metadata = require_catalogue(folder)
+        self.shards = [] if self.metadata else find_shards(folder)
+        if self.shards and folder.is_dir() and list_folder(folder).photos:
+            self.shards = []  # photos with an archive beside them
+        folder = folder if folder.is_dir() else folder.parent
         self.root, self.schema = folder, schema
-        self.metadata = find_metadata(folder)
         self._labels = schema
         if attributes or has_schema(folder):
             self._labels = AttributeSchema.load(attributes) if attributes else folder_schema(folder)
@@ -102,27 +112,30 @@ class Catalogue:
 
     def count(self) -> int:
         """How many entries there are, usable or not."""
+        if self.shards:
+            return sum(1 for shard in self.shards for _ in samples(shard))
         if self.metadata is None:
             return len(self._listing.photos) + len(self._listing.closed)
         return sum(1 for _ in metadata_rows(self.metadata))
 
     def hidden(self) -> list[str]:
         """Names of folders, or of links that may have led to some, whose photos cannot be listed now."""
-        if self.metadata is not None:
+        if self.metadata is not None or self.shards:
             return []
         return [self._name(path) for path in (*self._listing.closed, *self._listing.dead_links)]
 
     def warnings(self) -> list[str]:
         """Sentences on columns that are probably meant for an attribute, and on cells too long to be kept, once all
         rows were read."""
-        if self.metadata is None:
+        source = self.metadata or (self.shards[0] if self.shards else None)
+        if source is None:
             return []
         long = [
-            f"{self.metadata}: {count} cells of the column {column!r} are longer than {LONGEST} characters and are "
+            f"{source}: {count} cells of the column {column!r} are longer than {LONGEST} characters and are "
             "not kept with the index."
             for column, count in self._too_long.items()
         ]
-        return misspelt(self._columns, self._labels, self.metadata) + long
+        return misspelt(self._columns, self._labels, source) + long
 
     def __iter__(self) -> Iterator[Item | Refusal]:
         """Every entry once. Raises UserError when the metadata file itself is broken or lacks ``file_name``."""
@@ -130,13 +143,32 @@ class Catalogue:
         self._columns.clear()
         self._too_long.clear()
         listed: set[str] = set()
-        for entry in self._plain() if self.metadata is None else self._listed(self.metadata):
+        for entry in self._entries():
             if isinstance(entry, Item):
                 if entry.id in listed:
                     entry = Refusal(entry.file_name, "duplicate", f"{entry.file_name} is listed more than once.")
                 else:
                     listed.add(entry.id)
             yield entry
+
+    def _entries(self) -> Iterator[Item | Refusal]:
+        if self.metadata is not None:
+            return self._listed(self.metadata)
+        return self._sharded() if self.shards else self._plain()
+
+    def _sharded(self) -> Iterator[Item | Refusal]:
+        for sample in (s for shard in self.shards for s in samples(shard)):
+            row = Row(self.root, sample.name, sample.cells)
+            if sample.problem or sample.photo is None:
+                yield Refusal(display_name(sample.name), *(sample.problem or ("no-photo", f"{sample.name}: no photo.")))
+                continue
+            try:
+                name = relative_name(sample.name)
+            except PhotoError as error:
+                yield Refusal(display_name(sample.name), error.reason, f"{self.root}: {error}")
+                continue
+            mask = f"{name}: mask" if sample.mask else None
+            yield Item(self.root, name, mask, self._given(row), self._said(row), in_shard=(sample.photo, sample.mask))
 
     def _plain(self) -> Iterator[Item | Refusal]:
         for path, reason in self._listing.closed.items():
@@ -169,8 +201,13 @@ class Catalogue:
                 yield Refusal(row.place, "no-file-name", f"{row.where}: file_name is empty.")
                 continue
             given, details = self._given(row), self._said(row)
+            address = name.strip() if is_address(name) else None
+            if address:
+                name, details = file_name_of(address), details | {"photo_url": address}
             try:
-                item = Item(self.root, relative_name(name), relative_name(mask) if mask else None, given, details)
+                item = Item(
+                    self.root, relative_name(name), relative_name(mask) if mask else None, given, details, address
+                )
             except PhotoError as error:
                 yield Refusal(display_name(name.strip()), error.reason, f"{row.where}: {error}")
             else:
@@ -213,6 +250,16 @@ class Catalogue:
         labels = self._labels.columns(c for c in columns if c not in FIXED)
         column_of = {key: column for column, key in labels.items()}
         return {column_of[key]: attribute for key, attribute in self.schema.columns(labels.values()).items()}
+
+
+def require_catalogue(path: Path) -> Path | None:
+    """The metadata file of a catalogue, if it has one. Raises UserError where there is no catalogue."""
+    if path.is_file() and path.suffix in READERS:
+        return path
+    if not (path.is_file() and path.suffix == ".tar"):
+        require_folder(path, "photos, or metadata.csv and photos")
+        return find_metadata(path)
+    return None
 
 
 def _steps(name: PurePosixPath) -> list[PurePosixPath]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,13 +31,17 @@ index-catalog photos/ --store out/index --collection shop
 index-catalog photos/ --store http://localhost:6333 --collection shop --embedder ViT-B-32
 
 FOLDER holds photos at any depth, or metadata.csv (.jsonl, .parquet) with file_name, and where there are any
-mask_file_name and one column per attribute. Run the same command again to go on after an interruption, or to bring the
-index up to date: only photos whose bytes or mask changed are embedded again, changed labels and other columns are told
-to the index, and what left the catalogue leaves it. What only cannot be read now stays as it was: no permission, a
-failing disk, a link that leads nowhere. With other weights a new index is filled beside the old one, which serves until
-the new one is whole and verified: its garments are counted, and searches of it held to exact ones. The old one is kept:
-index-catalog rollback goes back to it, index-catalog status and index-catalog verify look at what serves (each with its
-own --help).
+mask_file_name and one column per attribute. In its place may stand such a file of any name, or WebDataset shards (.tar,
+not compressed), one or a folder of them: 17.jpg, 17.json with the columns, 17.mask.png. A file_name may be a web
+address: the photo is fetched, at most 32 MB in 30 s and not from inside the own network, and kept in FOLDER/.fetched,
+so that the same command goes on where it stopped; after a day the server is asked whether it changed.
+
+Run the same command again to go on after an interruption, or to bring the index up to date: only photos whose bytes or
+mask changed are embedded again, changed labels and other columns are told to the index, and what left the catalogue
+leaves it. What only cannot be read now stays as it was: no permission, a failing disk, a link that leads nowhere. With
+other weights a new index is filled beside the old one, which serves until the new one is whole and verified: its
+garments are counted, and searches of it held to exact ones. The old one is kept: index-catalog rollback goes back to
+it, index-catalog status and index-catalog verify look at what serves (each with its own --help).
 
 Columns that are no attributes travel with the index and come back with the hits. Name (or title), brand, price,
 currency and url (or link) are known by such usual names.
@@ -81,6 +86,10 @@ def index_catalog(
     keep_uncertain: Annotated[
         bool, typer.Option("--keep-uncertain", help="Index photos too whose cut-out looks wrong.")
     ] = False,
+    allow_private: Annotated[
+        bool,
+        typer.Option("--allow-private", help="Fetch photos from inside the own network too."),
+    ] = False,
     failures: Annotated[
         Path | None,
         typer.Option(
@@ -94,9 +103,9 @@ def index_catalog(
     version: Version = False,
 ) -> None:
     """Index a catalogue of garments, so that search-catalog and the page find them."""
-    from amgan.data.metadata import require_folder
+    from indexer.catalogue import require_catalogue
 
-    require_folder(folder, "photos, or metadata.csv and photos")
+    require_catalogue(folder)
     listed = failures or _failures_path(store, collection)
     if not _is_service(store):
         writable_folder(Path(store).expanduser(), "--store")
@@ -106,6 +115,7 @@ def index_catalog(
     from indexer.build import index
     from indexer.catalogue import Catalogue
     from indexer.decoders import Decoders
+    from indexer.fetching import Fetcher
     from indexer.interrupt import stop_on_signal
     from indexer.pipeline import Hooks
     from indexer.prepare import Settings
@@ -135,6 +145,7 @@ def index_catalog(
             count = threads or os.cpu_count() or 1
             with Decoders(count) as decoders:
                 settings = Settings(encoder.image_size, keep_uncertain, segmenter=encoder.segmenter, opener=decoders)
+                settings = replace(settings, fetcher=Fetcher(private=allow_private))
                 summary = index(catalogue, location, collection, encoder, settings, batch, count, hooks)
     location.close()
     for sentence in summary.warnings:

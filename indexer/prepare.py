@@ -11,6 +11,7 @@ from amgan.photos import CutOut, DecodeLimits, Segmenter
 from amgan.photos.cutout import cut_out_several
 from amgan.photos.registry import CLASSICAL
 from indexer.catalogue import Item
+from indexer.fetching import Fetcher
 from indexer.opening import Opened, Wanted, open_photo, with_name
 from indexer.refusals import Refusal
 from retrieval.stores.base import Payload
@@ -40,13 +41,15 @@ class Unchanged:
 @dataclass(frozen=True)
 class Settings:
     """``size``: the side of a cut-out in pixels. ``keep_uncertain``: index what may be cut out wrongly. ``segmenter``:
-    the encoder's own. ``opener``: opens a photo, in this process or, of ``Decoders``, in another."""
+    the encoder's own. ``fetcher``: has photos that are named by address. ``opener``: opens a photo, in this process or,
+    of ``Decoders``, in another."""
 
     size: int
     keep_uncertain: bool = False
     limits: DecodeLimits = field(default_factory=DecodeLimits)
     segmenter: Segmenter | None = None
     opener: Callable[[Wanted], Opened] = open_photo
+    fetcher: Fetcher = field(default_factory=Fetcher)
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,8 @@ def _opened(item: Item, known: Payload | None, settings: Settings) -> _Read | Un
     wanted = Wanted(
         item.photo, item.file_name, item.mask, item.mask_file_name, *sums, size=settings.size, limits=settings.limits
     )
+    if item.address:
+        settings.fetcher(item.address, item.photo.file)
     opened = settings.opener(wanted)
     if known is not None and opened.unchanged:
         return Unchanged(item, {k: v for k, v in said_of(item).items() if (known.get(k) or None) != (v or None)})

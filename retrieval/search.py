@@ -262,7 +262,10 @@ class Searcher:
 
 
 def _inside(root: Path, name: object) -> Path:
-    """The catalogue's file of that name. Raises UserError when it leads outside: an index may come from anyone."""
+    """The catalogue's file of that name. Raises UserError when it leads outside, for an index may come from anyone, and
+    when it lies in an archive."""
+    if ".tar/" in str(name):
+        raise UserError(f"{name} lies in an archive; unpack the catalogue to see its photos or to edit them.")
     try:
         return root / relative_name(str(name or ""))
     except PhotoError as error:

@@ -247,7 +247,11 @@ class FakeSearcher:
     def find_similar(self, cutout: object, edit: dict[str, str], *_: object, **__: object) -> Any:
         hits = [
             SimpleNamespace(
-                rank=i, score=1 / (i + 1), file_name=name, predicted={"sleeve": "long", "color": "light blue"}
+                rank=i,
+                score=1 / (i + 1),
+                file_name=name,
+                predicted={"sleeve": "long", "color": "light blue"},
+                details={},
             )
             for i, name in enumerate(self.names, 1)
         ]

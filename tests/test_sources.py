@@ -1,0 +1,198 @@
+"""Catalogues that are no folder of files: shards, tables of any name, web addresses."""
+
+import functools
+import io
+import json
+import tarfile
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pyarrow
+import pyarrow.parquet as parquet
+import pytest
+
+from amgan.errors import PhotoError, UserError
+from indexer.build import index
+from indexer.catalogue import Catalogue
+from indexer.fetching import Fetcher, file_name_of
+from indexer.pipeline import Hooks
+from indexer.prepare import Settings
+from retrieval.stores.memory import MemoryLocation
+from tests.fake_encoder import SCHEMA, FakeEncoder, draw_catalogue, draw_garment
+
+
+def run(catalogue, location, **settings):
+    refusals = []
+    hooks = Hooks(refused=refusals.append)
+    found = Catalogue(catalogue, SCHEMA)
+    summary = index(found, location, "shop", FakeEncoder(), Settings(32, **settings), 4, 2, hooks)
+    assert found.count() == summary.total
+    records = {r.payload["file_name"]: r for r in location.open("shop").scroll(vectors=True)}
+    return summary, records, {r.file_name: r.reason for r in refusals}
+
+
+def add(shard, name, data):
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    shard.addfile(info, io.BytesIO(data))
+
+
+@pytest.fixture
+def shards(tmp_path):
+    """Six garments in two shards, and what does not belong there."""
+    photos, folder = draw_catalogue(tmp_path / "photos", 6), tmp_path / "shards"
+    folder.mkdir()
+    for i in range(2):
+        with tarfile.open(folder / f"{i}.tar", "w") as shard:
+            for j in range(3 * i, 3 * i + 3):
+                columns = {"title": f"Jumper {j}", "price": 9.5, "sleeve": "long", "tags": ["a"]}
+                add(shard, f"a/{j:05d}.png", (photos / str(j % 3) / f"{j}.png").read_bytes())
+                add(shard, f"a/{j:05d}.json", json.dumps(columns).encode())
+            link = tarfile.TarInfo("a/99999.png")
+            link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+            shard.addfile(link)
+            add(shard, "b/1.json", b"[]")
+            add(shard, "../evil.png", b"x")
+    return folder
+
+
+def test_shards(shards, tmp_path):
+    location = MemoryLocation()
+    summary, records, refused = run(shards, location)
+    assert summary.indexed == 6
+    wrong = {"b/1": "bad-columns", "../evil.png": "outside"}
+    assert refused == {f"{i}.tar/{name}": reason for i in range(2) for name, reason in wrong.items()}
+    payload = records["1.tar/a/00004.png"].payload
+    assert payload["details"] == {"name": "Jumper 4", "price": "9.5", "tags": '["a"]'}
+    assert payload["given"] == {"sleeve": "long"}
+    plain = run(tmp_path / "photos", MemoryLocation())[1]
+    assert (records["1.tar/a/00004.png"].vector == plain["1/4.png"].vector).all()
+    assert run(shards, location)[0].unchanged == 6
+    assert run(shards / "1.tar", MemoryLocation())[0].indexed == 3
+    (shards / "1.tar").write_bytes((shards / "1.tar").read_bytes()[:3000])
+    with pytest.raises(UserError, match="cannot be read as an uncompressed tar file"):
+        run(shards, location)
+    assert len(list(location.open("shop").scroll([]))) == 6
+
+
+def test_a_table_of_any_name(tmp_path):
+    draw_catalogue(tmp_path, 3)
+    rows = pyarrow.table({"file_name": [f"{i}/{i}.png" for i in range(3)], "brand": ["Acme"] * 3})
+    parquet.write_table(rows, tmp_path / "spring.parquet")
+    summary, records, _ = run(tmp_path / "spring.parquet", MemoryLocation())
+    assert summary.indexed == 3
+    assert records["1/1.png"].payload["details"] == {"brand": "Acme"}
+
+
+class Shop(BaseHTTPRequestHandler):
+    """Photos by path, and every way to go wrong."""
+
+    def __init__(self, *args, photo, asked):
+        self.photo, self.asked = photo, asked
+        super().__init__(*args)
+
+    def do_GET(self):
+        self.asked.append(self.path)
+        if self.path.startswith("/away/"):
+            steps = int(self.path.rpartition("/")[2])
+            self.send_response(302)
+            self.send_header("Location", f"/away/{steps - 1}" if steps else "/a.png")
+            self.end_headers()
+        elif self.path == "/inside.png":
+            self.send_response(302)
+            self.send_header("Location", "file:///etc/passwd")
+            self.end_headers()
+        elif self.path == "/drips.png":
+            self.send_response(200)
+            self.end_headers()
+            for _ in range(100):
+                self.wfile.write(b"x")
+                time.sleep(0.05)
+        elif self.headers.get("If-None-Match") == '"1"':
+            self.send_response(304)
+            self.end_headers()
+        elif self.path.partition("?")[0].endswith(".png"):
+            self.send_response(200)
+            self.send_header("ETag", '"1"')
+            self.end_headers()
+            self.wfile.write(self.photo if self.path != "/huge.png" else bytes(5000))
+        else:
+            self.send_error(int(self.path[1:]))
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def shop(tmp_path):
+    draw_garment(tmp_path / "sent.png", 1)
+    asked = []
+    handler = functools.partial(Shop, photo=(tmp_path / "sent.png").read_bytes(), asked=asked)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+    server.server_close()
+
+
+def test_photos_by_address_are_fetched_once_and_asked_about_later(tmp_path, shop):
+    address, asked = shop
+    folder, location = tmp_path / "catalogue", MemoryLocation()
+    folder.mkdir()
+    lines = [f"{address}/a.png,Jumper", f"{address}/b.png?size=2,Shirt", f"{address}/404,Gone", f"{address}/503,Later"]
+    (folder / "metadata.csv").write_text("file_name,title\n" + "\n".join(lines) + "\n")
+    allowed = Fetcher(private=True)
+    summary, records, refused = run(folder, location, fetcher=allowed)
+    assert sorted(refused.values()) == ["url-missing", "url-unreadable"]
+    payload = records[file_name_of(f"{address}/a.png")].payload
+    assert payload["details"] == {"name": "Jumper", "photo_url": f"{address}/a.png"}
+    assert (folder / payload["file_name"]).read_bytes() == (tmp_path / "sent.png").read_bytes()
+    asked.clear()
+    summary, *_ = run(folder, location, fetcher=allowed)
+    assert (summary.unchanged, sorted(asked)) == (2, ["/404", "/503"])
+    summary, *_ = run(folder, location, fetcher=Fetcher(private=True, fresh=0))
+    assert summary.unchanged == 2 and "/a.png" in asked
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/huge.png", "too-large"),
+        ("/drips.png", "url-unreadable"),
+        ("/inside.png", "url-refused"),
+        ("/away/9", "url-refused"),
+        ("/404", "url-missing"),
+        ("/500", "url-unreadable"),
+    ],
+)
+def test_limits_of_fetching(shop, tmp_path, path, reason):
+    begun = time.monotonic()
+    with pytest.raises(PhotoError) as caught:
+        Fetcher(private=True, max_bytes=4000, seconds=1)(shop[0] + path, tmp_path / "f" / "x.png")
+    assert caught.value.reason == reason
+    assert time.monotonic() - begun < 3
+    assert not (tmp_path / "f" / "x.png").exists()
+
+
+def test_redirects_are_followed(shop, tmp_path):
+    Fetcher(private=True)(f"{shop[0]}/away/3", tmp_path / "x.png")
+    assert (tmp_path / "x.png").read_bytes() == (tmp_path / "sent.png").read_bytes()
+
+
+INSIDE = ("127.0.0.1", "localhost", "10.0.0.1", "169.254.169.254")
+
+
+@pytest.mark.parametrize("host", [*INSIDE, "[::1]", "0.0.0.0", "2130706433"])
+def test_the_own_network_is_not_asked(tmp_path, host):
+    with pytest.raises(PhotoError) as caught:
+        Fetcher(seconds=1)(f"http://{host}:9/a.png", tmp_path / "x.png")
+    assert caught.value.reason in ("url-refused", "url-unreadable")
+    assert host not in INSIDE or caught.value.reason == "url-refused"
+
+
+@pytest.mark.parametrize("address", ["http://", "http://[::1", "https://a b/", "http://x:99999/"])
+def test_odd_addresses(tmp_path, address):
+    with pytest.raises(PhotoError) as caught:
+        Fetcher(seconds=1)(address, tmp_path / "x.png")
+    assert caught.value.reason in ("url-refused", "url-unreadable")
