@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from amgan.spelling import plain
+from retrieval.stores.base import Hit
 
 # What a column may be called, the likeliest first; written as ``plain`` writes it.
 USUAL = {
@@ -41,6 +42,19 @@ def details_of(payload: Mapping[str, Any]) -> dict[str, str]:
     """The details of a stored payload, which may come from anyone: text by text."""
     found = payload.get("details")
     return {str(k): str(v) for k, v in found.items()} if isinstance(found, Mapping) else {}
+
+
+def repeated_products(hits: Iterable[Hit]) -> set[str]:
+    """The ids of hits that show a product of which a better hit came before; what names no product is its own."""
+    seen: set[str] = set()
+    repeated: set[str] = set()
+    for hit in hits:
+        product = details_of(hit.payload).get("product")
+        if product in seen:
+            repeated.add(hit.id)
+        elif product is not None:
+            seen.add(product)
+    return repeated
 
 
 def web_address(details: Mapping[str, str]) -> str | None:

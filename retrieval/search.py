@@ -20,7 +20,7 @@ from amgan.data.names import relative_name
 from amgan.errors import PhotoError, UserError
 from amgan.photos import CutOut, cut_out, read_image, read_mask
 from amgan.schema import Edit
-from retrieval.details import details_of
+from retrieval.details import details_of, repeated_products
 from retrieval.query import DEFAULT_WEIGHTS, QueryWeights, compose, target_probabilities
 from retrieval.stores.base import MAX_K, Filter, Hit, Payload, VectorStore
 
@@ -68,8 +68,22 @@ class Found:
     given: dict[str, str]
     details: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def attributes(self) -> dict[str, dict[str, Any]]:
+        """What is known of each attribute: ``value``, ``probability`` (None where nothing was predicted) and
+        ``origin``. What the catalogue states is ``given`` and stands, whatever is ``predicted``."""
+        known: dict[str, dict[str, Any]] = {
+            name: {"value": value, "probability": self.confidence.get(name), "origin": "predicted"}
+            for name, value in self.predicted.items()
+        }
+        for name, value in self.given.items():
+            sure = self.confidence.get(name) if self.predicted.get(name) == value else None
+            known[name] = {"value": value, "probability": sure, "origin": "given"}
+        return known
+
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"file": str(self.file) if self.file else None, "score": round(self.score, 6)}
+        shown = {"file": str(self.file) if self.file else None, "score": round(self.score, 6)}
+        return asdict(self) | shown | {"attributes": self.attributes}
 
 
 @dataclass(frozen=True)
@@ -207,12 +221,14 @@ class Searcher:
         self, vector: np.ndarray, k: int, filter: Filter | None = None, exclude: Collection[str] = ()
     ) -> list[Found]:
         """The k nearest to a composed query (D + N,), items in ``exclude`` (by id or SHA-256 sum) passed over, however
-        many copies of them the catalogue holds."""
+        many copies of them the catalogue holds. Of a product with several photos (its column ``product``) the
+        nearest is the hit."""
         passed_over: set[str] = set()  # points; the store leaves them out of the next search
         wanted = min(k + len(exclude), MAX_K)
         while True:
             hits = self.store.search(vector, wanted, filter, exclude=passed_over)
             excluded = {h.id for h in hits if not _names(h).isdisjoint(exclude)}
+            excluded |= repeated_products(h for h in hits if h.id not in excluded)
             kept = [h for h in hits if h.id not in excluded]
             if len(kept) >= k or len(hits) < wanted or not excluded:
                 return [self._found(h, rank) for rank, h in enumerate(kept[:k], 1)]

@@ -3,11 +3,20 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
+from indexer.build import index
+from indexer.catalogue import Catalogue
+from indexer.prepare import Settings
 from retrieval.cli import main
 from retrieval.details import detail_names, details_of, name_of, price_of, web_address
+from retrieval.search import Searcher
 from retrieval.stores import connect
+from retrieval.stores.base import Point, point_id
+from retrieval.stores.memory import MemoryLocation
+from tests.fake_encoder import SCHEMA, FakeEncoder, draw_catalogue
+from tests.test_forged import Editor
 from tests.tiny_catalogue import make_catalogue, make_index, make_weights
 
 
@@ -75,3 +84,39 @@ def test_they_come_back_with_hits(shop, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "160")
     table = searched(shop, monkeypatch, capsys)
     assert "5 EUR" in table and "[b]1[/b]" in table
+
+
+@pytest.mark.parametrize("kind", ["memory", "edge"])
+def test_one_product_with_several_photos_is_one_hit(tmp_path, kind):
+    """25 photos of the nearest product, two of the next, and garments that name no product."""
+    encoder = FakeEncoder()
+    store = (MemoryLocation() if kind == "memory" else connect(tmp_path)).create("x", encoder.identity, SCHEMA)
+    products = ["jumper"] * 25 + ["shirt"] * 2 + [None] * 3
+    points = []
+    for i, product in enumerate(products):
+        vector = np.zeros(encoder.identity.dimensions, np.float32)
+        vector[:2] = np.cos(i / 50), np.sin(i / 50)
+        payload = {"item_id": str(i), "file_name": f"{i}.png", "details": {"product": product} if product else {}}
+        points.append(Point(point_id(f"{i}.png"), vector, payload))
+    store.upsert(points)
+    store.finalize()
+    searcher = Searcher(store, encoder, Editor(), None)
+    assert [f.item_id for f in searcher.nearest(points[0].vector, 3)] == ["0", "25", "27"]
+    assert [f.rank for f in searcher.nearest(points[0].vector, 10)] == [1, 2, 3, 4, 5]
+    assert [f.item_id for f in searcher.nearest(points[0].vector, 2, exclude=["0", "25"])] == ["1", "26"]
+    store.close()
+
+
+def test_a_missing_attribute_is_predicted_and_a_given_one_stands(tmp_path):
+    draw_catalogue(tmp_path, 2)
+    (tmp_path / "metadata.csv").write_text("file_name,sleeve\n0/0.png,long\n1/1.png,\n")
+    location = MemoryLocation()
+    for encoder in (FakeEncoder("a"), FakeEncoder("b")):  # predicted anew by other weights, too
+        index(Catalogue(tmp_path, SCHEMA), location, "shop", encoder, Settings(32))
+    searcher = Searcher(location.open("shop"), encoder, Editor(), tmp_path)
+    found = {f.item_id: f for f in searcher.nearest(np.ones(encoder.identity.dimensions, np.float32), 2)}
+    stated, missing = found["0/0"].to_dict()["attributes"], found["1/1"].to_dict()["attributes"]
+    assert (stated["sleeve"]["value"], stated["sleeve"]["origin"]) == ("long", "given")
+    assert missing["sleeve"] == {"value": found["1/1"].predicted["sleeve"], "probability": 1.0, "origin": "predicted"}
+    assert stated["color"]["origin"] == missing["color"]["origin"] == "predicted"
+    assert missing["color"]["probability"] == 0.75
