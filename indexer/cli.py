@@ -123,6 +123,7 @@ def index_catalog(
     from retrieval.representation import Representation
     from retrieval.stores import connect
     from retrieval.stores.base import check_name
+    from retrieval.stores.stopping import stop_when
 
     console = Console(stderr=True)
     check_name(collection)
@@ -130,7 +131,7 @@ def index_catalog(
     with console.status("Loading the networks …"):
         encoder = Representation(weights, embedder, device, segmenter=segmenter)
     catalogue = Catalogue(folder, encoder.schema, attributes)
-    with stop_on_signal() as stop, _progress(console) as progress:
+    with stop_on_signal() as stop, stop_when(stop.is_set), _progress(console) as progress:
         total = catalogue.count()
         task = progress.add_task("Indexing", total=total)
         with RefusalsFile(listed) as refusals:

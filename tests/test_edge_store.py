@@ -257,6 +257,7 @@ def test_a_disk_that_fills_up(tmp_path):
         reader = connect(disk).open("shop")  # now in a copy on another disk
         assert len(reader.search(ONES, 30)) == 20
         (disk / "rest").unlink()
+        subprocess.run(["mount", "-o", "remount,size=900m", str(disk)], check=True)
         writer = connect(disk).open("shop", write=True)
         assert writer.count() > 20
         assert writer.delete_missing({p.id for p in points(10)}) > 10

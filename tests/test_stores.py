@@ -1,13 +1,11 @@
 """One suite over every vector store.
 
-The server's adapter runs against QDRANT_URL when that is set. Always, it also runs against a stand-in: the engine that
-qdrant_client carries inside itself (``:memory:``), which takes the same calls and keeps the same aliases, but is a
-re-implementation in Python: it proves the adapter's logic, not the server's speed, durability or indexes.
+The server's adapter runs against QDRANT_URL when that is set. Always, it also runs over the wire against a server on
+the loopback (``tests/qdrant_loopback.py``): Qdrant's gRPC services in front of its own engine.
 """
 
 import os
 import uuid
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +36,7 @@ class Place:
         return self.make()
 
 
-KINDS = ["edge", "server stand-in", "memory", "exact", *(["server"] if os.environ.get("QDRANT_URL") else [])]
+KINDS = ["edge", "server on loopback", "memory", "exact", *(["server"] if os.environ.get("QDRANT_URL") else [])]
 
 
 @pytest.fixture(params=KINDS)
@@ -49,17 +47,16 @@ def place(request, tmp_path):
         kept = MemoryLocation(ExactStore) if request.param == "exact" else MemoryLocation()
         yield Place(request.param, lambda: kept)
     else:
-        from qdrant_client import QdrantClient
-
         from retrieval.stores.server import ServerLocation
+        from tests.qdrant_loopback import Loopback
 
-        url = os.environ.get("QDRANT_URL") if request.param == "server" else None
-        warnings.filterwarnings("ignore", message="Payload indexes have no effect in the local Qdrant")
-        warnings.filterwarnings("ignore", message="Local mode performs exact")
-        client = None if request.param == "server" else QdrantClient(":memory:")
-        kept = ServerLocation(url or "http://stand-in:6333", client=client)
+        loopback = None if request.param == "server" else Loopback(tmp_path / "server")
+        kept = ServerLocation(loopback.url if loopback else os.environ["QDRANT_URL"])
         yield Place(request.param, lambda: kept)
-        if request.param == "server":
+        if loopback is not None:
+            kept.close()
+            loopback.stop()
+        else:
             for name in kept.collections():
                 if name.startswith("amgan-test"):
                     kept._call(lambda c, name=name: c.delete_collection(name))

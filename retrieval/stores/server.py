@@ -1,28 +1,26 @@
-"""A Qdrant server by its URL, for production and for many processes at once.
+"""A Qdrant server or cluster by its URL, for production and for many machines at once.
 
-The key of a protected server comes from the environment variable QDRANT_API_KEY, so that no shell history keeps it.
+How it is reached and what is made there is set in the environment: see ``retrieval.stores.address``.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 import uuid
-from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from typing import Any
 
 import numpy as np
 from qdrant_client import QdrantClient, models
-from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
 from amgan.errors import UserError
 from amgan.schema import AttributeSchema
 from retrieval.identity import IndexIdentity
 from retrieval.stores import qdrant
+from retrieval.stores.address import Making, parse
 from retrieval.stores.base import (
     About,
     Filter,
@@ -38,36 +36,18 @@ from retrieval.stores.base import (
     check_vectors,
     no_collection,
 )
+from retrieval.stores.connection import WAITS, Connection, client_of
 from retrieval.stores.files import held, own_temporary_folder
 from retrieval.stores.filters import LABEL, filtered_fields, json_path, resolve_filter, resolve_key
-
-T = TypeVar("T")
 
 _METADATA = "amgan"
 _REQUEST_BYTES = 4_000_000  # servers and proxies refuse much larger bodies; a float takes about 20 characters
 _CHANGED_AT_ONCE = 256
-_WAITS = (0.5, 1.0, 2.0, 4.0)  # seconds between tries; every call here may safely be made twice
-
-
-class Connection:
-    """Calls of one client, tried again while the server is busy or restarting, and failing in sentences."""
-
-    def __init__(self, url: str, client: QdrantClient, waits: Sequence[float] = _WAITS) -> None:
-        self.url, self.client, self._waits = url, client, waits
-
-    def __call__(self, action: Callable[[QdrantClient], T]) -> T:
-        for wait in (*self._waits, None):
-            try:
-                return action(self.client)
-            except (ResponseHandlingException, UnexpectedResponse) as error:
-                if wait is None or (isinstance(error, UnexpectedResponse) and not _passing(error)):
-                    raise UserError(_sentence(error, self.url)) from None
-                time.sleep(wait)
-            except (ApiException, ValueError) as error:  # ValueError: the client's in-process engine refuses that way
-                raise UserError(f"The Qdrant server at {self.url} refused the request: {error}.") from None
-            except AssertionError:  # how the client finds that an answer holds nothing
-                raise UserError(f"What answers at {self.url} is not a Qdrant server; check the address.") from None
-        raise AssertionError("unreachable")
+_QUANTIZATION = models.ScalarQuantization(
+    scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=0.99, always_ram=True)
+)
+_RESCORED = models.QuantizationSearchParams(rescore=True, oversampling=2.0)  # of no effect where nothing is quantized
+_SECONDS_TO_INDEX = 24 * 3600
 
 
 class ServerStore:
@@ -135,7 +115,7 @@ class ServerStore:
         exclude: Collection[str] = (),
     ) -> list[Hit]:
         query = check_query(vector, self.identity).tolist()
-        parameters = models.SearchParams(hnsw_ef=qdrant.search_ef(check_k(k)), exact=exact)
+        parameters = models.SearchParams(hnsw_ef=qdrant.search_ef(check_k(k)), exact=exact, quantization=_RESCORED)
         conditions = self._filter(filter, exclude)
         found = self._call(
             lambda c: c.query_points(
@@ -188,7 +168,7 @@ class ServerStore:
     def finalize(self) -> None:
         """Flush, then wait until the server has built its index (green twice, as between two steps it is green too)."""
         self.flush()
-        green, deadline = 0, time.monotonic() + 3600
+        green, deadline = 0, time.monotonic() + _SECONDS_TO_INDEX
         while green < 2:
             status = self._call(lambda c: c.get_collection(self.name)).status
             green = green + 1 if status == models.CollectionStatus.GREEN else 0
@@ -226,36 +206,46 @@ class ServerLocation:
     """A server's collections.
 
     Args:
-        url: ``http://localhost:6333``.
+        url: ``http://localhost:6333``, ``grpcs://qdrant.example.org:6334``.
         client: another client than one made from the URL, for tests.
         waits: seconds between tries.
+
+    Raises:
+        UserError: the URL leads nowhere or holds a secret, or a setting is not valid.
     """
 
-    def __init__(self, url: str, client: QdrantClient | None = None, waits: Sequence[float] = _WAITS) -> None:
-        parts = urlsplit(url)
-        if client is None and (parts.scheme not in ("http", "https") or not parts.hostname):
-            raise UserError(f"{url!r} is not a server's URL; one looks like http://localhost:6333.")
-        self.url = url
-        made = client or QdrantClient(
-            url=url,
-            port=parts.port or 6333,
-            api_key=os.environ.get("QDRANT_API_KEY"),
-            timeout=60,
-            check_compatibility=False,  # would ask the server now, and warn instead of saying that it is down
-        )
-        self._call = Connection(url, made, waits)
+    def __init__(self, url: str, client: QdrantClient | None = None, waits: Sequence[float] = WAITS) -> None:
+        address = parse(url)
+        self.url, self._making = address.url, Making.from_environment()
+        self._call = Connection(self.url, client or client_of(address), address.timeout, waits)
 
     def create(self, name: str, identity: IndexIdentity, schema: AttributeSchema) -> ServerStore:
         if self._exists(check_name(name)):
             raise UserError(f"The collection {name!r} exists already on {self.url}.")
         about = About(identity, schema)
+        making = self._making
+        graph = models.HnswConfigDiff(
+            m=qdrant.HNSW_M, ef_construct=qdrant.HNSW_EF_CONSTRUCT, on_disk=making.on_disk or None
+        )
         parameters = models.VectorParams(
             size=identity.dimensions,
             distance=models.Distance.DOT,
-            hnsw_config=models.HnswConfigDiff(m=qdrant.HNSW_M, ef_construct=qdrant.HNSW_EF_CONSTRUCT),
+            hnsw_config=graph,
+            on_disk=making.on_disk or None,
+            quantization_config=_QUANTIZATION if making.quantized else None,
         )
-        metadata = {_METADATA: about.to_dict()}
-        self._call(lambda c: c.create_collection(name, vectors_config=parameters, metadata=metadata))
+        self._call(
+            lambda c: c.create_collection(
+                name,
+                vectors_config=parameters,
+                shard_number=making.shards,
+                replication_factor=making.replicas,
+                on_disk_payload=making.on_disk or None,
+                # A filter for which there is no index is refused in place of taking many seconds.
+                strict_mode_config=models.StrictModeConfig(enabled=True, unindexed_filtering_retrieve=False),
+                metadata={_METADATA: about.to_dict()},
+            )
+        )
         return ServerStore(self._call, name, about)
 
     def open(self, name: str, write: bool = False) -> ServerStore:
@@ -313,22 +303,3 @@ class ServerLocation:
 
     def close(self) -> None:
         self._call.client.close()
-
-
-def _passing(error: UnexpectedResponse) -> bool:
-    """Whether the same request may succeed in a moment."""
-    return error.status_code in (408, 425, 429) or (error.status_code or 0) >= 500
-
-
-def _sentence(error: ResponseHandlingException | UnexpectedResponse, url: str) -> str:
-    if isinstance(error, ResponseHandlingException):
-        text = str(error.source).strip() or type(error.source).__name__
-        if "timed out" in text.lower() or "timeout" in type(error.source).__name__.lower():
-            return f"The Qdrant server at {url} did not answer in time. Is it overloaded? Run the same command again."
-        return f"The Qdrant server at {url} cannot be reached ({text}). Is it running, and is the address right?"
-    if error.status_code in (401, 403):
-        return f"The Qdrant server at {url} wants a key; set the environment variable QDRANT_API_KEY to it."
-    said = error.content.decode("utf-8", "replace").strip()[:300] if error.content else error.reason_phrase
-    if _passing(error):
-        return f"The Qdrant server at {url} keeps failing (status {error.status_code}: {said}). See its log."
-    return f"The Qdrant server at {url} refused the request (status {error.status_code}: {said})."
