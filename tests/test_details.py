@@ -56,10 +56,10 @@ def test_prices_names_and_what_a_stranger_stored():
 def shop(tmp_path_factory):
     root = tmp_path_factory.mktemp("details")
     make_index(root / "index", make_catalogue(root / "catalogue"), make_weights(root / "weights"))
-    store = connect(root / "index").open("shirts")
+    store = connect(root / "index").open("shirts", write=True)
     details = {"name": "Shirt\t[b]1[/b]", "price": "5", "currency": "EUR", "url": "https://x.example", "fit": "slim"}
     store.set_payload({r.id: {"details": details} for r in store.scroll([])})
-    store.flush()
+    store.finalize()
     store.close()
     yield root
     shutil.rmtree(root, ignore_errors=True)

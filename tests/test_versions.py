@@ -74,7 +74,9 @@ def test_an_unfinished_one_is_shown_and_swept_when_another_is_whole(tmp_path):
     folder, location = draw_catalogue(tmp_path / "photos", 4), connect(tmp_path / "store")
     fill(folder, location)
     location.create("shop.0123456789", FakeEncoder("z").identity, SCHEMA).close()
-    assert [(v.role, v.points, v.finished) for v in status(location, "shop")][1:] == [("unfinished", 0, None)]
+    (unfinished,) = status(location, "shop")[1:]
+    assert (unfinished.role, unfinished.points, unfinished.finished) == ("unfinished", None, None)
+    assert unfinished.problem  # nothing of it can be searched yet
     fill(folder, location)
     assert len(status(location, "shop")) == 1
 
