@@ -60,6 +60,7 @@ def test_it_serves_logs_and_ends_when_all_is_answered(tmp_path: Path, root: Path
         metrics = ""
         while "amgan_work_pending" not in metrics or 'amgan_work_pending{pool="work"} 0.0' in metrics:
             metrics = ask(port, "GET", "/metrics")[1].decode()
+            time.sleep(0.02)
             if not any(t.is_alive() for t in threads):
                 break
         server.send_signal(signal.SIGTERM)

@@ -136,6 +136,12 @@ def test_a_shoppers_own_words(client: TestClient) -> None:
     assert weak["hits"] != by_words["hits"] and weak["predicted"]["color"] != "green"
 
 
+def test_what_the_catalogue_states_of_an_item_counts_as_known(client: TestClient) -> None:
+    stated = search(client, item=ITEM, k=5)["hits"]
+    assert stated == search(client, item=ITEM, k=5, known={"color": "red"})["hits"]
+    assert stated != search(client, item=ITEM, k=5, known={"color": "green"})["hits"]
+
+
 def test_an_edit_comes_as_json_or_as_a_picture(client: TestClient) -> None:
     asked = {"item": ITEM, "edits": {"color": "green"}}
     answer = client.post("/v1/edits", json=asked).json()
@@ -460,3 +466,17 @@ def test_a_new_version_of_the_index_is_seen_without_a_restart(one_store: Setting
         while not old.searcher.store._store._closed and time.monotonic() < deadline:
             time.sleep(0.01)
         assert old.searcher.store._store._closed
+
+
+def test_what_an_indexer_writes_meanwhile_is_found(one_store: Settings) -> None:
+    with TestClient(create_app(one_store)) as client:
+        hits = search(client, item=ITEM, k=30)["hits"]
+        gone = hits[0]["id"]
+        location = connect(one_store.store)
+        writer = location.open("shirts", write=True)
+        assert writer.delete_missing({r.id for r in writer.scroll(keys=[])} - {gone}) == 1
+        writer.finalize()
+        writer.close()
+        left = search(client, item=ITEM, k=30)["hits"]
+        assert [h["id"] for h in left] == [h["id"] for h in hits[1:]]
+        problem(client.get(f"/v1/items/{gone}"), 404, "not-found")

@@ -69,7 +69,7 @@ class Answers:
                     wanted.region,
                     chosen.exclude,
                     asked.strength,
-                    asked.known,
+                    chosen.given | asked.known,
                 )
             picture = None
             if wanted.edit and asked.picture != "none":

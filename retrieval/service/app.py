@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version as installed_version
@@ -32,7 +33,7 @@ from retrieval.service.rate import RateLimiter
 from retrieval.service.settings import Settings
 from retrieval.service.work import Workers
 
-WIDGET = Path(__file__).parent / "widget" / "widget.js"
+WIDGET = Path(__file__).parent / "widget"
 READING = 0.1  # what it costs of a caller's rate, against a search
 DESCRIPTION = """Find a catalogue's garments by what should be different: *this one, but long-sleeved*.
 
@@ -45,6 +46,12 @@ GUARDED = ("unauthorized", "too-many-requests", "busy", "timed-out", "catalogue-
 
 _bearer = HTTPBearer(auto_error=False, description="An API key.")
 _header = APIKeyHeader(name="X-API-Key", auto_error=False, description="The same, in a header of its own.")
+
+
+def widget() -> str:
+    """The widget's script, its styles in it: a page loads one file."""
+    style = (WIDGET / "widget.css").read_text(encoding="utf-8")
+    return (WIDGET / "widget.js").read_text(encoding="utf-8").replace('"widget.css"', json.dumps(style), 1)
 
 
 class Service:
@@ -60,7 +67,7 @@ class Service:
         self.work = Workers("work", limits.workers, limits.queue, share)
         self.reading = Workers("reading", 2, 4 * limits.queue)
         self.rate = RateLimiter(limits.rate, limits.burst)
-        self.widget = WIDGET.read_bytes()
+        self.widget = widget()
 
     def caller(self, request: Request, key: str | None) -> Caller:
         """Who asks. Raises Problem for a missing or wrong key, and for one who asks too often."""
@@ -245,7 +252,7 @@ def _add_operations(app: FastAPI, service: Service) -> None:
         return Response(service.show(), media_type=CONTENT_TYPE_LATEST)
 
     @app.get("/widget.js", tags=["operation"], include_in_schema=False)
-    async def widget() -> Response:
+    async def widget_script() -> Response:
         headers = {"Cache-Control": "public, max-age=3600", "Cross-Origin-Resource-Policy": "cross-origin"}
         return Response(service.widget, media_type="text/javascript; charset=utf-8", headers=headers)
 

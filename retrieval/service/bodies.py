@@ -95,15 +95,17 @@ class SearchRequest(Asked):
     )
     strength: float = Field(1.0, ge=0, le=1, description="How much of the edit is searched for; 1 is all of it.")
     known: dict[Word, Word] = Field(
-        default={}, max_length=32, description="Attributes of the garment as it is, where somebody has said them."
+        default={},
+        max_length=32,
+        description="Attributes of the garment as it is, as somebody says; of an item the catalogue's own count too.",
     )
     k: int = Field(10, ge=1, le=100, description="Hits on a page.")
     page: int = Field(1, ge=1, le=DEEPEST, description=f"From 1; no further than {DEEPEST:,} hits.")
     filter: dict[Word, Word | Annotated[list[Word], Field(min_length=1, max_length=64)]] = Field(
         default={},
         max_length=32,
-        description="Only garments whose attributes have one of these values: those predicted, or with `given.` before "
-        "the attribute those the catalogue states.",
+        description="Only garments whose attributes have one of these values: those predicted; with `given.` before "
+        "the attribute those the catalogue states; with `label.` these where there are any, else those predicted.",
     )
     weights: dict[Word, Annotated[float, Field(ge=0, le=1000)]] = Field(
         default={},

@@ -7,10 +7,11 @@ import binascii
 import hashlib
 import logging
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from PIL import Image
 from pydantic import ValidationError
 
 from amgan.errors import UserError
@@ -30,10 +31,16 @@ log = logging.getLogger("amgan.service")
 
 @dataclass(frozen=True)
 class Chosen:
-    """The garment of a request; ``exclude`` is what a search must not find, for it is the garment itself."""
+    """The garment of a request.
+
+    Attributes:
+        exclude: what a search must not find, for it is the garment itself.
+        given: the attributes that the catalogue states of it.
+    """
 
     cutout: CutOut
     exclude: tuple[str, ...]
+    given: dict[str, str] = field(default_factory=dict)
 
 
 def parse(model: type[Request], query: Query, caller: Caller) -> Request:
@@ -65,7 +72,10 @@ def choose(
     """
     if asked.item is not None:
         _, payload = find_item(searcher, asked.item)
-        return Chosen(_item_cutout(searcher, payload, keep_source), _itself(payload))
+        stated = dict(payload.get("given") or {})
+        schema = searcher.representation.schema
+        given = {n: v for n, v in stated.items() if n in schema.names and v in schema.values(n)}
+        return Chosen(_item_cutout(searcher, payload, keep_source), _itself(payload), given)
     photo = query.photo if query.photo is not None else _decoded(asked.photo or "", "photo")
     mask = query.mask if query.mask is not None else _decoded(asked.mask, "mask") if asked.mask else None
     with as_problems():
@@ -78,7 +88,7 @@ def choose(
             f"It is not certain that the garment was found. {' '.join(cutout.problems)} Send a photo with a plainer "
             "background or a mask, or accept_cutout to go on all the same.",
             problems=list(cutout.problems),
-            picture=data_address(_picture(cutout)),
+            picture=data_address(Image.fromarray(cutout.image)),
         )
     return Chosen(cutout, (hashlib.sha256(photo).hexdigest(),))
 
@@ -129,9 +139,3 @@ def _decoded(text: str, name: str) -> bytes:
         return base64.b64decode("".join(body.split()), validate=True)
     except (binascii.Error, ValueError):
         raise Problem("photo", f"The {name} is not base64.", reason="not-base64") from None
-
-
-def _picture(cutout: CutOut):
-    from PIL import Image
-
-    return Image.fromarray(cutout.image)

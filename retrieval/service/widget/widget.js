@@ -86,59 +86,7 @@
     green: "#2f8f4e", olive: "#76783a", yellow: "#f2c928", orange: "#ee8130", beige: "#dccbaa", brown: "#7a5233",
   };
 
-  const STYLE = `
-    :host { display: block; container-type: inline-size; color-scheme: light dark; }
-    :host([theme=light]) { color-scheme: light; }
-    :host([theme=dark]) { color-scheme: dark; }
-    section {
-      --ink: light-dark(#1d2025, #eceef1); --quiet: light-dark(#5b6068, #a9afb9); --line: light-dark(#d9dce1, #434852);
-      --paper: light-dark(#ffffff, #1b1d21); --chip: light-dark(#f3f4f6, #2a2d33);
-      --accent: light-dark(#0b6e4f, #6fd3b0); --on-accent: light-dark(#ffffff, #10211b);
-      font: 15px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--paper);
-      border: 1px solid var(--line); border-radius: 14px; padding: 18px 20px 20px;
-    }
-    * { box-sizing: border-box; }
-    h2 { font-size: 1.2rem; line-height: 1.3; margin: 0 0 6px; }
-    h3 { font-size: 0.95rem; margin: 0 0 8px; }
-    fieldset { border: 0; padding: 0; margin: 10px 0 0; min-width: 0; }
-    legend { padding: 0; margin-bottom: 6px; font-weight: 600; font-size: 0.92rem; }
-    .chips { display: flex; flex-wrap: wrap; gap: 7px; }
-    .chips label { position: relative; cursor: pointer; }
-    .chips input { position: absolute; inset: 0; opacity: 0; margin: 0; cursor: pointer; }
-    .chips span {
-      display: flex; align-items: center; gap: 6px; min-height: 34px; padding: 5px 12px; border-radius: 17px;
-      background: var(--chip); border: 1px solid var(--line);
-    }
-    .chips i { width: 14px; height: 14px; border-radius: 50%; border: 1px solid #8a8f98; flex: none; }
-    .chips label:hover span { border-color: var(--quiet); }
-    .chips input:checked + span { background: var(--accent); border-color: var(--accent); color: var(--on-accent); }
-    .chips input:focus-visible + span, a:focus-visible, button:focus-visible {
-      outline: 3px solid var(--accent); outline-offset: 2px;
-    }
-    .status { color: var(--quiet); min-height: 1.5em; margin: 12px 0 0; }
-    .answer { display: grid; gap: 20px; margin-top: 12px; }
-    .answer[aria-busy=true] { opacity: 0.55; }
-    figure { margin: 0; max-width: 300px; }
-    figure img { width: 100%; display: block; background: #fff; border: 1px solid var(--line); border-radius: 10px; }
-    figcaption { font-size: 0.85rem; color: var(--quiet); margin-top: 6px; }
-    ul { list-style: none; margin: 0; padding: 0; display: grid; gap: 14px 12px; }
-    ul { grid-template-columns: repeat(auto-fill, minmax(116px, 1fr)); }
-    .card { display: block; color: inherit; text-decoration: none; border-radius: 10px; font-size: 0.88rem; }
-    .card img { width: 100%; height: auto; aspect-ratio: 1; object-fit: contain; background: #fff; display: block; }
-    .card img { border: 1px solid var(--line); border-radius: 10px; }
-    a.card:hover img { border-color: var(--quiet); }
-    .name { display: block; margin-top: 5px; overflow-wrap: anywhere; }
-    a.card:hover .name { text-decoration: underline; }
-    .price { font-weight: 600; font-variant-numeric: tabular-nums; }
-    button {
-      font: inherit; color: inherit; background: var(--chip); border: 1px solid var(--line); border-radius: 17px;
-      min-height: 34px; padding: 4px 14px; margin-left: 8px; cursor: pointer;
-    }
-    .more { margin: 14px 0 0; }
-    [hidden] { display: none !important; }
-    @container (min-width: 620px) { .answer { grid-template-columns: minmax(200px, 3fr) 7fr; } }
-    @media (prefers-reduced-motion: no-preference) { .answer { transition: opacity 0.15s; } }
-  `;
+  const STYLE = "widget.css"; // in its place the service puts what that file holds
 
   /* An element; text goes in as text, so that nothing a catalogue says can become markup. */
   function make(tag, attributes = {}, ...children) {
@@ -294,7 +242,7 @@
 
     card(hit) {
       const source = new URL(`${hit.picture.replace(/^\//, "")}?width=320`, this.service);
-      const looks = Object.values(hit.predicted).map((value) => this.named(value)).join(", ");
+      const looks = Object.values({ ...hit.predicted, ...hit.given }).map((value) => this.named(value)).join(", ");
       const name = hit.details.name || looks;
       const price = this.priced(hit.details);
       const link = /^https?:\/\//i.test(hit.url || "") ? hit.url : null; // whatever else it is, nobody is sent there
