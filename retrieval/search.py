@@ -273,7 +273,7 @@ class Searcher:
         )
 
     def close(self) -> None:
-        """Release the store, so that another process can open it."""
+        """Release the store: its memory, its connection."""
         self.store.close()
 
 

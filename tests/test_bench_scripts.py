@@ -12,6 +12,9 @@ import pytest
 from PIL import Image
 
 from amgan.testing import draw_catalogue
+from retrieval.stores import connect
+from tests.test_stores import IDENTITY, points
+from tests.test_stores import SCHEMA as STORED
 
 # A generator and a critic with the interface of StarGAN's public code, which cannot be had here.
 RIVAL = """
@@ -75,6 +78,18 @@ def test_protocols_at_a_small_size(root, tmp_path):
     figures = json.loads(output)
     assert (figures["gallery"], figures["rows"]) == (120, 16)
     assert figures["plain loops"]["agree"] and figures["seconds"]["all"] > 0
+
+
+def test_search_of_a_small_index(root, tmp_path):
+    store = connect(tmp_path / "index").create("shop", IDENTITY, STORED)
+    store.upsert(points(60))
+    store.finalize()
+    store.close()
+    arguments = ("--count", "1500", "--queries", "10", "--to", tmp_path / "measured")
+    figures = json.loads(script(root, "bench_search", tmp_path / "index", "shop", *arguments))
+    assert figures["count"] == 1500 and figures["disk_mb"] > 0
+    assert len(figures["search"]) == 10
+    assert all(found["recall@10"] == 1 for found in figures["search"].values())  # so few are compared exactly
 
 
 def test_ways_to_cut_out(root, tmp_path):

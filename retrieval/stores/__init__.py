@@ -48,6 +48,6 @@ def open_store(location: str | Path, collection: str) -> VectorStore:
     """A filled collection, by alias or physical name. Close it when done.
 
     Raises:
-        UserError: there is none, another process holds it, or the server does not answer.
+        UserError: there is none, it is damaged, or the server does not answer.
     """
     return connect(location).open(collection)
