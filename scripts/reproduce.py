@@ -5,9 +5,10 @@
     python scripts/reproduce.py --data shopping100k --preset paper --judge resnet50 --jobs 4 --out runs/shopping
 
 Rows are AMGAN, its three rivals and the paper's ablations (`--row` chooses; `target-source`, `target-union` and
-`target-masks` can be asked for as well). Teacher and judge are trained once and shared, budgets are the preset's, equal
-for all: in images, or with --minutes in time. The same command again goes on where it was, and measures again where
-there is something new. At the end OUT/report holds the comparison, OUT/reproduced.md the paper's figures beside ours.
+`target-masks` can be asked for as well). Teacher and judge are trained once and shared (`--classifiers` takes others'),
+budgets are the preset's, equal for all: in images, or with --minutes in time. The same command again goes on where it
+was, and measures again where there is something new. At the end OUT/report holds the comparison, OUT/reproduced.md the
+paper's figures beside ours.
 """
 
 from __future__ import annotations
@@ -92,10 +93,13 @@ class Plan:
 def reproduce(
     data: Annotated[Path, typer.Option(help="Labelled folder with the splits train, val and test.")],
     out: Annotated[Path, typer.Option(help="Where everything goes. The same command again goes on.")],
-    preset: Annotated[str, typer.Option(help="paper, ours, small or tiny, for every row.")] = "small",
+    preset: Annotated[str, typer.Option(help="paper, ours, small, paper-64 or tiny, for every row.")] = "small",
     row: Annotated[list[str] | None, typer.Option(help="A row; may be repeated; default: the paper's eight.")] = None,
     judge: Annotated[
         str | None, typer.Option(help="Backbone of the judge, such as the paper's resnet50; the preset's if not given.")
+    ] = None,
+    classifiers: Annotated[
+        str | None, typer.Option(help="Weights whose teacher and judge all rows take, in place of training them.")
     ] = None,
     minutes: Annotated[float | None, typer.Option(help="Train each row for so long at most.", min=0.1)] = None,
     set_: Annotated[
@@ -121,7 +125,7 @@ def reproduce(
     if list_:
         print(listing(plan))
         return
-    train_classifiers(plan)
+    train_classifiers(plan, classifiers)
     train_rows(plan, jobs)
     measure(plan, split, limit, rounds)
     print(listing(plan))
@@ -129,12 +133,19 @@ def reproduce(
         raise typer.Exit(1)
 
 
-def train_classifiers(plan: Plan) -> None:
-    """Teacher and judge, once for all rows. Raises UserError."""
+def train_classifiers(plan: Plan, ready_made: str | None) -> None:
+    """Teacher and judge, once for all rows: those of ``ready_made`` weights, or trained here. Raises UserError."""
     from amgan.training.run import finished
+    from amgan.weights import weights_folder
 
+    source = weights_folder(ready_made) if ready_made is not None else None
     for role in ROLES:
         if finished(plan.out / CLASSIFIERS, role):
+            continue
+        if source is not None:
+            if not (source / role).is_dir():
+                raise UserError(f"--classifiers {ready_made} has no {role}/; leave the option out, and one is trained.")
+            shutil.copytree(source / role, plan.out / CLASSIFIERS / role)
             continue
         if call(plan.classifier(role)):
             raise UserError(f"The {role} could not be trained, so no row can; what was wrong is said above.")

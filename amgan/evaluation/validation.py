@@ -63,9 +63,9 @@ def validation_scores(
         ``color_detail``, ``color_outside``, … as in ``SUFFIXES``, where the measure applies to the attribute; and their
         sum::
 
-            score = mean over attributes m of (accepted_m + 0.5 kept_m)
+            score = mean over attributes m of (accepted_m + 0.5 kept_m + 0.25 min(sharpness_m, 1))
 
-        where kept_m is 0 if there is no other attribute.
+        where kept_m is 0 if there is no other attribute. The last term is there because judges accept smears.
 
     Raises:
         UserError: no photo has a known label, so there is nothing to edit.
@@ -82,7 +82,11 @@ def validation_scores(
         for column in SUFFIXES
         if column in table["macro"]
     }
-    out["score"] = float(np.mean([out[a] + 0.5 * out.get(f"{a}_kept", 0.0) for a in tables]))
+    out["score"] = float(
+        np.mean(
+            [out[a] + 0.5 * out.get(f"{a}_kept", 0.0) + 0.25 * min(out.get(f"{a}_sharpness", 0.0), 1.0) for a in tables]
+        )
+    )
     return out
 
 

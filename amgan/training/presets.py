@@ -99,6 +99,23 @@ def _each_rival(**settings: Any) -> dict[str, Any]:
 # Drawn as AMGAN's garments and edits are: what differs is the method.
 _DRAWN_ALIKE = {"outline_weight": 2.0, "balance": 0.6, "warm_up": 100}
 
+# What two CPU cores train of the paper's model and of its rivals, in thousands and not in millions of images.
+_AT_64 = {
+    **_DRAWN_ALIKE,
+    "image_size": 64,
+    "channels": 32,
+    "blocks": 4,
+    "inner_stride": 2,
+    "critic_channels": 32,
+    "critic_cap": 256,
+    "critic_steps": 1,
+    "lr": 5e-4,
+    "critic_lr": 5e-4,
+    "kimg": 24.0,
+    "ema_kimg": 1.0,
+    "snapshot_kimg": 4.0,
+}
+
 
 def _fine_tuned(backbone: str, frozen: int, seed: int) -> ClassifierConfig:
     """From ImageNet, for one to a few thousand photos: they are too few to learn from scratch how cloth looks."""
@@ -156,6 +173,13 @@ PRESETS = {
             ema_kimg=1.0,
             snapshot_kimg=4.0,
         ),
+    ),
+    # The paper's recipe, every loss and weight, at 64 px and half the channels, for two CPU cores: docs/RESULTS.md.
+    "paper-64": Preset(
+        {"all": changed(PAPER, **_AT_64)},
+        _fine_tuned("efficientnet_lite0", frozen=3, seed=0),
+        _fine_tuned("efficientnet_lite2", frozen=4, seed=1),
+        _each_rival(**_AT_64),
     ),
     # For tests and dry runs: seconds, and no use otherwise.
     "tiny": Preset(
