@@ -14,6 +14,7 @@ import pytest
 
 from amgan.errors import UserError
 from amgan.testing import draw_catalogue
+from amgan.weights import weights_folder
 from scripts import reproduce
 
 ROWS = ("amgan", "stargan", "no-crop-critic")
@@ -90,6 +91,22 @@ def test_a_row_that_fails_is_left_and_the_others_go_on(tmp_path: Path, monkeypat
     printed = capsys.readouterr()
     assert "amgan is not done: its training failed" in printed.err
     assert "amgan: left, by amgan train" in printed.out and "measured: nothing yet" in printed.out
+
+
+def test_teacher_and_judge_may_be_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def call(command: Sequence[str], log: Path | None = None) -> int:
+        raise AssertionError(f"{command} need not run")
+
+    monkeypatch.setattr(reproduce, "call", call)
+    plan = reproduce.Plan(tmp_path, tmp_path / "out", "tiny", (), None, None, ("amgan",))
+    reproduce.train_classifiers(plan, "synthetic")
+    for role in reproduce.ROLES:
+        taken = tmp_path / "out" / "classifiers" / role / "model.safetensors"
+        assert taken.read_bytes() == (weights_folder("synthetic") / role / "model.safetensors").read_bytes()
+    (tmp_path / "half" / "teacher").mkdir(parents=True)
+    (tmp_path / "half" / "teacher" / "config.json").write_text("{}")
+    with pytest.raises(UserError, match="half has no judge/"):
+        reproduce.train_classifiers(replace(plan, out=tmp_path / "other"), str(tmp_path / "half"))
 
 
 def test_rows_side_by_side_log_in_their_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,7 +54,8 @@ def test_scores_of_a_perfect_editor_and_their_sum(items: Garments) -> None:
     assert scores["color"] == scores["color_pixels"] == scores["sleeve"] == scores["color_iou"] == 1
     assert scores["color_outside"] == 0
     kept = (scores["sleeve_kept"] + scores["color_kept"]) / 2
-    assert scores["score"] == pytest.approx(1 + 0.5 * kept)
+    sharp = (min(scores["sleeve_sharpness"], 1) + min(scores["color_sharpness"], 1)) / 2
+    assert scores["score"] == pytest.approx(1 + 0.5 * kept + 0.25 * sharp)
     assert scores == validation_scores(Painter(), Judge(), items, batch=5)
     json.dumps(scores, allow_nan=False)
 

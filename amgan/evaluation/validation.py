@@ -65,7 +65,8 @@ def validation_scores(
 
             score = mean over attributes m of (accepted_m + 0.5 kept_m + 0.25 min(sharpness_m, 1))
 
-        where kept_m is 0 if there is no other attribute. The last term is there because judges accept smears.
+        where kept_m is 0 if there is no other attribute. The last term is there because
+        judges accept sleeves of haze (`sharpness`: new cloth against real garments').
 
     Raises:
         UserError: no photo has a known label, so there is nothing to edit.
