@@ -7,6 +7,7 @@
 PYTHON ?=
 VENV ?= .venv
 CATALOGUE ?=
+REPORTS ?=
 DEMO_OUT ?= demo-out
 STORE ?= $(DEMO_OUT)/index
 COLLECTION ?= demo
@@ -49,7 +50,7 @@ ui: $(READY)  ## the page, on the demo's index, or STORE=folder-or-URL COLLECTIO
 		"photos, and can upload their own." ;; esac
 	@$(BIN)/python -m streamlit run ui/app.py --server.address "$(ADDRESS)" --server.showEmailPrompt false \
 		--browser.gatherUsageStats false \
-		-- --store "$(STORE)" --collection "$(COLLECTION)"
+		-- --store "$(STORE)" --collection "$(COLLECTION)" $(if $(REPORTS),--reports "$(REPORTS)")
 
 train-on: $(READY)  ## WEIGHTS=synthetic MINUTES=100: go on training shipped weights in the background; then SHIP=1
 	@$(BIN)/python scripts/train_on.py $(if $(SHIP),ship,start) --weights "$(WEIGHTS)" \

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui import search_page, texts
+from ui import report_page, search_page, texts
 
 HERE = Path(__file__).parent
 
@@ -16,7 +16,10 @@ def main() -> None:
     words = texts.current()
     st.set_page_config(words("page.title"), HERE / "icon.svg", layout="wide")
     st.html(HERE / "style.css")
-    pages = [st.Page(search_page.show, title=words("page.search"), url_path="search", default=True)]
+    pages = [
+        st.Page(search_page.show, title=words("page.search"), url_path="search", default=True),
+        st.Page(report_page.show, title=words("report.title"), url_path="reports"),
+    ]
     try:
         st.navigation(pages, position="top").run()
     except Exception:

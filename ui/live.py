@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from html import escape
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import parse_qs, urlencode
 
 import streamlit as st
 from streamlit.components.v2 import component
 
-from ui.address import Address
-
 _part = component(
     "amgan.live", js=(Path(__file__).parent / "live.js").read_text(encoding="utf-8"), isolate_styles=False
 )
+
+
+class Destination(Protocol):
+    """An address that a page can go to: of the search, or of a report."""
+
+    @property
+    def href(self) -> str: ...
+    def query(self) -> list[tuple[str, str]]: ...
 
 
 def show(html: str, key: str) -> None:
@@ -33,30 +40,30 @@ def _go(key: str) -> None:
         go(query)
 
 
-def go(query: str | Address) -> None:
+def go(query: str | Destination) -> None:
     """Make that the page's address; for callbacks."""
-    if isinstance(query, Address):
+    if not isinstance(query, str):
         query = query.href
     st.query_params.from_dict(parse_qs(query.removeprefix("?")))
 
 
-def link(to: Address, html: str, attributes: str = "") -> str:
+def link(to: Destination, html: str, attributes: str = "") -> str:
     """A link to another garment or page."""
     return f'<a href="{escape(to.href)}" target="_self" data-go="{escape(to.href)}" {attributes}>{html}</a>'
 
 
-def button(to: Address, html: str, attributes: str = "") -> str:
+def button(to: Destination, html: str, attributes: str = "") -> str:
     """A button that changes something of this one."""
     return f'<button type="button" data-go="{escape(to.href)}" {attributes}>{html}</button>'
 
 
-def template(key: str, to: Address) -> str:
+def template(key: str, to: Destination) -> str:
     """``data-template`` of a control that sets ``key`` of the address, whatever it is set to now."""
     rest = urlencode([(k, v) for k, v in to.query() if k != key])
     return f'data-template="{escape(f"?{rest}&{key}=" if rest else f"?{key}=")}VALUE"'
 
 
-def select(label: str, key: str, options: dict[str, str], chosen: str, to: Address) -> str:
+def select(label: str, key: str, options: dict[str, str], chosen: str, to: Destination) -> str:
     """A list to choose from: value to text. The value "" is the usual one."""
     items = "".join(
         f'<option value="{escape(value)}"{" selected" if value == chosen else ""}>{escape(text)}</option>'

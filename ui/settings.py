@@ -19,16 +19,17 @@ class Settings:
     weights: str | None = None
     catalogue: str | None = None
     editor: str | None = None
+    reports: str | None = None
 
 
 def read_settings(arguments: Sequence[str]) -> Settings:
-    """``--store --collection [--weights --catalogue --editor]``, or AMGAN_STORE and so on.
+    """``--store --collection [--weights --catalogue --editor --reports]``, or AMGAN_STORE and so on.
 
     Raises:
         UserError: the index is not named.
     """
     parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False, exit_on_error=False)
-    for name in ("store", "collection", "weights", "catalogue", "editor"):
+    for name in ("store", "collection", "weights", "catalogue", "editor", "reports"):
         parser.add_argument(f"--{name}", default=os.environ.get(f"AMGAN_{name.upper()}"))
     given = parser.parse_known_args(list(arguments))[0]
     if not given.store or not given.collection:
@@ -37,4 +38,5 @@ def read_settings(arguments: Sequence[str]) -> Settings:
             "streamlit run ui/app.py -- --store FOLDER_OR_URL --collection NAME "
             "(or set AMGAN_STORE and AMGAN_COLLECTION)."
         )
-    return Settings(given.store, given.collection, given.weights or None, given.catalogue or None, given.editor or None)
+    others = (given.weights, given.catalogue, given.editor, given.reports)
+    return Settings(given.store, given.collection, *(value or None for value in others))

@@ -46,6 +46,10 @@ class Texts:
         """What people call an attribute."""
         return self._table["attributes"].get(name) or name[:1].upper() + name[1:]
 
+    def name(self, section: str, key: str) -> str:
+        """What people call something that is known by a key; the key itself where there is no text."""
+        return self._table.get(section, {}).get(key) or key
+
     def value(self, attribute: str, value: str) -> str:
         """What people call one of its values."""
         return self._table["values"].get(attribute, {}).get(value, value)

@@ -1,0 +1,191 @@
+"""The report page: what ``evaluate-retrieval`` measured, as curves and tables, with filters."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from html import escape
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+from PIL import Image
+
+from amgan.errors import UserError
+from retrieval.evaluation.reading import OpenedReport, find_reports, read_report
+from ui import live, report_tables
+from ui.garment import LOG
+from ui.resources import data_address
+from ui.settings import read_settings
+from ui.texts import LANGUAGES, Texts, current
+
+HERE = Path(__file__).parent
+SHEET = 1800  # pixels of width that are shown of the examples
+MOST_PIXELS = 200_000_000
+
+
+@dataclass(frozen=True)
+class ReportAddress:
+    """What is shown of which report.
+
+    Attributes:
+        report: its folder below the reports' folder.
+        editors: those that are shown; none means all.
+        attribute, value: of the edits that are shown; none means all.
+        protocol, network: whose curves are shown.
+    """
+
+    report: str = ""
+    editors: tuple[str, ...] = ()
+    attribute: str = ""
+    value: str = ""
+    protocol: str = ""
+    network: str = ""
+    lang: str = ""
+
+    def but(self, **changes: Any) -> ReportAddress:
+        return replace(self, **changes)
+
+    @property
+    def href(self) -> str:
+        return f"?{urlencode(self.query())}"
+
+    def query(self) -> list[tuple[str, str]]:
+        """Pairs of an address; what is as usual is left out."""
+        names = ("report", "attribute", "value", "protocol", "network", "lang")
+        pairs = [(name, getattr(self, name)) for name in names]
+        return [(key, value) for key, value in pairs if value] + [("editor", name) for name in self.editors]
+
+
+def read_address(query: Mapping[str, list[str]], names: list[str]) -> ReportAddress:
+    """The reverse of ``ReportAddress.query``; a report that is not among ``names`` is the first. Never raises."""
+    one = {key: values[-1] for key, values in query.items() if values}
+    keys = ("attribute", "value", "protocol", "network", "lang")
+    report = one.get("report", "")
+    chosen = report if report in names else next(iter(names), "")
+    return ReportAddress(chosen, tuple(query.get("editor", ())), **{key: one.get(key, "") for key in keys})
+
+
+def within(address: ReportAddress, report: OpenedReport) -> ReportAddress:
+    """The address with what this report has not left out."""
+    editors = tuple(name for name in report.methods if name in address.editors)
+    attribute = address.attribute if address.attribute in report.attributes else ""
+    value = address.value if attribute and address.value in report.attributes[attribute] else ""
+    protocol = address.protocol if address.protocol in report.protocols else next(iter(report.protocols), "")
+    networks = report.protocols.get(protocol, {})
+    network = address.network if address.network in networks else next(reversed(networks), "")
+    return replace(address, editors=editors, attribute=attribute, value=value, protocol=protocol, network=network)
+
+
+def show() -> None:
+    """The page."""
+    st.html(HERE / "report.css")
+    texts = current()
+    root = read_settings(sys.argv[1:]).reports
+    try:
+        names = find_reports(Path(root)) if root else []
+    except UserError as error:
+        LOG.error("The reports cannot be listed: %s", error)
+        names = []
+    query = {key: st.query_params.get_all(key) for key in st.query_params}
+    address = read_address(query, names)
+    if root is None or not names:
+        live.show(_top(address, names, texts), "report top")
+        live.show(f'<p class="note">{escape(texts("report.none"))}</p>', "report")
+        return
+    try:
+        report = _opened(Path(root) / address.report, _changed(Path(root) / address.report))
+    except UserError as error:
+        LOG.error("A report cannot be opened: %s", error)
+        live.show(_top(address, names, texts), "report top")
+        live.show(f'<p class="warning" role="alert">{escape(texts("report.damaged"))}</p>', "report")
+        return
+    address = within(address, report)
+    live.show(_top(address, names, texts) + _facts(report, texts), "report top")
+    live.show(_filters(report, address, texts), "report filters")
+    live.show(report_tables.sections(report, address, texts) + _examples(report, texts), "report")
+
+
+def _changed(folder: Path) -> float:
+    """When a report was written: it may be measured again while the page runs."""
+    try:
+        return (folder / "report.json").stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+@st.cache_resource(max_entries=20, show_spinner=False)
+def _opened(folder: Path, changed: float) -> OpenedReport:
+    return read_report(folder)
+
+
+@st.cache_resource(max_entries=20, show_spinner=False)
+def _sheet(path: Path, changed: float) -> str | None:
+    """The examples as a ``data:`` address; None where they cannot be read."""
+    try:
+        with Image.open(path, formats=("PNG",)) as sheet:
+            if sheet.width * sheet.height > MOST_PIXELS:
+                return None
+            picture = sheet.convert("RGB")
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return None
+    picture.thumbnail((SHEET, 20 * SHEET), Image.Resampling.LANCZOS, reducing_gap=3)
+    return data_address(picture)
+
+
+def _top(address: ReportAddress, names: list[str], texts: Texts) -> str:
+    choices = {name: texts("report.here") if name == "." else name for name in names}
+    report = live.select(texts("report.which"), "report", choices, address.report, address) if len(names) > 1 else ""
+    language = live.select(texts("page.language"), "lang", LANGUAGES, texts.language, address)
+    return f'<div class="top"><h1>{escape(texts("report.title"))}</h1>{report}{language}</div>'
+
+
+def _facts(report: OpenedReport, texts: Texts) -> str:
+    facts = {key: report.facts[key] for key in ("photos", "split", "folder")}
+    weights = ", ".join(Path(name).name for name in report.facts["weights"].split(", "))
+    lead = f'<p class="lead">{escape(texts("report.lead", weights=weights, **facts))}</p>'
+    remarks = "".join(f'<p class="warning">{escape(texts.sentence(w))}</p>' for w in report.warnings)
+    return lead + remarks
+
+
+def _filters(report: OpenedReport, address: ReportAddress, texts: Texts) -> str:
+    every = {"": texts("report.all")}
+    parts = []
+    if len(report.methods) > 1:
+        parts.append(_editors(report, address, texts))
+    attributes = every | {a: texts.attribute(a) for a in report.attributes}
+    every_value = address.but(value="")
+    parts.append(live.select(texts("report.attribute"), "attribute", attributes, address.attribute, every_value))
+    if address.attribute:
+        values = every | {v: texts.value(address.attribute, v) for v in report.attributes[address.attribute]}
+        parts.append(live.select(texts("report.value"), "value", values, address.value, address))
+    protocols = {p: texts.name("protocols", p) for p in report.protocols}
+    parts.append(live.select(texts("report.protocol"), "protocol", protocols, address.protocol, address))
+    networks = {n: texts.name("networks", n) for n in report.protocols.get(address.protocol, {})}
+    parts.append(live.select(texts("report.network"), "network", networks, address.network, address))
+    return f'<div class="filters">{"".join(parts)}</div>'
+
+
+def _editors(report: OpenedReport, address: ReportAddress, texts: Texts) -> str:
+    """Chips that take an editor in or out; none pressed is all."""
+    chips = []
+    for name in report.methods:
+        pressed = name in address.editors
+        editors = tuple(e for e in report.methods if (e in address.editors) != (e == name))
+        to = address.but(editors=editors)
+        chips.append(live.button(to, escape(name), f'class="chip" aria-pressed="{str(pressed).lower()}"'))
+    title = escape(texts("report.editors"))
+    return f'<div class="editors" role="group" aria-label="{title}"><span>{title}</span>{"".join(chips)}</div>'
+
+
+def _examples(report: OpenedReport, texts: Texts) -> str:
+    if report.sheet is None or (picture := _sheet(report.sheet, _changed(report.folder))) is None:
+        return ""
+    title = escape(texts("report.examples"))
+    return (
+        f'<section><h2>{title}</h2><p class="note">{escape(texts("report.examples_note"))}</p>'
+        f'<div class="wide" tabindex="0" role="region" aria-label="{title}">'
+        f'<img class="sheet" src="{picture}" alt="{escape(texts("report.examples_alt"))}"></div></section>'
+    )
