@@ -40,7 +40,8 @@ def _catalogue(searcher: Searcher, address: Address, texts: Texts) -> None:
     found = resources.count(searcher, collection, filter)
     pages = max(1, -(-found // ON_A_PAGE))
     page = min(address.page, pages)
-    parts = [f"<h2>{escape(texts('choose.catalogue'))}</h2>", _filters(searcher, address, texts)]
+    parts = [f'<h2 tabindex="-1" data-focus>{escape(texts("choose.catalogue"))}</h2>']
+    parts.append(_filters(searcher, address, texts))
     if not found:
         parts.append(f'<p class="note">{escape(texts("choose.none_match" if filter else "choose.empty"))}</p>')
     else:

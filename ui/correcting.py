@@ -49,7 +49,7 @@ def show(searcher: Searcher, garment: Garment | None, trouble: Said | None, addr
     title = texts("upload.doubtful" if problem else "upload.correct_title")
     note = f'<p class="warning" role="alert">{escape(problem)}</p>' if problem else ""
     live.show(
-        f"<h2>{escape(title)}</h2>{note}<p>{escape(texts('upload.correct'))}</p>"
+        f'<h2 tabindex="-1" data-focus>{escape(title)}</h2>{note}<p>{escape(texts("upload.correct"))}</p>'
         f'<div class="actions">{actions}</div><div class="pair">'
         + _photo(photo, address, texts)
         + (_cut_out(garment, texts) if garment else "")

@@ -14,6 +14,13 @@ export default function ({ parentElement, data, setTriggerValue }) {
   wanted.innerHTML = data.html;
   const first = !root.hasChildNodes();
   morph(root, wanted);
+  const moved = document.documentElement.dataset;
+  const heading = root.querySelector("[data-focus]");
+  if (moved.amganMoved && heading && root.last !== data.html) { // another view: what was clicked is gone
+    heading.focus({ preventScroll: true });
+    delete moved.amganMoved;
+  }
+  root.last = data.html;
   if (first) for (const row of root.querySelectorAll(".chips")) { // on a telephone a row is longer than the screen
     const chosen = row.querySelector("[aria-pressed=true], .now");
     if (chosen) row.scrollLeft = chosen.offsetLeft - row.offsetLeft - 40;
@@ -82,7 +89,10 @@ function listen(root) {
     }
     const open = link.closest("details");
     if (open) { open.open = false; open.querySelector("summary").focus(); }
-    if (link.dataset.top !== undefined) document.querySelector(".stMain")?.scrollTo({ top: 0 });
+    if (link.dataset.top !== undefined) {
+      document.querySelector(".stMain")?.scrollTo({ top: 0 });
+      document.documentElement.dataset.amganMoved = "yes";
+    }
     go(link.dataset.go);
   });
   root.addEventListener("change", (event) => {

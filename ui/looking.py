@@ -53,7 +53,7 @@ def show(searcher: Searcher, garment: Garment, result: SearchResult, address: Ad
     )
     title = garment.name or (texts("studio.your_photo") if address.photo else words)
     compare = _compare(shown, words, result, address, texts)
-    live.show(f'<h2 class="spoken">{escape(title)}</h2>{compare}', "pictures")
+    live.show(f'<h2 class="spoken" tabindex="-1" data-focus>{escape(title)}</h2>{compare}', "pictures")
     facts = _facts(searcher.schema, garment, result, address, texts)
     live.show(_cut_note(garment, address, texts) + facts, "about")
     with st.container(key="keep", horizontal=True):

@@ -126,6 +126,7 @@ def test_by_keyboard_alone(address: str, page: Page) -> None:
     assert tile.evaluate("e => getComputedStyle(e).outlineStyle") != "none"
     page.keyboard.press("Enter")
     found(page, "similar garments")
+    expect(page.locator("h2:focus")).to_have_count(1)  # and not somewhere on the page that is gone
     chip(page, "blue").focus()
     page.keyboard.press("Space")
     found(page, "for blue")
