@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui import report_page, search_page, texts
+from ui import compare_page, report_page, search_page, texts
 
 HERE = Path(__file__).parent
 
@@ -18,6 +18,7 @@ def main() -> None:
     st.html(HERE / "style.css")
     pages = [
         st.Page(search_page.show, title=words("page.search"), url_path="search", default=True),
+        st.Page(compare_page.show, title=words("compare.title"), url_path="compare"),
         st.Page(report_page.show, title=words("report.title"), url_path="reports"),
     ]
     try:

@@ -34,12 +34,17 @@ class Pictures:
 
 @st.cache_resource(max_entries=100, show_spinner=False)
 def pictures(
-    _cutout: CutOut, _edited: EditResult, collection: str, garment: str, edit: Mapping[str, str], only_on: Region | None
+    _cutout: CutOut,
+    _edited: EditResult | None,
+    collection: str,
+    garment: str,
+    edit: Mapping[str, str],
+    only_on: Region | None,
 ) -> Pictures:
     """Before, the whole edit after it, and where it was edited; keyed as ``results``."""
     cutout = _shown(_cutout)
     before = (cutout.source or cutout).image
-    if not edit:
+    if _edited is None or not edit:
         return Pictures(data_address(_enlarged(before)))
     after = at_source_size(_edited, cutout)
     tint = np.empty((*after.mask.shape[2:], 4), np.uint8)

@@ -20,10 +20,11 @@ class Settings:
     catalogue: str | None = None
     editor: str | None = None
     reports: str | None = None
+    compare: tuple[str, ...] = ()
 
 
 def read_settings(arguments: Sequence[str]) -> Settings:
-    """``--store --collection [--weights --catalogue --editor --reports]``, or AMGAN_STORE and so on.
+    """``--store --collection [--weights --catalogue --editor --reports --compare …]``, or AMGAN_STORE and so on.
 
     Raises:
         UserError: the index is not named.
@@ -31,6 +32,7 @@ def read_settings(arguments: Sequence[str]) -> Settings:
     parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False, exit_on_error=False)
     for name in ("store", "collection", "weights", "catalogue", "editor", "reports"):
         parser.add_argument(f"--{name}", default=os.environ.get(f"AMGAN_{name.upper()}"))
+    parser.add_argument("--compare", action="append", default=[])  # editors of the page that compares them
     given = parser.parse_known_args(list(arguments))[0]
     if not given.store or not given.collection:
         raise UserError(
@@ -38,5 +40,7 @@ def read_settings(arguments: Sequence[str]) -> Settings:
             "streamlit run ui/app.py -- --store FOLDER_OR_URL --collection NAME "
             "(or set AMGAN_STORE and AMGAN_COLLECTION)."
         )
-    others = (given.weights, given.catalogue, given.editor, given.reports)
-    return Settings(given.store, given.collection, *(value or None for value in others))
+    weights, catalogue, editor, reports = (
+        value or None for value in (given.weights, given.catalogue, given.editor, given.reports)
+    )
+    return Settings(given.store, given.collection, weights, catalogue, editor, reports, tuple(given.compare))
