@@ -22,7 +22,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PATIENCE = 60_000  # milliseconds; two busy cores load the networks in a few seconds
+PATIENCE = 180_000  # milliseconds; two cores that a dozen others want took 40 seconds to load the networks
 
 
 def free_port() -> int:

@@ -38,7 +38,7 @@ def address(root: Path, browser_path: str, tmp_path_factory: pytest.TempPathFact
         yield f"http://localhost:{port}/"
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(60)
     assert "Traceback" not in (folder / "log").read_text()
 
 
