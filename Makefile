@@ -74,5 +74,6 @@ format: $(READY)  ## let ruff rewrite the code
 types: $(READY)  ## the type checker
 	@$(BIN)/pyrefly check
 
-browser:  ## Chromium for the browser tests, installed where that is possible
+browser:  ## Chromium and axe-core for the browser tests, installed where that is possible
 	@sh scripts/get_browser.sh
+	@VENV="$(VENV)" sh scripts/get_axe.sh

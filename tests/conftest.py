@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,12 @@ def browser_path() -> str:
             return found
     missing("no Chromium found (make browser; AMGAN_BROWSER names one)")
     raise AssertionError("unreachable")
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The program of axe-core, which finds what keeps people from using a page."""
+    file = Path(os.environ.get("AMGAN_AXE") or Path(sys.prefix) / "axe-core" / "axe.min.js")
+    if not file.is_file():
+        missing(f"no axe-core: {file} is missing (make browser; AMGAN_AXE names one)")
+    return file.read_text(encoding="utf-8")
