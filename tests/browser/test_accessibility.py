@@ -37,7 +37,7 @@ def visitor(request: pytest.FixtureRequest, page: Page) -> Iterator[Page]:
 
 
 def test_the_check_finds_what_is_wrong(axe: str, page: Page) -> None:
-    page.set_content('<html lang="en"><title>T</title><main><p style="color:#999;background:#fff">Faint</p><img src="x">')
+    page.set_content('<html lang="en"><title>T</title><main><p style="color:#999;background:#fff">Faint</p><img src=x>')
     assert {re.split(r"[ :]", line)[1] for line in findings(page, axe)} == {"color-contrast", "image-alt"}
 
 
@@ -60,3 +60,11 @@ def test_the_search_page(address: str, axe: str, visitor: Page) -> None:
     visitor.goto(f"{address}?item=nonsense")
     expect(visitor.get_by_role("alert")).to_be_visible()
     assert findings(visitor, axe) == []
+
+
+def test_the_report_page(address: str, axe: str, visitor: Page) -> None:
+    for report, told in (("one", "Few photos."), ("two", "two - one")):
+        visitor.goto(f"{address}reports?report={report}&attribute=sleeve")
+        expect(visitor.get_by_text(told).first).to_be_visible()
+        visitor.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+        assert findings(visitor, axe) == []

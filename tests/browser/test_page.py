@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import free_port, wait_for
+from tests.fake_reports import comparison, single, write
 from tests.tiny_catalogue import draw_shirt, make_catalogue, make_index, make_weights
 
 pytestmark = pytest.mark.browser
@@ -28,7 +29,9 @@ def address(root: Path, browser_path: str, tmp_path_factory: pytest.TempPathFact
     port = free_port()
     command = [sys.executable, "-m", "streamlit", "run", str(root / "ui" / "app.py"), "--server.headless=true"]
     command += [f"--server.port={port}", "--server.fileWatcherType=none"]
-    command += ["--", "--store", str(folder / "index"), "--collection", "shirts"]
+    write(folder / "reports" / "one", single())
+    write(folder / "reports" / "two", comparison())
+    command += ["--", "--store", str(folder / "index"), "--collection", "shirts", "--reports", str(folder / "reports")]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("AMGAN_")}
     environment |= {"AMGAN_RUNTIME": "eager", "AMGAN_UPLOADS": str(folder / "uploads")}
     with (folder / "log").open("w") as log:
