@@ -183,12 +183,15 @@ def test_an_interruption_keeps_what_is_done(tmp_path, number):
 
 
 @POSIX
-def test_killed_at_random_and_run_again_equals_a_clean_run(tmp_path):
-    photos = draw_catalogue(tmp_path / "photos", 24)
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
+def test_killed_at_random_and_run_again_equals_a_clean_run(tmp_path, kills):
+    """Each kill at another moment of a run that is started over again."""
+    n = 24 if kills == 2 else 60
+    photos = draw_catalogue(tmp_path / "photos", n)
     clean, killed = tmp_path / "clean", tmp_path / "killed"
     assert started(0, photos, "--store", clean, "--collection", "shop").wait(300) == 0
     rng = random.Random(0)
-    for _ in range(2):
+    for _ in range(kills):
         process = started(0.15, photos, "--store", killed, "--collection", "shop", "--batch", "4")
         started_at = points_in(killed)
         deadline = time.monotonic() + 300
@@ -200,7 +203,7 @@ def test_killed_at_random_and_run_again_equals_a_clean_run(tmp_path):
     process = started(0, photos, "--store", killed, "--collection", "shop", "--json")
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
-    assert json.loads(out)["total"] == 24
+    assert json.loads(out)["total"] == n
     expected, found = contents(clean), contents(killed)
     assert found.keys() == expected.keys()
     for id, (payload, vector) in expected.items():
