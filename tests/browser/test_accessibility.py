@@ -22,6 +22,8 @@ FINDINGS = """async (impacts) => {
 
 def findings(page: Page, axe: str) -> list[str]:
     """What is serious or critical on a page, a line for each element."""
+    for busy in ("[data-test-script-state=running]", "[data-testid=stStatusWidget]"):
+        expect(page.locator(busy)).to_have_count(0)  # Streamlit's own sign that it is at work fades in and out
     if not page.evaluate("typeof axe === 'object'"):
         page.evaluate(axe)
     return page.evaluate(FINDINGS, ["serious", "critical"])
@@ -68,3 +70,14 @@ def test_the_report_page(address: str, axe: str, visitor: Page) -> None:
         expect(visitor.get_by_text(told).first).to_be_visible()
         visitor.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
         assert findings(visitor, axe) == []
+
+
+def test_the_compare_page(address: str, axe: str, visitor: Page) -> None:
+    visitor.goto(f"{address}compare")
+    expect(visitor.locator("li.card").first).to_be_visible()
+    assert findings(visitor, axe) == []
+
+    visitor.locator("li.card a.pick").first.click()
+    visitor.locator("button.set").filter(has_text=re.compile("^blue$")).click()
+    expect(visitor.locator(".st-key-editors [role=status]")).to_be_attached()
+    assert findings(visitor, axe) == []
