@@ -70,6 +70,13 @@ def index_catalog(
         str | None,
         typer.Option(help="Embed with this instead of the weights' own embedder (or teacher), for example ViT-B-32."),
     ] = None,
+    twins: Annotated[
+        bool,
+        typer.Option(
+            "--twins",
+            help="Store of each garment, too, how the editor draws it as it is; see docs/QUERY.md.",
+        ),
+    ] = False,
     segmenter: Annotated[str | None, typer.Option(help=SEGMENTER)] = None,
     attributes: Annotated[
         Path | None,
@@ -129,7 +136,7 @@ def index_catalog(
     check_name(collection)
     location, device = connect(store), str(pick_device(device))
     with console.status("Loading the networks …"):
-        encoder = Representation(weights, embedder, device, segmenter=segmenter)
+        encoder = Representation(weights, embedder, device, segmenter=segmenter, twins=twins)
     catalogue = Catalogue(folder, encoder.schema, attributes)
     with stop_on_signal() as stop, stop_when(stop.is_set), _progress(console) as progress:
         total = catalogue.count()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -21,7 +21,7 @@ from amgan.errors import UserError
 from amgan.files import writable_picture
 from amgan.shipped import ValuesInHelp
 from retrieval.details import SHOWN, name_of, price_of
-from retrieval.query import DEFAULT_WEIGHTS, QueryWeights
+from retrieval.query import DEFAULT_WEIGHTS
 
 if TYPE_CHECKING:  # --help must not wait for torch
     from amgan.editing.editor import Region
@@ -51,6 +51,8 @@ Any number of searches, pages and services share an index, also while index-cata
 folder that cannot be written is searched in a temporary copy. Exit status: 0 done, even if nothing was found; 2 a
 mistake; 130 interrupted.
 """
+
+WEIGHT = "How much {} counts; default: as fitted for the index (fit-query-weights), else as docs/QUERY.md says."
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
@@ -84,15 +86,14 @@ def search(
             "--filter", metavar="ATTRIBUTE=VALUE", help="Only such garments (predicted attributes); repeat for several."
         ),
     ] = None,
-    weight_image: Annotated[
-        float, typer.Option(help="How much the edited picture counts.", min=0)
-    ] = DEFAULT_WEIGHTS.image,
-    weight_wanted: Annotated[
-        float, typer.Option(help="How much the wanted attributes count.", min=0)
-    ] = DEFAULT_WEIGHTS.wanted,
-    weight_kept: Annotated[
-        float, typer.Option(help="How much the attributes count that are not edited.", min=0)
-    ] = DEFAULT_WEIGHTS.kept,
+    text: Annotated[
+        str, typer.Option(help="What else it should be like, in words, where the index's embedder reads text.")
+    ] = "",
+    weight_image: Annotated[float | None, typer.Option(help=WEIGHT.format("the edited picture"), min=0)] = None,
+    weight_wanted: Annotated[float | None, typer.Option(help=WEIGHT.format("the wanted attributes"), min=0)] = None,
+    weight_kept: Annotated[float | None, typer.Option(help=WEIGHT.format("what is not edited"), min=0)] = None,
+    weight_twin: Annotated[float | None, typer.Option(help=WEIGHT.format("the index's twins"), min=0)] = None,
+    weight_text: Annotated[float | None, typer.Option(help=WEIGHT.format("--text"), min=0)] = None,
     catalogue: Annotated[
         Path | None, typer.Option(help="The catalogue's folder, if it was moved.", envvar="AMGAN_CATALOGUE")
     ] = None,
@@ -111,7 +112,10 @@ def search(
     version: Version = False,
 ) -> None:
     """Edit a garment in its photo, then find the catalogue's garments that look like the result."""
-    only_such, fused = parse_filter(filter_ or []), QueryWeights(weight_image, weight_wanted, weight_kept)
+    only_such = parse_filter(filter_ or [])
+    given = {"image": weight_image, "wanted": weight_wanted, "kept": weight_kept, "twin": weight_twin}
+    chosen = {name: value for name, value in {**given, "text": weight_text}.items() if value is not None}
+    replace(DEFAULT_WEIGHTS, **chosen)  # what is no weight is said before anything is loaded
     if out is not None:
         writable_picture(out)
         if photo.exists() and out.exists() and out.samefile(photo):
@@ -138,9 +142,10 @@ def search(
             edit,
             k,
             filter=only_such,
-            weights=fused,
+            weights=replace(searcher.weights, **chosen),
             # The editor refuses what is no region.
             only_on=cast("Region | None", only_on or (said.only_on if said else None)),
+            text=text,
             exclude=[hashlib.sha256(photo.read_bytes()).hexdigest()],
         )
     finally:

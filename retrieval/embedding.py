@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -41,6 +42,15 @@ class Embedder(Protocol):
 
     def embed(self, images: torch.Tensor) -> np.ndarray:
         """uint8 (B, 3, H, W) of any H and W to float32 (B, D), each row of unit length."""
+        ...
+
+
+@runtime_checkable
+class TextEmbedder(Protocol):
+    """An embedder that puts words where it puts pictures of what they say."""
+
+    def embed_text(self, texts: Sequence[str]) -> np.ndarray:
+        """Texts to float32 (T, D), each row of unit length. Raises UserError where this one reads none after all."""
         ...
 
 

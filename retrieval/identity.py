@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from typing import Any
 
 from amgan.errors import UserError
@@ -36,6 +37,7 @@ class IndexIdentity:
         blocks: the vector's parts in order.
         segmenter: identity of what cut the garments out (``amgan.photos.Segmenter``); empty for indexes that were made
             before it was recorded.
+        editor: identity of the editor that drew the twins; empty where vectors hold none.
     """
 
     embedder: str
@@ -44,6 +46,7 @@ class IndexIdentity:
     dimensions: int
     blocks: tuple[Block, ...]
     segmenter: str = ""
+    editor: str = ""
 
     def __post_init__(self) -> None:
         if self.dimensions < 1 or self.dimensions != sum(b.dimensions for b in self.blocks):
@@ -67,11 +70,17 @@ class IndexIdentity:
                 dimensions=_size(values["dimensions"]),
                 blocks=blocks,
                 segmenter=_text(values.get("segmenter", "")),
+                editor=_text(values.get("editor", "")),
             )
         except (LookupError, TypeError, AttributeError, ValueError) as error:
             raise UserError(
                 f"The stored index identity cannot be read ({str(error)[:200]}); index the catalogue again."
             ) from None
+
+    def slices(self) -> dict[str, slice]:
+        """Where each block lies in a vector, by its name."""
+        ends = list(accumulate(b.dimensions for b in self.blocks))
+        return {b.name: slice(end - b.dimensions, end) for b, end in zip(self.blocks, ends, strict=True)}
 
     @property
     def weights(self) -> str:
@@ -83,6 +92,8 @@ class IndexIdentity:
         """Short hash of what the vectors mean; the embedder's name is left out, since the weights' hash says more."""
         fields = self.to_dict()
         del fields["embedder"]
+        if not self.editor:  # as it was before there were twins
+            del fields["editor"]
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:10]
 
     def same_vectors(self, other: IndexIdentity) -> bool:
@@ -100,7 +111,8 @@ class IndexIdentity:
                 f"({other.segmenter or NOT_RECORDED}). Index the catalogue again with index-catalog."
             )
         mine, theirs = self.to_dict(), other.to_dict()
-        field = next(k for k in ("weights_hash", "preprocessing", "dimensions", "blocks") if mine[k] != theirs[k])
+        compared = ("weights_hash", "preprocessing", "dimensions", "blocks", "editor")
+        field = next(k for k in compared if mine[k] != theirs[k])
         raise UserError(
             f"Vectors of {here} and {there} cannot be compared: {here} was made with {self.embedder!r} "
             f"({field.replace('_', ' ')} {mine[field]}), {there} with {other.embedder!r} ({theirs[field]}). "

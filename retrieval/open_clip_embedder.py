@@ -10,7 +10,9 @@ import difflib
 import hashlib
 import logging
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -48,7 +50,7 @@ class Checkpoint:
 
 
 class OpenClipEmbedder:
-    """The image tower of an open_clip model.
+    """The two towers of an open_clip model: pictures and words in one space.
 
     Args:
         name: ``ARCHITECTURE``, ``ARCHITECTURE:TAG``, ``ARCHITECTURE:FILE.safetensors``, ``hf-hub:org/name``,
@@ -74,6 +76,7 @@ class OpenClipEmbedder:
         self._device, self._bf16, self._batch_size = device, bf16, batch_size
         self.image_size: int = max(self._pixels.size)
         self.identity = EmbedderIdentity(f"open_clip:{checkpoint.name}", _sha256(checkpoint.weights), str(self._pixels))
+        self._architecture = checkpoint.architecture
         self.dimensions: int = self.embed(torch.zeros(1, 3, 8, 8, dtype=torch.uint8)).shape[1]
 
     @torch.inference_mode()
@@ -86,6 +89,28 @@ class OpenClipEmbedder:
             with torch.autocast(self._device.split(":")[0], torch.bfloat16, enabled=self._bf16):
                 vectors.append(unit_rows(self.model.encode_image(self._pixels(batch.to(self._device)))))
         return np.concatenate(vectors)
+
+    @torch.inference_mode()
+    def embed_text(self, texts: Sequence[str]) -> np.ndarray:
+        """Texts to float32 (T, D), unit length. Raises UserError where the model's tokenizer is not on this machine."""
+        tokens = self._tokenizer(list(texts))
+        vectors = [unit_rows(self.model.encode_text(part.to(self._device))) for part in tokens.split(self._batch_size)]
+        return np.concatenate([np.zeros((0, self.dimensions), np.float32), *vectors])
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        import open_clip
+
+        try:
+            return open_clip.get_tokenizer(self._architecture)
+        except Exception as error:  # of transformers, which some models need, or of the hub
+            first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise UserError(f"{self.identity.model} cannot read text here: {first_line}") from None
+
+    @property
+    def text_scale(self) -> float:
+        """What cosines of pictures and words are multiplied by before a softmax, as the model learnt it."""
+        return float(self.model.logit_scale.exp())
 
 
 @dataclass(frozen=True)

@@ -3,21 +3,28 @@
 Generated pictures are weak queries alone: they live a little apart from photographs. So the query names attributes as
 well, those that are edited and those that are kept, each with a weight of its own. Its score of a garment is ::
 
-    s = ( w_image f(edited) . f  +  w_wanted mean over edited m of cos(q_m, p_m)
-                                 +  w_kept   mean over kept m of cos(q_m, p_m) ) / (w_image + w_wanted + w_kept)
+    s = ( w_image  f(edited) . f  +  w_twin f(edited) . f(twin)  +  w_text t . f
+        + w_wanted mean over edited m of cos(q_m, p_m)
+        + w_kept   mean over kept m of cos(q_m, p_m) ) / (the sum of the weights)
 
     q_m = one-hot of the wanted value     where attribute m is edited
           p_m of the unedited photo       where it is kept
+    t   = what the embedder's text tower makes of words, where it has one and words are given
 
-Catalogue vectors hold the unit blocks f and a = [p_1/|p_1| ; ... ; p_M/|p_M|] / sqrt(M), a sum over the attributes.
-So s is an inner product with one vector, and the weights can differ from query to query. What was not edited is
-predicted from the photo itself: the edited picture would say the same less surely.
+Catalogue vectors hold the unit blocks f, f(twin) where there are twins, and
+a = [p_1/|p_1| ; ... ; p_M/|p_M|] / sqrt(M), a sum over the attributes. So s is an inner product with one vector, and
+the weights can differ from query to query. What was not edited is predicted from the photo itself: the edited picture
+would say the same less surely. A twin is the garment drawn by the editor with its own attributes (``retrieval.twins``):
+generated compares with generated.
 
-A part without attributes leaves its weight to the other: a query without an edit keeps everything.
+A part that is missing leaves its weight to its neighbour: the twin's to the picture where the index has none, or where
+nothing was edited and the query is a photograph; that of wanted or kept attributes to the other. Without words there is
+no w_text.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
@@ -28,30 +35,60 @@ from amgan.errors import UserError
 from amgan.schema import AttributeSchema
 from retrieval.attributes import attribute_block
 
+NOTE = "query_weights"  # under which an index keeps weights that were fitted for it
+
 
 @dataclass(frozen=True)
 class QueryWeights:
-    """How much the picture, the wanted and the kept attributes count; only their ratios matter. UserError on unusable
-    ones."""
+    """How much each part counts; only their ratios matter. UserError on unusable ones.
+
+    Attributes:
+        image, twin: the edited picture, against the catalogue's pictures and against their twins.
+        wanted, kept: the attributes that are edited, and the others.
+        text: words, where there are any.
+    """
 
     image: float = 0.5
     wanted: float = 1.0
     kept: float = 1.0
+    twin: float = 0.0
+    text: float = 1.0
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if not math.isfinite(value) or value < 0:
                 raise UserError(f"The {name} weight is {value}; weights are numbers from 0 up, for example 1.")
-        if self.total <= 0:
+        if self.total() <= 0:
             raise UserError("All query weights are 0, so nothing would be compared; set at least one above 0.")
 
     @property
-    def total(self) -> float:
-        return self.image + self.wanted + self.kept
+    def picture(self) -> float:
+        """Of the edited picture, whatever it is compared with."""
+        return self.image + self.twin
+
+    def total(self, text: bool = False) -> float:
+        """The sum, without or with words."""
+        return self.picture + self.wanted + self.kept + (self.text if text else 0.0)
+
+    def to_note(self) -> str:
+        """As an index keeps them, under ``NOTE``."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def of_notes(cls, notes: Mapping[str, str]) -> QueryWeights:
+        """Those that were fitted for an index, else the default ones. Raises UserError where they cannot be read."""
+        if NOTE not in notes:
+            return DEFAULT_WEIGHTS
+        try:
+            return cls(**{str(name): float(value) for name, value in dict(json.loads(notes[NOTE])).items()})
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            raise UserError(
+                "The query weights that the index keeps cannot be read; fit them again with fit-query-weights."
+            ) from None
 
 
 # Chosen on colour edits of the validation photos, searched for among validation and training photos, for what is wanted
-# and what is kept together (`python scripts/choose_query_weights.py garments --weights photos --also train`, 1,914
+# and what is kept together (`fit-query-weights garments --weights photos --edited color --also train`, 1,914
 # queries): wanted colour 0.90, kept kind 0.57, sleeve 0.48, collar 0.40, fastening 0.67, pattern 0.29. Half as much
 # wanted finds 0.80 in the colour and keeps kind 0.73, collar 0.51; twice as much 0.95 and 0.50, 0.36. Given labels in
 # place of predictions hardly keep more where they find as much: there are not as many red hoodies.
@@ -109,6 +146,8 @@ def compose(
     edited: Collection[str],
     schema: AttributeSchema,
     weights: QueryWeights = DEFAULT_WEIGHTS,
+    twins: bool = False,
+    text: np.ndarray | None = None,
 ) -> np.ndarray:
     """The query vector.
 
@@ -116,9 +155,16 @@ def compose(
         image: unit features of the (edited) picture, float32 (D,).
         target: wanted distributions, float32 (N,), see ``target_probabilities``.
         edited: canonical names of the attributes that were edited; empty for a query by the photo as it is.
+        twins: whether the catalogue's vectors hold a block of twins.
+        text: unit features of words, float32 (D,).
 
     Returns:
-        float32 (D + N,). Its inner product with a catalogue vector lies between -1 and 1.
+        float32 (D + N,), or (2 D + N,) with twins. Its inner product with a catalogue vector lies between -1 and 1.
     """
-    attributes = weighted_attributes(target, value_weights(edited, schema, weights), schema)
-    return (np.concatenate([weights.image * image, attributes]) / weights.total).astype(np.float32)
+    generated = twins and len(edited) > 0
+    picture = (weights.image if generated else weights.picture) * image
+    if text is not None:
+        picture = picture + weights.text * text
+    parts = [picture, (weights.twin if generated else 0.0) * image] if twins else [picture]
+    parts.append(weighted_attributes(target, value_weights(edited, schema, weights), schema))
+    return (np.concatenate(parts) / weights.total(text is not None)).astype(np.float32)

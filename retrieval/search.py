@@ -21,7 +21,7 @@ from amgan.errors import PhotoError, UserError
 from amgan.photos import CutOut, cut_out, read_image, read_mask
 from amgan.schema import Edit
 from retrieval.details import details_of, repeated_products
-from retrieval.query import DEFAULT_WEIGHTS, QueryWeights, compose, target_probabilities
+from retrieval.query import QueryWeights, compose, target_probabilities
 from retrieval.stores.base import MAX_K, Filter, Hit, Payload, VectorStore
 
 if TYPE_CHECKING:  # torch takes seconds to import, and who only looks through a catalogue needs none of it
@@ -126,6 +126,9 @@ class Searcher:
         representation: made with the networks that filled it.
         editor: draws the edit.
         root: the catalogue's folder, so that hits can be shown; None leaves ``Found.file`` empty.
+
+    Attributes:
+        weights: of queries that name none: those that were fitted for the index, else the default ones.
     """
 
     def __init__(
@@ -133,6 +136,7 @@ class Searcher:
     ) -> None:
         representation.identity.require_same(store.identity, "these weights", "the index")
         self.store, self.representation, self.editor, self.root = store, representation, editor, root
+        self.weights = QueryWeights.of_notes(store.notes)
         self.schema = representation.schema.edited_by(editor.schema)
         if not self.schema.editable:
             raise UserError(
@@ -153,11 +157,12 @@ class Searcher:
         edit: Mapping[str, str] | None = None,
         k: int = 10,
         filter: Filter | None = None,
-        weights: QueryWeights = DEFAULT_WEIGHTS,
+        weights: QueryWeights | None = None,
         only_on: Region | None = None,
         exclude: Collection[str] = (),
         strength: float = 1.0,
         known: Mapping[str, str] | None = None,
+        text: str = "",
     ) -> SearchResult:
         """Edit a garment and find the catalogue's nearest ones to the result, and to the unedited garment.
 
@@ -166,15 +171,17 @@ class Searcher:
             edit: ``{"sleeve": "long"}``; none or empty searches with the photo alone.
             k: how many hits.
             filter: only garments whose predicted (or ``given.``) attributes are these.
-            weights: how much picture, wanted and kept attributes count.
+            weights: how much picture, wanted and kept attributes count; None means ``self.weights``.
             only_on: ``"sleeve"`` or ``"torso"``: where a colour edit may draw.
             exclude: item ids, or SHA-256 sums of files, that must not be found, such as the query's own.
             strength: how much of the edit is searched for: above 0, and 1 for all of it.
             known: attributes of the unedited garment that somebody has said; the others are predicted.
+            text: what else it should be like, in words, where the index's embedder reads any.
 
         Raises:
             UncertainCutOut: ``photo`` is a photo, and its garment could not be cut out with certainty.
-            UserError: the edit, its strength, what is known, the filter or k is not valid here.
+            UserError: the edit, its strength, what is known, the filter or k is not valid here, or words are given to
+                an embedder that reads none.
         """
         import torch
 
@@ -192,8 +199,7 @@ class Searcher:
         image = torch.from_numpy(np.ascontiguousarray(cutout.image)).permute(2, 0, 1)[None]  # (1, 3, H, W)
         edited = self.editor.edit(image, canonical, only_on) if canonical else _untouched(image)
         seen = weakened(edited, image, strength).image
-        vectors, probabilities = self.representation.encode(torch.cat([image, seen]))  # (2, D + N), (2, N)
-        features = vectors[:, : self.representation.embedder.dimensions]
+        features, probabilities = self.representation.embed(torch.cat([image, seen]))  # (2, D), (2, N)
         predicted, confidence = self.representation.describe(probabilities[0])
         said = {self.schema.resolve_attribute(n): self.schema.resolve_value(n, v) for n, v in (known or {}).items()}
         probabilities[0] = target_probabilities(probabilities[0], said, self.schema)
@@ -202,8 +208,10 @@ class Searcher:
         if only_on:  # with red sleeves alone a garment is not red: what it is then, the edited picture says
             for part in (self.schema.slices[self.schema.index(name)] for name in canonical):
                 target[part] = probabilities[1, part]
-        unedited_query = compose(features[0], probabilities[0], (), self.schema, weights)
-        edited_query = compose(features[1], target, canonical, self.schema, weights)
+        words = self.representation.embed_text([text])[0] if text.strip() else None
+        how = (self.schema, weights or self.weights, self.representation.twins, words)
+        unedited_query = compose(features[0], probabilities[0], (), *how)
+        edited_query = compose(features[1], target, canonical, *how)
         unedited_hits = self.nearest(unedited_query, k, filter, exclude)
         return SearchResult(
             edit=canonical,
@@ -220,7 +228,7 @@ class Searcher:
     def nearest(
         self, vector: np.ndarray, k: int, filter: Filter | None = None, exclude: Collection[str] = ()
     ) -> list[Found]:
-        """The k nearest to a composed query (D + N,), items in ``exclude`` (by id or SHA-256 sum) passed over, however
+        """The k nearest to a composed query, items in ``exclude`` (by id or SHA-256 sum) passed over, however
         many copies of them the catalogue holds. Of a product with several photos (its column ``product``) the
         nearest is the hit."""
         passed_over: set[str] = set()  # points; the store leaves them out of the next search

@@ -21,16 +21,19 @@ import amgan.cli
 import indexer.cli
 import retrieval.cli
 import retrieval.evaluation.cli
+import retrieval.evaluation.fit_command
 import ui.study.cli
 from amgan.shipped import shipped_values
 from amgan.testing import draw_catalogue, draw_garment, tiny_weights
 from amgan.weights import shipped
+from retrieval.query import DEFAULT_WEIGHTS
 
 MAINS = {
     "amgan": amgan.cli.main,
     "index-catalog": indexer.cli.main,
     "search-catalog": retrieval.cli.main,
     "evaluate-retrieval": retrieval.evaluation.cli.main,
+    "fit-query-weights": retrieval.evaluation.fit_command.main,
     "user-study": ui.study.cli.main,
 }
 SUBCOMMANDS = {
@@ -238,6 +241,7 @@ ODD = "hemd \N{GRINNING FACE} \udcff é.png"  # an emoji, and a byte that was no
 class FakeSearcher:
     """Finds two garments whatever it is asked."""
 
+    weights = DEFAULT_WEIGHTS
     schema = SimpleNamespace(parse_edit=lambda settings: dict(s.split("=") for s in settings))
     names = (f"{'long name ' * 20}{ODD}", "tab\tand\nline.png")
 

@@ -6,7 +6,7 @@ region that it should change, and the one garment that it should find.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,15 +43,19 @@ COLUMNS = {
 # Of 255, mean difference of a folder's picture from the same rendered again: what another machine may round otherwise.
 TOLERATED = 2.0
 PER_PASS = 64  # pictures of the gallery that the networks embed at once
+# Pictures uint8 (B, 3, S, S), and what each network predicts of them (B, N), to their twins of the same shape.
+DrawTwins = Callable[[Tensor, Mapping[str, np.ndarray]], Tensor]
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """What is searched: unit features (G, D), predicted probabilities (G, N), given labels (G, M)."""
+    """What is searched: unit features (G, D), predicted probabilities (G, N), given labels (G, M); and unit features of
+    twins (G, D), the same garments as an editor draws them, where there are any."""
 
     features: np.ndarray
     predictions: np.ndarray
     labels: np.ndarray
+    twins: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.features)
@@ -89,28 +93,33 @@ def plan_cases(items: Garments, cases: Sequence[Case]) -> EditPlan:
     return EditPlan(items.schema, np.arange(len(cases)), attribute, value, dict.fromkeys(items.schema.names, 0))
 
 
-def embed_truths(cases: Sequence[Case], items: Garments, networks: Mapping[str, Network]) -> Truths:
-    """Render every truth and sibling, and run the networks over the gallery.
+def embed_truths(
+    cases: Sequence[Case], items: Garments, networks: Mapping[str, Network], twins: DrawTwins | None = None
+) -> Truths:
+    """Render every truth and sibling, and run the networks over the gallery, and over its twins where ``twins`` draws
+    them.
 
     Raises:
         UserError: a picture of the folder is not what the renderer draws for its seed and labels.
     """
     images, regions, labels = [], [], []
-    outputs: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {n: [] for n in networks}
+    outputs: dict[str, list[tuple[np.ndarray, ...]]] = {n: [] for n in networks}
     for first, group in _groups(cases):
         for i, s in enumerate(group, start=first):
             _check_source(s.gallery[0], items, i)
             images.append(s.truth)
             regions.append(s.region)
             labels += [items.schema.encode(known) for known in cases[i].labels]
-        predictions, features = run_networks(torch.from_numpy(np.concatenate([s.gallery for s in group])), networks)
+        pictures = torch.from_numpy(np.concatenate([s.gallery for s in group]))
+        predictions, features = run_networks(pictures, networks)
+        drawn = run_networks(twins(pictures, predictions), networks)[1] if twins else {}
         for name in networks:
-            outputs[name].append((predictions[name], features[name]))
+            outputs[name].append((features[name], predictions[name], *([drawn[name]] if twins else [])))
     given, per_case = np.stack(labels), len(cases[0].labels)
-    galleries = {
-        name: Gallery(np.concatenate([f for _, f in parts]), np.concatenate([p for p, _ in parts]), given)
-        for name, parts in outputs.items()
-    }
+    galleries = {}
+    for name, parts in outputs.items():
+        features, predictions, *more = (np.concatenate(p) for p in zip(*parts, strict=True))
+        galleries[name] = Gallery(features, predictions, given, more[0] if more else None)
     places = np.arange(len(given)).reshape(len(cases), per_case)
     return Truths(cases, torch.from_numpy(np.stack(images)), np.stack(regions), galleries, places)
 

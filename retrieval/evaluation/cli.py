@@ -72,6 +72,15 @@ def evaluate(
     weight_kept: Annotated[
         float, typer.Option(help="How much the attributes count there that are not edited.", min=0)
     ] = QueryWeights().kept,
+    weight_twin: Annotated[
+        float, typer.Option(help="How much twins count there; 0: half of the picture's weight in the rows with twins.")
+    ] = QueryWeights().twin,
+    weight_text: Annotated[
+        float, typer.Option(help="How much a sentence counts there, where an --embedder reads text.", min=0)
+    ] = QueryWeights().text,
+    twins: Annotated[
+        bool, typer.Option("--twins", help="Measure twins too: the gallery as the editor draws it (docs/QUERY.md).")
+    ] = False,
     with_source: Annotated[
         bool, typer.Option("--with-source", help="Leave the query's own photo in the gallery of protocol A.")
     ] = False,
@@ -105,7 +114,7 @@ def evaluate(
     from retrieval.evaluation.subject import Settings
 
     writable_folder(out)
-    fused = QueryWeights(weight_image, weight_wanted, weight_kept)
+    fused = QueryWeights(weight_image, weight_wanted, weight_kept, weight_twin, weight_text)
     settings = Settings(
         split,
         limit,
@@ -118,6 +127,7 @@ def evaluate(
         with_source,
         queries,
         reference,
+        twins,
     )
     with redirect_stdout(sys.stderr):  # progress and remarks; standard output is for the result
         measured = measure(folder, weights or ["photos"], settings)

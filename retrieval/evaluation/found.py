@@ -33,7 +33,7 @@ PER_SCORE = 48  # bytes for each pair of query and gallery item: a few rows of s
 
 @dataclass(frozen=True)
 class Found:
-    """By row of ``rows.ROWS`` and ``rows.TRUE_ROWS``:
+    """By row of ``rows.ALL_ROWS``:
 
     Attributes:
         first: gallery positions of each query's first hits, int32 (Q, DEPTH + 1), ties by position, -1 beyond the end:

@@ -38,11 +38,15 @@ from amgan.evaluation.edits import (
 from amgan.evaluation.exact import Gallery, Truths
 from amgan.evaluation.sheet import first_sheet, make_methods_sheet, make_true_sheet
 from amgan.evaluation.summary import classifier_accuracy, colour_agreement, overall, summarise
+from retrieval.embedding import TextEmbedder
 from retrieval.evaluation import kept, protocol_a, protocol_b, protocol_c
 from retrieval.evaluation.found import Found, search_all, without_source
 from retrieval.evaluation.records import reference_records
-from retrieval.evaluation.rows import QueryFeatures
+from retrieval.evaluation.reference import kept_features
+from retrieval.evaluation.rows import QueryFeatures, wanted_attributes
 from retrieval.evaluation.subject import Settings, Subject, describe, load_subject
+from retrieval.prompts import caption
+from retrieval.twins import draw_twins
 
 REPORT_VERSION = 3
 LIBRARIES = ("amgan", "torch", "torchvision", "numpy", "opencv-python-headless", "pillow")
@@ -94,6 +98,7 @@ class _Common:
     Attributes:
         answers: the scores of no edit, and of the true pictures where they are known.
         reference: photos of a training split, for prototypes: labels (R, M), features (R, D) by network.
+        twins: of the photos, features (n, D) by network; empty where none are asked for, or the gallery has them.
         found: what each network finds, by name, filled in by the first editor.
     """
 
@@ -103,6 +108,7 @@ class _Common:
     extra: exact.ExtraColumns | None
     answers: dict[str, EditScores]
     reference: tuple[np.ndarray, dict[str, np.ndarray]]
+    twins: dict[str, np.ndarray] = field(default_factory=dict)
     found: dict[str, Found] = field(default_factory=dict)
 
 
@@ -137,17 +143,28 @@ def _measure_common(subject: Subject, settings: Settings, times: _Times) -> _Com
     with times.of("look at the photos"):
         unedited = embed_unedited(items, networks)
     truths, extra = None, None
+    twins: dict[str, np.ndarray] = {}
+    draw = _drawing_twins(subject) if settings.twins else None
     answers = {"no edit": score_no_edit(items, plan, unedited)}
     if subject.cases:
         with times.of("render truths and siblings"):
-            truths = exact.embed_truths(subject.cases, items, subject.networks)
+            truths = exact.embed_truths(subject.cases, items, subject.networks, draw)
         extra = exact.truth_columns(truths, subject.judge)
         answers["no edit"].columns.update(exact.unedited_columns(items, extra, settings.batch))
         with times.of("measure truths"):
             answers["truth"] = exact.measure_truths(items, plan, truths, networks, unedited)
+    elif draw:
+        with times.of("draw twins"):
+            twins = run_networks(draw(items.images, unedited.predictions), subject.networks)[1]
     with times.of("embed reference photos"):
         reference = _embed_reference(subject, settings)
-    return _Common(networks, unedited, truths, extra, answers, reference)
+    return _Common(networks, unedited, truths, extra, answers, reference, twins)
+
+
+def _drawing_twins(subject: Subject) -> exact.DrawTwins:
+    """Twins by the one editor that is measured, as an index would hold them."""
+    (editor,), predictor = subject.editors.values(), subject.predictor
+    return lambda images, predictions: draw_twins(editor, images, predictions[predictor], subject.items.schema)
 
 
 def _measure_one(
@@ -211,7 +228,7 @@ def _embed_reference(subject: Subject, settings: Settings) -> tuple[np.ndarray, 
         none = np.zeros((0, data.schema.n_attributes), np.int64)
         return none, {n: np.zeros((0, 1), np.float32) for n in subject.networks}
     items = load_garments(data, records, subject.image_size, segmenter=subject.segmenter)
-    return items.labels.cpu().numpy(), run_networks(items.images, subject.networks)[1]
+    return items.labels.cpu().numpy(), kept_features(items.images, subject.networks, subject.identities)
 
 
 def _search(
@@ -233,8 +250,10 @@ def _search(
             common.reference[1][network],
             common.reference[0],
             truth=common.answers["truth"].features[network] if truths else None,
+            text=_sentences(subject.readers[network], plan, predictions) if network in subject.readers else None,
         )
-        gallery = truths.galleries[network] if truths else Gallery(photos, predictions, labels)
+        twins = common.twins.get(network)
+        gallery = truths.galleries[network] if truths else Gallery(photos, predictions, labels, twins)
         places = truths.places if truths else None
         source, truth = (plan.photo, None) if places is None else (places[:, 0], places[:, 1])
         found = search_all(plan, features, labels, settings.weights, gallery, truth, common.found.get(network))
@@ -251,6 +270,15 @@ def _search(
             for (row, measure), scores in s.columns.items():
                 columns[protocol, network, row, measure] = scores
     return out
+
+
+def _sentences(reader: TextEmbedder, plan: EditPlan, predictions: np.ndarray) -> np.ndarray:
+    """Features (Q, D) of a sentence of what each query wants and keeps."""
+    likeliest = predicted_labels(plan.schema, wanted_attributes(plan, predictions))
+    captions = [caption(plan.schema.decode(row)) for row in likeliest]
+    different = list(dict.fromkeys(captions))
+    features = reader.embed_text(different)
+    return features[[different.index(c) for c in captions]]
 
 
 def _versions() -> dict[str, str]:

@@ -31,8 +31,9 @@ from amgan.evaluation import metrics
 from amgan.evaluation.edits import EditPlan
 from amgan.evaluation.summary import intervals
 from retrieval.evaluation import ranking
+from retrieval.evaluation.added import what_each_adds
 from retrieval.evaluation.found import DEPTH, KS, Found, Scored, macro_row, without_source
-from retrieval.evaluation.rows import ROWS, TRUE_ROWS
+from retrieval.evaluation.rows import ALL_ROWS
 
 CHANCE_TOO_HIGH = 0.95
 
@@ -56,8 +57,8 @@ def evaluate(
 
     Returns:
         A table ``{"queries", "left_out", "left_out_by_value", "gallery", "source_in_gallery", "right_items_mean",
-        "rows": {row: {**macro_row, "plain": {k: {"mean", "low", "high"}}, "precision": {k: {"mean"}}}}}``, and the
-        columns ``(row, "top-k")``.
+        "rows": {row: {**macro_row, "plain": {k: {"mean", "low", "high"}}, "precision": {k: {"mean"}}}}, "added": see
+        added.py}``, and the columns ``(row, "top-k")`` and ``(row, "precision@10")``.
     """
     required = ranking.required_labels(labels[plan.photo], plan.attribute, plan.value)
     n_right = ranking.count_right(required, gallery)
@@ -75,7 +76,7 @@ def evaluate(
     columns: dict[tuple[str, str], np.ndarray] = {}
     if not answerable.any():
         return Scored(table)
-    for name in (*ROWS, *TRUE_ROWS):
+    for name in ALL_ROWS:
         if name == "chance":
             sizes = np.full(len(plan), size)
             hit = {k: ranking.chance_hit_at(n_right, sizes, k) for k in KS}
@@ -90,6 +91,7 @@ def evaluate(
             continue
         answered = {k: np.where(answerable, h, np.nan) for k, h in hit.items()}
         columns |= {(name, f"top-{k}"): h for k, h in answered.items()}
+        columns[name, "precision@10"] = np.where(answerable, precision[10], np.nan)
         everyone = np.zeros(len(plan), np.int64)
         table["rows"][name] = {
             **macro_row(plan, answered, rounds if name != "chance" else 0),
@@ -99,6 +101,7 @@ def evaluate(
                 for k, p in precision.items()
             },
         }
+    table["added"] = what_each_adds(plan, columns, rounds)
     return Scored(table, columns)
 
 

@@ -26,7 +26,7 @@ from amgan.evaluation.edits import EditPlan
 from amgan.evaluation.summary import intervals
 from retrieval.evaluation import ranking
 from retrieval.evaluation.found import KS, Found, Scored
-from retrieval.evaluation.rows import ROWS, TRUE_ROWS
+from retrieval.evaluation.rows import ALL_ROWS
 
 NDCG_AT = 30
 MEASURES = {
@@ -52,7 +52,7 @@ def evaluate(plan: EditPlan, found: Found, labels: np.ndarray, gallery: np.ndarr
     """
     target = ranking.required_labels(labels[plan.photo], plan.attribute, plan.value)
     measured = dict(_bounds(plan, target, gallery))
-    for name in (*ROWS, *TRUE_ROWS):
+    for name in ALL_ROWS:
         if name in found.first:
             first = found.first[name][:, : KS[-1]]
             whole, edited, others = relevances(target, plan.attribute, gallery, first)
@@ -61,7 +61,7 @@ def evaluate(plan: EditPlan, found: Found, labels: np.ndarray, gallery: np.ndarr
             measured[name] = hits | dict(zip(MEASURES, scores, strict=True))
     rows = {
         name: _row(plan, measured[name], rounds if name in found.first else 0)
-        for name in (*ROWS, *TRUE_ROWS, BEST)
+        for name in (*ALL_ROWS, BEST)
         if name in measured
     }
     columns = {(name, m): x for name, by in measured.items() for m, x in by.items() if name in found.first}

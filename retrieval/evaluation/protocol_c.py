@@ -15,8 +15,9 @@ import numpy as np
 
 from amgan.evaluation.edits import EditPlan
 from retrieval.evaluation import ranking
+from retrieval.evaluation.added import what_each_adds
 from retrieval.evaluation.found import KS, Found, Scored, macro_row
-from retrieval.evaluation.rows import ROWS, TRUE_ROWS
+from retrieval.evaluation.rows import ALL_ROWS
 
 KINDS = ("source", "truth", "sibling", "another garment")
 
@@ -30,11 +31,11 @@ def evaluate(plan: EditPlan, found: Found, places: np.ndarray, gallery_size: int
 
     Returns:
         A table ``{"queries", "gallery", "rows": {row: {**macro_row, "median_rank", "first": {kind: share of the queries
-        whose first hit is of it}}}}``, and the columns ``(row, "top-k")``.
+        whose first hit is of it}}}, "added": see added.py}``, and the columns ``(row, "top-k")``.
     """
     table: dict[str, Any] = {"queries": len(plan), "gallery": gallery_size, "rows": {}}
     columns: dict[tuple[str, str], np.ndarray] = {}
-    for name in (*ROWS, *TRUE_ROWS):
+    for name in ALL_ROWS:
         if name == "chance":
             one, size = np.ones(len(plan)), np.full(len(plan), gallery_size)
             row = macro_row(plan, {k: ranking.chance_hit_at(one, size, k) for k in KS}, rounds=0)
@@ -48,6 +49,7 @@ def evaluate(plan: EditPlan, found: Found, places: np.ndarray, gallery_size: int
                 "median_rank": float(np.median(rank)),
                 "first": {n: float((kind == i).mean()) for i, n in enumerate(KINDS)},
             }
+    table["added"] = what_each_adds(plan, columns, rounds)
     return Scored(table, columns)
 
 

@@ -181,7 +181,8 @@ def common_facts(report: Mapping[str, Any]) -> list[str]:
             else []
         ),
         f"Limit {s['limit']}, image size {s['image_size']} px, batch {s['batch']}, {s['bootstrap_rounds']} "
-        f"bootstrap draws, query weights picture {q['image']:g}, wanted {q['wanted']:g}, kept {q['kept']:g}; "
+        f"bootstrap draws, query weights picture {q['image']:g}, wanted {q['wanted']:g}, kept {q['kept']:g}, "
+        f"twin {q['twin']:g}, text {q['text']:g}; "
         f"segmenter {s['segmenter']}.",
         "Libraries: " + ", ".join(f"{k} {v}" for k, v in report["libraries"].items()) + f"; {report['machine']}.",
         *([f"Command: {report['command']}"] if "command" in report else []),

@@ -10,7 +10,7 @@ from retrieval.evaluation.blocks import Block, Heading, Picture, Points, Table, 
 from retrieval.evaluation.found import KS
 from retrieval.evaluation.protocol_b import BEST, MEASURES
 from retrieval.evaluation.protocol_c import KINDS
-from retrieval.evaluation.rows import ROWS, TRUE_ROWS, row_name
+from retrieval.evaluation.rows import ALL_ROWS, row_name
 
 TITLES = {
     "A": "Protocol A: do they find a right garment",
@@ -40,7 +40,7 @@ def retrieval_tables(report: Mapping[str, Any], pictures: set[str]) -> list[Bloc
             if table["queries"]:
                 blocks += [Heading(f"With {NETWORKS.get(network, network)}", 3), *write(table)]
     shown = {row for tables in report["protocols"].values() for t in tables.values() for row in t["rows"]}
-    meanings = {**ROWS, **TRUE_ROWS, BEST: "the best order for each measure by itself (protocol B)"}
+    meanings = {**ALL_ROWS, BEST: "the best order for each measure by itself (protocol B)"}
     if "A" in report["protocols"] and any("first ten" in t for t in report["protocols"]["A"].values()):
         meanings |= {kept.BEST: f"{kept.REFERENCES[kept.BEST]} (first ten); the best order for each measure of B"}
         shown.add(kept.BEST)
@@ -86,6 +86,7 @@ def right_garment_tables(table: Mapping[str, Any]) -> list[Block]:
     headers = ["query", *(f"top-{k}" for k in KS), "precision@10", "top-30, the paper's mean"]
     return [
         Table(headers, whole, "A right garment in the top k"),
+        *_added_tables(table.get("added", {})),
         Table(["query", *(f"{a} top-{k}" for a in attributes for k in at)], parts, "By edited attribute"),
         *_first_ten_tables(table.get("first ten", {})),
     ]
@@ -106,6 +107,18 @@ def _first_ten_tables(first_ten: Mapping[str, Any]) -> list[Block]:
         headers = ["query", f"the wanted {edited}", *(f"the photo's {a}" for a in attributes)]
         blocks.append(Table(headers, rows, f"{caption} what was asked for, and what the query's photo is given"))
     return blocks
+
+
+def _added_tables(added: Mapping[str, Any]) -> list[Block]:
+    """What each part of a query adds, where that was measured."""
+    if not added:
+        return []
+    measures = list(next(iter(added.values()))["differences"])
+    rows = [
+        [part, *(with_interval(e["differences"][m]) for m in measures), f"{e['with']} – {e['without']}"]
+        for part, e in added.items()
+    ]
+    return [Table(["part", *measures, "rows"], rows, "What each part adds: paired differences between two rows")]
 
 
 def all_labels_text(first: Mapping[str, Any]) -> Text:
@@ -167,6 +180,7 @@ def one_garment_tables(table: Mapping[str, Any]) -> list[Block]:
     first = [[row_name(r), *(number(e["first"][k]) for k in KINDS)] for r, e in rows.items() if "first" in e]
     return [
         Table(["query", *(f"top-{k}" for k in KS), "median rank"], whole, "The true garment in the top k"),
+        *_added_tables(table.get("added", {})),
         Table(["query", *(f"{a} top-{k}" for a in attributes for k in (1, 10))], parts, "By edited attribute"),
         Table(["query", *KINDS], first, "What comes first, share of the queries"),
     ]

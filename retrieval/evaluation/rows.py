@@ -18,28 +18,60 @@ from retrieval.attributes import attribute_block
 from retrieval.evaluation import ranking
 from retrieval.query import QueryWeights, target_probabilities, value_weights, weighted_attributes
 
+FUSED = "edited + wanted + kept"
+HALF = "half of the picture's weight on the twins, where the weights leave them out"
+
 # Row -> what the query is.
 ROWS = {
     "edited": "the edited picture alone",
     "edited + wanted": "the edited picture fused with the wanted attributes",
-    "edited + wanted + kept": "the edited picture fused with the wanted and the kept attributes: what a search asks",
+    "edited + kept": "the edited picture fused with the kept attributes",
+    FUSED: "the edited picture fused with the wanted and the kept attributes: what a search asks",
+    f"{FUSED}, filtered": "as that, items predicted to have the wanted value first, then the rest",
     "unedited": "the photo as it is",
     "unedited + wanted": "the photo as it is, fused with the wanted attributes",
     "unedited + wanted + kept": "the photo as it is, fused with the wanted and the kept attributes",
     "wanted alone": "the wanted attributes alone, against the predicted ones",
+    "kept alone": "the kept attributes alone, against the predicted ones",
     "wanted + kept alone": "the wanted and the kept attributes alone, against the predicted ones",
     "prototype": "the mean feature of the reference photos labelled as wanted (kept attributes as predicted); no edit",
     "arithmetic": "the unedited photo's feature, less the mean of reference photos that have its predicted value of "
     "the edited attribute, plus the mean of those that have the wanted one; no edit",
     "filter": "items predicted to be as wanted first, then the rest, both by likeness to the unedited photo",
     "chance": "a random order (exact)",
-    "given labels": "as 'edited + wanted + kept', with the given labels in place of predictions on both sides",
+    "given labels": f"as '{FUSED}', with the given labels in place of predictions on both sides",
 }
-EDITED_ROWS = ("edited", "edited + wanted", "edited + wanted + kept", "given labels")  # which an editor has part in
+TWIN_ROWS = {
+    "edited, twins alone": "the edited picture against the gallery's twins: its garments as the editor draws them with "
+    "the attributes that they are predicted to have",
+    "edited, with twins": f"the edited picture against pictures and twins; {HALF}",
+    f"{FUSED}, with twins": f"as '{FUSED}', against pictures and twins; {HALF}",
+}
+TEXT_ROWS = {
+    "text alone": "a sentence of the wanted and the kept attributes, read by the embedder's text tower",
+    f"{FUSED} + text": f"as '{FUSED}', fused with that sentence",
+}
 TRUE_ROWS = {
     "truth": "the true picture of the edit, in the source's frame: what a perfect editor would ask with, the ceiling",
     "truth + wanted": "the true picture fused with the wanted attributes: the ceiling of 'edited + wanted'",
+    "truth + kept": "the true picture fused with the kept attributes",
     "truth + wanted + kept": "the true picture with wanted and kept attributes: the ceiling of what a search asks",
+}
+ALL_ROWS = {**ROWS, **TWIN_ROWS, **TEXT_ROWS, **TRUE_ROWS}
+# Those that an editor has part in.
+EDITED_ROWS = (*(row for row in ALL_ROWS if row.startswith("edited")), "given labels")
+
+# What is added -> a row with it, and the same row without it.
+ADDED = {
+    "the edit, to the picture alone": ("edited", "unedited"),
+    "the edit, to all": (FUSED, "unedited + wanted + kept"),
+    "the edited picture, to the attributes": (FUSED, "wanted + kept alone"),
+    "the wanted attributes": (FUSED, "edited + kept"),
+    "the kept attributes": (FUSED, "edited + wanted"),
+    "the filter": (f"{FUSED}, filtered", FUSED),
+    "twins, to the picture alone": ("edited, with twins", "edited"),
+    "twins": (f"{FUSED}, with twins", FUSED),
+    "text": (f"{FUSED} + text", FUSED),
 }
 
 
@@ -61,6 +93,7 @@ class QueryFeatures:
         reference, reference_labels: features (R, D) and given labels (R, M) of photos outside the split, for
             prototypes.
         truth: features of the true pictures (Q, D), in the plan's order, where they are known.
+        text: features of sentences of what is asked for (Q, D), in the plan's order, where the embedder reads text.
     """
 
     edited: np.ndarray
@@ -69,10 +102,12 @@ class QueryFeatures:
     reference: np.ndarray
     reference_labels: np.ndarray
     truth: np.ndarray | None = None
+    text: np.ndarray | None = None
 
     def part(self, q: np.ndarray) -> QueryFeatures:
         """Those of some queries of the plan, int64 (k,)."""
-        return replace(self, edited=self.edited[q], truth=None if self.truth is None else self.truth[q])
+        truth, text = (None if rows is None else rows[q] for rows in (self.truth, self.text))
+        return replace(self, edited=self.edited[q], truth=truth, text=text)
 
 
 def row_scores(
@@ -91,35 +126,43 @@ def row_scores(
     schema, pictures = plan.schema, gallery.features.T
     target = wanted_attributes(plan, features.predictions)
     catalogue = attribute_block(gallery.predictions, schema).T
-    without_kept = replace(weights, kept=0.0) if weights.image + weights.wanted else None
-    without_image = replace(weights, image=0.0) if weights.wanted + weights.kept else None
+    w = weights
+    likeliest, predicted = predicted_labels(schema, target), predicted_labels(schema, gallery.predictions)
 
-    def attributes(part: QueryWeights, wanted: np.ndarray = target, items: np.ndarray = catalogue) -> np.ndarray:
-        return weighted_attributes(wanted, plan_weights(plan, part), schema) @ items / part.total
+    def attributes(wanted: float, kept: float, asked: np.ndarray = target, items: np.ndarray = catalogue) -> np.ndarray:
+        """The attributes' part of the sum of a query's score, before it is divided by the sum of the weights. Summed in
+        float64, so that equal sums are equal, however many queries are asked at once."""
+        queries = weighted_attributes(asked, plan_weights(plan, wanted, kept), schema).astype(np.float64)
+        return (queries @ items.astype(np.float64)).astype(np.float32)
 
     def asked_with(name: str, picture: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         """The picture alone, and the inner products with `compose`d queries."""
         yield name, picture
-        for row, part in ((f"{name} + wanted", without_kept), (f"{name} + wanted + kept", weights)):
-            if part is not None:
-                yield row, part.image / part.total * picture + attributes(part)
+        for row, wanted, kept in (
+            (f"{name} + wanted", w.wanted, 0.0),
+            (f"{name} + kept", 0.0, w.kept),
+            (f"{name} + wanted + kept", w.wanted, w.kept),
+        ):
+            if (total := w.picture + wanted + kept) and (row in ALL_ROWS):
+                yield row, (w.picture * picture + attributes(wanted, kept)) / total
 
     def without_editor() -> Iterator[tuple[str, np.ndarray]]:
-        yield "wanted alone", attributes(QueryWeights(0, 1, 0))
-        if without_image is not None:
-            yield "wanted + kept alone", attributes(without_image)
+        yield "wanted alone", attributes(1, 0)
+        yield "kept alone", attributes(0, 1)
+        if w.wanted + w.kept:
+            yield "wanted + kept alone", attributes(w.wanted, w.kept) / (w.wanted + w.kept)
         unedited = features.photos[plan.photo] @ pictures
         yield from asked_with("unedited", unedited)
-        likeliest = predicted_labels(schema, target)
-        as_wanted = ranking.relevance(likeliest, predicted_labels(schema, gallery.predictions))
-        yield "filter", unedited + 4.0 * as_wanted  # inner products of unit vectors differ by 2 at most
-        del unedited, as_wanted
+        yield "filter", first(ranking.relevance(likeliest, predicted), unedited)
+        del unedited
         if len(features.reference):
             reference, given = features.reference, features.reference_labels
             yield "prototype", prototypes(likeliest, plan.attribute, reference, given) @ pictures
             current = predicted_labels(schema, features.predictions)[plan.photo, plan.attribute]
             moved = features.photos[plan.photo] + steps(plan, current, reference, given)
             yield "arithmetic", unit(moved) @ pictures
+        if features.text is not None:
+            yield "text alone", features.text @ pictures
         if features.truth is not None:
             yield from asked_with("truth", features.truth @ pictures)
 
@@ -127,13 +170,30 @@ def row_scores(
         yield from without_editor()
     edited = features.edited @ pictures
     yield from asked_with("edited", edited)
+    fused = w.picture * edited + attributes(w.wanted, w.kept)  # not divided yet
+    as_wanted = plan.value[:, None] == predicted[:, plan.attribute].T
+    yield f"{FUSED}, filtered", first(as_wanted, fused / w.total())
+    if gallery.twins is not None:
+        twins, share = features.edited @ gallery.twins.T, w.twin / w.picture if w.twin else 0.5
+        yield "edited, twins alone", twins
+        yield "edited, with twins", (1 - share) * edited + share * twins
+        yield f"{FUSED}, with twins", (fused + share * w.picture * (twins - edited)) / w.total()
+    if features.text is not None:
+        yield f"{FUSED} + text", (fused + w.text * (features.text @ pictures)) / w.total(text=True)
     required = one_hot(schema, ranking.required_labels(labels[plan.photo], plan.attribute, plan.value))
     given = attribute_block(one_hot(schema, gallery.labels), schema).T
-    yield "given labels", weights.image / weights.total * edited + attributes(weights, required, given)
+    yield "given labels", (w.picture * edited + attributes(w.wanted, w.kept, required, given)) / w.total()
 
 
-def plan_weights(plan: EditPlan, weights: QueryWeights) -> np.ndarray:
+def first(such: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Scores that rank what is ``such``, bool (Q, G), before the rest, and both by ``scores`` (Q, G), which differ by 2
+    at most. In float64: float32 would lose digits that ranks depend on."""
+    return scores.astype(np.float64) + 4.0 * such
+
+
+def plan_weights(plan: EditPlan, wanted: float, kept: float) -> np.ndarray:
     """What each attribute counts in each query, float32 (Q, N), see ``value_weights``."""
+    weights = QueryWeights(1.0, wanted, kept)
     by_attribute = np.stack([value_weights([name], plan.schema, weights) for name in plan.schema.names])
     return by_attribute[plan.attribute]
 

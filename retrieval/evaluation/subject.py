@@ -24,6 +24,7 @@ from amgan.weights import has_embedder, load_classifier, load_garment_embedder, 
 from amgan.weights.reading import CONFIG, read_object
 from amgan.weights.segmenters import find_segmenter
 from retrieval.embedders import load_embedder
+from retrieval.embedding import Embedder, TextEmbedder
 from retrieval.evaluation.adde_queries import read_queries
 from retrieval.evaluation.records import chosen_records, dataset_hash, measured_split
 from retrieval.query import QueryWeights
@@ -46,6 +47,7 @@ class Settings:
         with_source: leave the query's own photo in the gallery of protocol A.
         queries: folder with the query files of ADDE's data, which take the place of the edits; see ``adde_queries``.
         reference: labelled folder whose training photos make the prototypes, in the place of the measured folder's own.
+        twins: measure twins too: the gallery's garments as the editor draws them, see ``retrieval.twins``.
     """
 
     split: str = "test"
@@ -59,6 +61,7 @@ class Settings:
     with_source: bool = False
     queries: Path | None = None
     reference: Path | None = None
+    twins: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,9 @@ class Subject:
         queries_left_out: of drawn garments and of query files, those that they cannot be asked for.
         cases: of a synthetic folder, one for each item; empty otherwise.
         networks: teacher, judge, embedder (where the weights have one) and further embedders by name.
+        identities: of the networks.
+        readers: those of the networks that read text.
+        predictor: the one whose predictions an index would hold.
     """
 
     editors: dict[str, Editor]
@@ -83,6 +89,9 @@ class Subject:
     teacher: AttributeClassifier
     judge: AttributeClassifier
     networks: dict[str, Network]
+    identities: dict[str, str]
+    readers: dict[str, TextEmbedder]
+    predictor: str
     data: ImageFolder
     split: str
     records: list[Record]
@@ -108,18 +117,25 @@ def load_subject(folder: Path, weights: Sequence[str], settings: Settings) -> Su
             "they are, for example --measure-with photos."
         )
     by_name = method_names(weights)
+    if settings.twins and len(by_name) > 1:
+        raise UserError("Twins are drawn by the editor that is measured, so --twins goes with one --weights alone.")
     editors = {name: load_editor(w) for name, w in by_name.items()}
     editor = _require_alike(editors)
     classifiers = settings.measure_with or weights[0]
     teacher, judge = load_classifier(classifiers, "teacher"), load_classifier(classifiers, "judge")
     teacher.schema.require_same(judge.schema, f"the teacher of {classifiers}", "its judge")
     networks: dict[str, Network] = {"teacher": teacher.predict_and_embed, "judge": judge.predict_and_embed}
-    predictor: Network = teacher.predict_and_embed
+    identities, readers, predictor = {"teacher": teacher.identity, "judge": judge.identity}, {}, "teacher"
     if has_embedder(classifiers):
-        own = load_garment_embedder(classifiers)
-        networks["embedder"] = predictor = _within(own.predict_and_embed, own.schema, judge.schema)
+        own, predictor = load_garment_embedder(classifiers), "embedder"
+        networks["embedder"] = _within(own.predict_and_embed, own.schema, judge.schema)
+        identities["embedder"] = own.identity
     for name in settings.embedders:
-        networks[name] = _with_predictions(name, predictor)
+        embedder = load_embedder(name)
+        networks[name] = _with_predictions(embedder, networks[predictor])
+        identities[name] = str(embedder.identity)
+        if isinstance(embedder, TextEmbedder):
+            readers[name] = embedder
     made = read_synth(folder)
     if made is None:
         data = read_within(folder, judge.schema.edited_by(editor.schema), f"the classifiers of {classifiers}")
@@ -158,6 +174,9 @@ def load_subject(folder: Path, weights: Sequence[str], settings: Settings) -> Su
         teacher,
         judge,
         networks,
+        identities,
+        readers,
+        predictor,
         data,
         split,
         records,
@@ -214,9 +233,8 @@ def _within(network: Network, own: AttributeSchema, schema: AttributeSchema) -> 
     return within
 
 
-def _with_predictions(name: str, predictor: Network) -> Network:
+def _with_predictions(embedder: Embedder, predictor: Network) -> Network:
     """An embedder that names no attributes, with the weights' own predictions, as an index would hold them."""
-    embedder = load_embedder(name)
 
     def network(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return predictor(images)[0], torch.from_numpy(embedder.embed(images))
@@ -256,6 +274,7 @@ def describe(subject: Subject, name: str, settings: Settings) -> dict[str, Any]:
             "segmenter": subject.segmenter.identity,
             "image_size": subject.image_size,
             "source_in_gallery": settings.with_source,
+            "twins": settings.twins,
             "queries": None if settings.queries is None else settings.queries.resolve().name,
             "reference": None if settings.reference is None else settings.reference.resolve().name,
         },

@@ -124,7 +124,7 @@ class Answers:
             cutout = choose(searcher, asked, query, self.limits.decode, keep_source=keep, confirm=False).cutout
             image = torch.from_numpy(cutout.image.copy()).permute(2, 0, 1)[None]  # (1, 3, H, W)
             representation = searcher.representation
-            predicted = representation.describe(representation.encode(image)[1][0])[0]
+            predicted = representation.describe(representation.embed(image)[1][0])[0]
         shown = cutout.source or cutout
         picture = Image.fromarray(shown.image)
         if picture_type:
