@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from amgan.errors import UserError
 from amgan.schema import AttributeSchema
 from amgan.shipped import editor_values
+from retrieval.query import QueryWeights
 from retrieval.search import Searcher
 from retrieval.stores import open_store
 from retrieval.stores.base import VectorStore
@@ -34,6 +35,7 @@ class LateSearcher(Searcher):
         self, store: VectorStore, schema: AttributeSchema, load: Callable[[], Networks], root: Path | None
     ) -> None:
         self.store, self.schema, self.root = store, schema, root
+        self.weights = QueryWeights.of_notes(store.notes)
         self._load, self._lock, self._loaded = load, threading.Lock(), False
 
     def load(self) -> None:

@@ -107,11 +107,6 @@ class OpenClipEmbedder:
             first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise UserError(f"{self.identity.model} cannot read text here: {first_line}") from None
 
-    @property
-    def text_scale(self) -> float:
-        """What cosines of pictures and words are multiplied by before a softmax, as the model learnt it."""
-        return float(self.model.logit_scale.exp())
-
 
 @dataclass(frozen=True)
 class PixelPreparation:

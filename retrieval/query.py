@@ -27,7 +27,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -69,6 +69,11 @@ class QueryWeights:
     def total(self, text: bool = False) -> float:
         """The sum, without or with words."""
         return self.picture + self.wanted + self.kept + (self.text if text else 0.0)
+
+    def with_picture(self, weight: float) -> QueryWeights:
+        """With another ``picture``, divided between pictures and twins as it was."""
+        twins = self.twin / self.picture if self.picture else 0.0
+        return replace(self, image=(1 - twins) * weight, twin=twins * weight)
 
     def to_note(self) -> str:
         """As an index keeps them, under ``NOTE``."""

@@ -12,6 +12,7 @@ from amgan.evaluation.exact import Gallery
 from amgan.evaluation.sheet import make_sheet, sheet_edits
 from amgan.evaluation.summary import classifier_accuracy, summarise
 from amgan.schema import UNKNOWN, AttributeSchema
+from retrieval.embedding import unit_rows
 from retrieval.evaluation import protocol_a, rows
 from retrieval.evaluation.blocks import Heading, Picture, Points, Table, Text, to_html, to_markdown, with_interval
 from retrieval.evaluation.found import KS, search_all
@@ -192,6 +193,37 @@ def test_fused_rows_are_what_the_search_computes(items: Garments) -> None:
         for row, row_weights in asked.items():
             query = compose(scores.features["judge"][q], wanted[q], plan.edit(q), SCHEMA, row_weights)
             np.testing.assert_allclose(found[row][q], stored @ query, atol=1e-5, err_msg=row)
+
+
+def test_rows_with_twins_words_and_filter_are_what_the_search_computes(items: Garments) -> None:
+    plan, unedited, scores = measured(items, Painter())
+    f, p = unedited.features["judge"], unedited.predictions["judge"] * 0.8 + 0.05
+    rng = np.random.default_rng(0)
+    twins, words = (unit_rows(torch.from_numpy(rng.normal(size=(n, f.shape[1])))) for n in (len(f), len(plan)))
+    labels, weights = items.labels.numpy(), QueryWeights(0.4, 1.3, 0.4, twin=0.3, text=0.6)
+    edited = scores.features["judge"]
+    features = rows.QueryFeatures(edited, f, p, f, labels, text=words)
+    found = dict(rows.row_scores(plan, features, labels, weights, Gallery(f, p, labels, twins)))
+    wanted = rows.wanted_attributes(plan, p)
+    block = attribute_block(p, SCHEMA)
+    with_twins, plain = np.concatenate([f, twins, block], axis=1), np.concatenate([f, block], axis=1)
+    for q in (0, 5, len(plan) - 1):
+        asked = (edited[q], wanted[q], plan.edit(q), SCHEMA)
+        np.testing.assert_allclose(
+            found["edited + wanted + kept, with twins"][q], with_twins @ compose(*asked, weights, twins=True), atol=1e-5
+        )
+        fused = plain @ compose(*asked, weights)
+        np.testing.assert_allclose(found["edited + wanted + kept"][q], fused, atol=1e-5)
+        np.testing.assert_allclose(
+            found["edited + wanted + kept + text"][q], plain @ compose(*asked, weights, text=words[q]), atol=1e-5
+        )
+        part = SCHEMA.slices[plan.attribute[q]]
+        such = p[:, part].argmax(axis=1) == plan.value[q]
+        order = np.lexsort((-fused, ~such))  # those that have the value first
+        filtered = found["edited + wanted + kept, filtered"][q]
+        np.testing.assert_allclose(np.sort(filtered)[::-1], filtered[order], atol=1e-5)
+        assert such.any()
+        assert not such.all()
 
 
 def test_prototypes_fall_back_to_the_edited_value() -> None:

@@ -10,7 +10,7 @@ import pytest
 from amgan.errors import UserError
 from amgan.schema import AttributeSchema
 from retrieval.attributes import attribute_block
-from retrieval.query import QueryWeights, compose, target_probabilities
+from retrieval.query import DEFAULT_WEIGHTS, NOTE, QueryWeights, compose, target_probabilities
 
 SCHEMA = AttributeSchema.from_dict({"sleeve": ["none", "short", "long"], "color": ["red", "blue"]})
 
@@ -64,6 +64,42 @@ def test_a_score_is_the_weighted_mean_of_the_similarities(
     assert query @ stored == pytest.approx((image * (f @ g) + attributes) / (image + wanted + kept), abs=1e-6)
     tripled = compose(f, p, edited, SCHEMA, QueryWeights(3 * image, 3 * wanted, 3 * kept))
     np.testing.assert_allclose(query, tripled, rtol=1e-5, atol=1e-7)
+
+
+def test_twins_and_words_have_parts_of_their_own() -> None:
+    rng = np.random.default_rng(3)
+    f, g, twin, words = (v / np.linalg.norm(v) for v in rng.normal(size=(4, 8)).astype(np.float32))
+    p, q = distributions(2, seed=4)
+    stored = np.concatenate([g, twin, attribute_block(q, SCHEMA)])
+    weights = QueryWeights(0.4, 1.0, 0.7, twin=0.6, text=0.3)
+    attributes = 1.0 * cosine(p[:3], q[:3]) + 0.7 * cosine(p[3:], q[3:])
+    edited = compose(f, p, ("sleeve",), SCHEMA, weights, twins=True, text=words)
+    expected = 0.4 * f @ g + 0.6 * f @ twin + 0.3 * words @ g + attributes
+    assert edited @ stored == pytest.approx(expected / 3.0, abs=1e-6)
+    # A photograph is compared with photographs: its twins' weight goes to the pictures.
+    photo = compose(f, p, (), SCHEMA, weights, twins=True)
+    attributes = 1.7 * (cosine(p[:3], q[:3]) + cosine(p[3:], q[3:])) / 2
+    assert photo @ stored == pytest.approx((1.0 * f @ g + attributes) / 2.7, abs=1e-6)
+    # So it does in an index without twins.
+    plain = compose(f, p, ("sleeve",), SCHEMA, weights)
+    without = compose(f, p, ("sleeve",), SCHEMA, QueryWeights(1.0, 1.0, 0.7))
+    np.testing.assert_allclose(plain, without, atol=1e-7)
+
+
+def test_weights_travel_in_an_indexs_notes() -> None:
+    fitted = QueryWeights(0.25, 2, 1, 0.75, 0.1)
+    assert QueryWeights.of_notes({NOTE: fitted.to_note()}) == fitted
+    assert QueryWeights.of_notes({"catalogue": "/shop"}) == DEFAULT_WEIGHTS
+    assert fitted.with_picture(2) == QueryWeights(0.5, 2, 1, 1.5, 0.1)
+    assert QueryWeights(0, 1, 1).with_picture(2) == QueryWeights(2, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "note", ["", "7", "[1]", '{"image": "much"}', '{"colour": 1}', '{"image": 1e999}', '{"image": -1}', "[" * 100_000]
+)
+def test_a_note_that_holds_no_weights_is_a_sentence(note: str) -> None:
+    with pytest.raises(UserError, match="weight"):
+        QueryWeights.of_notes({NOTE: note})
 
 
 @pytest.mark.parametrize("weights", [(0, 0, 0), (-1, 2, 1), (math.nan, 1, 1), (1, math.inf, 1), (1, 1, -0.5)])

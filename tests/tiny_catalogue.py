@@ -46,9 +46,9 @@ def make_catalogue(folder: Path) -> Path:
     return folder
 
 
-def make_index(store: Path, catalogue: Path, weights: Path, collection: str = "shirts") -> None:
+def make_index(store: Path, catalogue: Path, weights: Path, collection: str = "shirts", twins: bool = False) -> None:
     """What ``index-catalog`` would do, with the drawn labels as predictions so that filters have something to find."""
-    representation = Representation(str(weights))
+    representation = Representation(str(weights), twins=twins)
     location = connect(store)
     index = location.create(collection, representation.identity, SCHEMA)
     index.set_notes({"catalogue": str(catalogue)})

@@ -23,7 +23,7 @@ from urllib.parse import parse_qs, urlencode
 from amgan.attributes import asked_of
 from amgan.errors import UserError
 from amgan.schema import AttributeSchema, Edit
-from retrieval.query import DEFAULT_WEIGHTS, QueryWeights
+from retrieval.query import QueryWeights
 from retrieval.wording import Part
 
 HITS = (5, 10, 20, 30, 50)  # how many may be asked for
@@ -120,10 +120,12 @@ class Address:
     def _fresh(self, **garment: Any) -> Address:
         return Address(**{**{f.name: getattr(self, f.name) for f in fields(Address) if f.name in _KEPT}, **garment})
 
-    @property
-    def query_weights(self) -> QueryWeights:
-        """The weights of the search; the usual ones where all are 0."""
-        return QueryWeights(*self.weights) if self.weights and any(self.weights) else DEFAULT_WEIGHTS
+    def query_weights(self, usual: QueryWeights) -> QueryWeights:
+        """The weights of the search; the index's usual ones where none are set, or all are 0."""
+        if not self.weights or not any(self.weights):
+            return usual
+        picture, wanted, kept = self.weights
+        return replace(usual.with_picture(picture), wanted=wanted, kept=kept)
 
 
 _STEP = ("item", "photo", "box", "cut", "edit", "only_on", "strength", "known")

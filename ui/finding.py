@@ -8,7 +8,7 @@ import io
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from retrieval.query import DEFAULT_WEIGHTS
+from retrieval.query import QueryWeights
 from retrieval.search import Found, Searcher, SearchResult
 from ui import cards, live
 from ui.address import HITS, Address
@@ -79,15 +79,15 @@ def _options(searcher: Searcher, address: Address, texts: Texts) -> str:
         sources = {"": texts("studio.labels_given"), "predicted": texts("studio.labels_predicted")}
         chosen = "" if address.labels == "given" else address.labels
         parts.append(live.select(texts("studio.labels"), "labels", sources, chosen, address))
-        parts.append(_weights(address, texts))
+        parts.append(_weights(searcher.weights, address, texts))
     opened = " open" if address.filter or address.weights else ""
     summary = f"<summary><h2>{escape(texts('studio.options'))}</h2></summary>"
     filters = f'<div class="filters">{"".join(parts)}</div>'
     return f'<details class="options" data-key="options"{opened}>{summary}{filters}</details>'
 
 
-def _weights(address: Address, texts: Texts) -> str:
-    weights = address.weights or (DEFAULT_WEIGHTS.image, DEFAULT_WEIGHTS.wanted, DEFAULT_WEIGHTS.kept)
+def _weights(usual: QueryWeights, address: Address, texts: Texts) -> str:
+    weights = address.weights or _within_range(usual)
     sliders = []
     for i, name in enumerate(WEIGHTS):
         before, after = ("".join(f"{w:g}," for w in weights[:i]), "".join(f",{w:g}" for w in weights[i + 1 :]))
@@ -102,6 +102,13 @@ def _weights(address: Address, texts: Texts) -> str:
         zero = f'<p class="warning" role="alert">{escape(texts("studio.weights_zero"))}</p>'
     title = escape(texts("studio.weights"))
     return f'<fieldset class="weights"><legend>{title}</legend>{"".join(sliders)}{zero}</fieldset>'
+
+
+def _within_range(usual: QueryWeights) -> tuple[float, float, float]:
+    """The index's own weights for sliders that end at 2: only their ratios matter."""
+    three = (usual.picture, usual.wanted, usual.kept)
+    too_long = max(1.0, max(three) / 2)
+    return three[0] / too_long, three[1] / too_long, three[2] / too_long
 
 
 def _csv_address(found: Sequence[Found]) -> str:

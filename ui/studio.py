@@ -42,7 +42,7 @@ def search(searcher: Searcher, garment: Garment, address: Address) -> SearchResu
         address.edit,
         address.k,
         {shown_as(address) + name: value for name, value in address.filter.items()},
-        address.query_weights,
+        address.query_weights(searcher.weights),
         address.only_on,
         garment.exclude,
         address.strength,

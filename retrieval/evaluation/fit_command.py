@@ -131,7 +131,7 @@ def _measured(
     items, labels = cut[0], np.concatenate([part.labels.numpy() for part in cut])
     plan = plan_edits(items.schema, items.labels.numpy(), drawing.schema)
     if edited:
-        chosen = [schema.index(name) for name in edited]
+        chosen = [schema.index(schema.resolve_attribute(name)) for name in edited]
         plan = plan.part(np.flatnonzero(np.isin(plan.attribute, chosen)))
     if not len(plan):
         raise UserError(f"No photo of the split {split!r} has a known label that can be edited; nothing can be fitted.")

@@ -38,14 +38,13 @@ from amgan.evaluation.edits import (
 from amgan.evaluation.exact import Gallery, Truths
 from amgan.evaluation.sheet import first_sheet, make_methods_sheet, make_true_sheet
 from amgan.evaluation.summary import classifier_accuracy, colour_agreement, overall, summarise
-from retrieval.embedding import TextEmbedder
 from retrieval.evaluation import kept, protocol_a, protocol_b, protocol_c
 from retrieval.evaluation.found import Found, search_all, without_source
 from retrieval.evaluation.records import reference_records
 from retrieval.evaluation.reference import kept_features
-from retrieval.evaluation.rows import QueryFeatures, wanted_attributes
+from retrieval.evaluation.rows import QueryFeatures
+from retrieval.evaluation.sentences import embed_sentences
 from retrieval.evaluation.subject import Settings, Subject, describe, load_subject
-from retrieval.prompts import caption
 from retrieval.twins import draw_twins
 
 REPORT_VERSION = 3
@@ -250,7 +249,7 @@ def _search(
             common.reference[1][network],
             common.reference[0],
             truth=common.answers["truth"].features[network] if truths else None,
-            text=_sentences(subject.readers[network], plan, predictions) if network in subject.readers else None,
+            text=embed_sentences(subject.readers[network], plan, predictions) if network in subject.readers else None,
         )
         twins = common.twins.get(network)
         gallery = truths.galleries[network] if truths else Gallery(photos, predictions, labels, twins)
@@ -270,15 +269,6 @@ def _search(
             for (row, measure), scores in s.columns.items():
                 columns[protocol, network, row, measure] = scores
     return out
-
-
-def _sentences(reader: TextEmbedder, plan: EditPlan, predictions: np.ndarray) -> np.ndarray:
-    """Features (Q, D) of a sentence of what each query wants and keeps."""
-    likeliest = predicted_labels(plan.schema, wanted_attributes(plan, predictions))
-    captions = [caption(plan.schema.decode(row)) for row in likeliest]
-    different = list(dict.fromkeys(captions))
-    features = reader.embed_text(different)
-    return features[[different.index(c) for c in captions]]
 
 
 def _versions() -> dict[str, str]:

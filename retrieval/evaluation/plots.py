@@ -52,6 +52,8 @@ def top_k_curves(retrieval: dict[str, Any], what: str) -> bytes:
     )
     for axis, (name, table) in zip(axes[0], retrieval.items(), strict=True):
         for row, entry in table["rows"].items():
+            if row not in STYLES:  # parts of queries one by one, twins and words are in the tables
+                continue
             colour, line, marker = STYLES[row]
             means = [entry["hit"][str(k)]["mean"] for k in KS]
             label = row_name(row)

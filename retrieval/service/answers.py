@@ -20,7 +20,7 @@ from amgan.editing.source_size import at_source_size
 from amgan.errors import PhotoError
 from amgan.photos import CutOut, read_image
 from retrieval.details import details_of, web_address
-from retrieval.query import DEFAULT_WEIGHTS, QueryWeights
+from retrieval.query import QueryWeights
 from retrieval.search import Found, Searcher
 from retrieval.service import bodies
 from retrieval.service.bodies import Query
@@ -57,7 +57,7 @@ class Answers:
             wanted = _wanted(searcher, asked)
             with as_problems():
                 resolve_filter(asked.filter, searcher.store.schema)
-                weights = _weights(asked.weights)
+                weights = _weights(asked.weights, searcher.weights)
             chosen = choose(searcher, asked, query, self.limits.decode, keep_source=asked.picture == "source")
             with as_problems():
                 result = searcher.find_similar(
@@ -70,6 +70,7 @@ class Answers:
                     chosen.exclude,
                     asked.strength,
                     chosen.given | asked.known,
+                    asked.text,
                 )
             picture = None
             if wanted.edit and asked.picture != "none":
@@ -226,12 +227,12 @@ def _checked(searcher: Searcher, edits: dict[str, str], region: str | None) -> d
     return edit
 
 
-def _weights(given: dict[str, float]) -> QueryWeights:
+def _weights(given: dict[str, float], usual: QueryWeights) -> QueryWeights:
     known = [field.name for field in dataclasses.fields(QueryWeights)]
     for name in given:
         if name not in known:
             raise Problem("invalid", f"There is no weight {name!r}; there are {', '.join(known)}.")
-    return dataclasses.replace(DEFAULT_WEIGHTS, **cast("dict[str, Any]", given))
+    return dataclasses.replace(usual, **cast("dict[str, Any]", given))
 
 
 def _at(size: str, made: EditResult, cutout: CutOut) -> EditResult:

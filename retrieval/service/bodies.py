@@ -110,11 +110,17 @@ class SearchRequest(Asked):
     weights: dict[Word, Annotated[float, Field(ge=0, le=1000)]] = Field(
         default={},
         max_length=16,
-        description=f"How much each part of the query counts; those not named keep their default. Default: "
+        description=f"How much each part of the query counts; those not named keep what was fitted for "
+        f"the index (`fit-query-weights`), else their default: "
         f"{', '.join(f'{name} {value:g}' for name, value in vars(DEFAULT_WEIGHTS).items())}.",
     )
     picture: Size | Literal["none"] = Field(
         "model", description="The edited picture in the answer; `none` leaves it out."
+    )
+    text: str = Field(
+        "",
+        max_length=500,
+        description="What else hits should be like, in words; the index's embedder must read text.",
     )
     unedited: bool = Field(False, description="Also what the garment finds without the edit.")
 
