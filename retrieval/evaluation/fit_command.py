@@ -158,7 +158,7 @@ def _keep(store: str, collection: str, best: Weighed) -> None:
 
     location = connect(store)
     with location.writing(collection):
-        opened = location.open(collection)
+        opened = location.open(collection, write=True)
         try:
             opened.set_notes({**opened.notes, NOTE: best.weights.to_note()})
         finally:
