@@ -1,7 +1,7 @@
 """What ``--store`` and the environment say of a Qdrant server: where it is, how to reach it, what to make there.
 
 http://host:6333, https://host:6333      its REST interface
-grpc://host:6334, grpcs://host:6334      its gRPC interface, about twice as fast to fill; grpcs is encrypted
+grpc://host:6334, grpcs://host:6334      its gRPC interface; grpcs is encrypted
 
 QDRANT_API_KEY           the key of a protected server; not in the URL, which is printed
 QDRANT_TIMEOUT           seconds that one call may take, all tries together; 60
