@@ -150,8 +150,8 @@ class Representation:
         none."""
         if not isinstance(self.embedder, TextEmbedder):
             raise UserError(
-                f"The index was made with {self.embedder.identity.model}, which reads no text; index the catalogue "
-                "with an embedder that does, for example --embedder ViT-B-32, or leave the words out."
+                "This catalogue's embedder reads no text: leave the words out, or fill the catalogue anew with one "
+                "that does, for example --embedder ViT-B-32."
             )
         return self.embedder.embed_text(texts)
 

@@ -132,7 +132,7 @@ def test_an_index_without_twins_gives_their_weight_to_the_pictures(made: Path) -
 
 def test_words_need_an_embedder_that_reads(made: Path) -> None:
     shop: Searcher = open_catalogue(made / "index", "plain")
-    with pytest.raises(UserError, match="reads no text"):
+    with pytest.raises(UserError, match="embedder reads no text"):
         shop.find_similar(read_image(made / "catalogue" / SHIRT), {"color": "blue"}, text="with a hood")
     shop.close()
 
