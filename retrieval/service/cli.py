@@ -101,6 +101,9 @@ def serve(
         check_origins(origin or ()), limits, measure=True,
     )  # fmt: skip
 
+    # Nobody waits for a store's answer for longer than for that of a request.
+    os.environ.setdefault("QDRANT_TIMEOUT", f"{timeout:g}")
+
     import uvicorn
 
     from retrieval.service.app import create_app

@@ -110,7 +110,7 @@ class LiveCatalogue:
     def close(self) -> None:
         """Stop looking, and close the index when its last request has ended."""
         self._stop.set()
-        self._watcher.join()
+        self._watcher.join(2.0)  # it may be waiting for a store that does not answer
         self._replace(None)
         self._location.close()
 
