@@ -152,7 +152,7 @@ def test_an_odd_schema_file_is_a_sentence(tmp_path, content, sentence):
 
 
 def test_a_schema_file_that_cannot_be_read_is_a_sentence(tmp_path, monkeypatch):
-    with pytest.raises(UserError, match="cannot be read: Is a directory"):
+    with pytest.raises(UserError, match="is no regular file"):
         AttributeSchema.load(tmp_path)
 
     def refuse(self, *args, **kwargs):  # the superuser, who may run the tests, is refused nothing

@@ -32,6 +32,7 @@ ALL, PHOTOS = SCHEMAS["synthetic"], SCHEMAS["photos"]  # five attributes that ca
         ("print: floral", {"pattern": "floral"}),
         ("polo collar", {"collar": "polo"}),
         ("same polo shirt, striped", {"pattern": "striped"}),
+        ("the same with long sleeves, please", {"sleeve": "long"}),
         # What a garment is now, and what it shall become.
         ("from red to navy", {"color": "navy"}),
         ("change the red to navy", {"color": "navy"}),

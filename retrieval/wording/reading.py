@@ -111,6 +111,8 @@ class _Reading:
                 scope = "without" if self._thing(i + 1) else scope
             elif token.kind == "except":
                 excepted = True
+            elif token.kind == "and" and i and self.tokens[i - 1].kind == "keep":
+                scope = None  # "the same with long sleeves"
             elif token.kind in ("break", "into", "garment"):
                 scope, excepted = None, excepted and token.kind != "break"
             elif token.kind == "unknown":
