@@ -36,7 +36,7 @@ GARMENTS = 96
 
 @app.command(help=__doc__)
 def bench(
-    preset: Annotated[str, typer.Option(help="paper, ours, small, tiny.")] = "small",
+    preset: Annotated[str, typer.Option(help="paper, ours, small, paper-64, tiny.")] = "small",
     batch: Annotated[list[int] | None, typer.Option(help="Images per step; repeat for several. [default: 16]")] = None,
     set_: Annotated[
         list[str] | None,

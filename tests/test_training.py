@@ -233,7 +233,7 @@ def test_stages_start_from_the_one_before(tmp_path, classifiers, monkeypatch, ca
     ("options", "sentence"),
     [
         ({"data": "none"}, "not a folder"),
-        ({"preset": "huge"}, "Valid: paper, ours, small, tiny"),
+        ({"preset": "huge"}, "Valid: paper, ours, small, paper-64, tiny"),
         ({"model": "vae"}, "Valid: amgan, stargan, ganimation, sagan, classifier"),
         ({"settings": ("lrr=1",)}, "Unknown setting 'lrr'. Did you mean 'lr'"),
         ({"settings": ("batch=many",)}, "needs a whole number"),
