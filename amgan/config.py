@@ -137,8 +137,9 @@ def _check(name: str, value: Any, place: Place) -> None:
     rule = place.field.metadata
     low, high = float(rule.get("low", -math.inf)), float(rule.get("high", math.inf))
     above: float | None = rule.get("above")
-    # A whole number of JSON may have more digits than a float has room for, so it is compared before it is converted.
-    if not low <= value <= high or not abs(value) < 2.0**63 or (above is not None and value <= above):
+    # A whole number of JSON may have more digits than a float has room for, so it is compared and never converted.
+    most = 2**63 if isinstance(value, int) else math.inf
+    if not low <= value <= high or not abs(value) < most or (above is not None and value <= above):
         if above is not None:
             bounds = f"above {above:g}"
         else:

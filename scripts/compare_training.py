@@ -34,7 +34,7 @@ PLAIN, AGAIN, FAST, HALF, COMPILED = "plain", "plain again", "fast", "fast, bf16
 
 @app.command(help=__doc__)
 def compare(
-    preset: Annotated[str, typer.Option(help="paper, ours, small, tiny.")] = "small",
+    preset: Annotated[str, typer.Option(help="paper, ours, small, paper-64, tiny.")] = "small",
     set_: Annotated[list[str] | None, typer.Option("--config", "-c", help="Change a setting: name=value.")] = None,
     steps: Annotated[int, typer.Option(help="Steps of each run.", min=8)] = 160,
     garments: Annotated[int, typer.Option(help="How many drawn garments to train on.", min=8)] = 400,
