@@ -33,8 +33,14 @@ class FakeEncoder:
     seconds = 0.0
 
     def __init__(
-        self, weights: str = "a", embedder: str | None = None, device: str = "cpu", segmenter: str | None = None
+        self,
+        weights: str = "a",
+        embedder: str | None = None,
+        device: str = "cpu",
+        segmenter: str | None = None,
+        twins: bool = False,
     ) -> None:
+        assert not twins
         blocks = (Block("image", DIMENSIONS), Block("attributes", SCHEMA.n_values))
         size = DIMENSIONS + SCHEMA.n_values
         cut = self.segmenter.identity
