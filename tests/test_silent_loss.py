@@ -72,7 +72,7 @@ def close(monkeypatch, folder, number=13):
     scandir = os.scandir
 
     def failing(path="."):
-        if Path(path) == folder:
+        if not isinstance(path, int) and Path(path) == folder:
             raise OSError(number, os.strerror(number), str(path))
         return scandir(path)
 
