@@ -141,11 +141,15 @@ def test_a_wait_ends_when_the_command_is_told_to_stop(dripping):
 @pytest.mark.skipif(os.name != "posix", reason="signals the POSIX way")
 def test_the_first_ctrl_c_ends_a_wait(dripping):
     code = """
-        import sys
+        import sys, time
         from retrieval.stores.server import ServerLocation
         location = ServerLocation(sys.argv[1])
         print("ready", flush=True)
-        location.aliases()
+        try:
+            location.aliases()
+        except KeyboardInterrupt:
+            print(time.monotonic(), flush=True)  # the whole machine's clock
+            raise
     """
     process = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(code), dripping], stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -154,8 +158,8 @@ def test_the_first_ctrl_c_ends_a_wait(dripping):
     time.sleep(0.3)
     start = time.monotonic()
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=10)
-    assert time.monotonic() - start < 6  # 2 on a quiet machine; the call alone would take 60
+    ended = process.communicate(timeout=10)[0]
+    assert float(ended) - start < 2
     assert process.returncode != 0
 
 
