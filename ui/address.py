@@ -94,10 +94,7 @@ class Address:
             del edit[attribute]
         else:
             edit[attribute] = value
-        colour_alone = "color" in edit and "sleeve" not in edit
-        return self.but(
-            edit=edit, only_on=self.only_on if colour_alone else None, strength=self.strength if edit else 1.0
-        )
+        return self.but(edit=edit, only_on=region_of(edit, self.only_on), strength=self.strength if edit else 1.0)
 
     def picked(self, item: str) -> Address:
         """Another garment is the next to change; this one becomes a step of the way."""
@@ -132,6 +129,11 @@ _STEP = ("item", "photo", "box", "cut", "edit", "only_on", "strength", "known")
 _KEPT = ("expert", "labels", "k", "weights", "filter", "browse", "page", "lang")
 
 
+def region_of(edit: Mapping[str, str], wanted: Part | None) -> Part | None:
+    """Where the edit may draw: a region is for a colour, and an editor finds none where sleeves change too."""
+    return wanted if "color" in edit and "sleeve" not in edit else None
+
+
 def read_address(query: Mapping[str, list[str]], schema: AttributeSchema | None) -> Address:
     """The reverse of ``Address.query``. What makes no sense is as usual; never raises.
 
@@ -146,7 +148,6 @@ def read_address(query: Mapping[str, list[str]], schema: AttributeSchema | None)
             if value not in asked_of(schema.attributes[schema.index(attribute)]):
                 dropped.append(f"{attribute}={value}")
                 del groups["edit"][attribute]
-    edit = groups["edit"]
     only_on = next((r for r in get_args(Part) if r == one.get("on")), None)
     strength = _number(one.get("strength"), 1.0)
     weights = tuple(_number(w, -1.0) for w in one.get("weights", "").split(","))
@@ -156,7 +157,7 @@ def read_address(query: Mapping[str, list[str]], schema: AttributeSchema | None)
         photo=one.get("photo", "") if re.fullmatch(r"[0-9a-f]{64}", one.get("photo", "")) else "",
         box=_box(one.get("box", "")),
         cut=one["cut"] if one.get("cut") in ("ok", "ask") else "",
-        only_on=only_on if "color" in edit and "sleeve" not in edit else None,
+        only_on=region_of(groups["edit"], only_on),
         strength=min(max(strength, STRENGTHS[0]), STRENGTHS[1]),
         way=tuple(query.get("via", ()))[-STEPS:],
         expert=one.get("view") == "expert",

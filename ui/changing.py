@@ -13,7 +13,7 @@ from amgan.schema import Attribute
 from retrieval.search import Searcher, SearchResult
 from retrieval.wording import LONGEST, Part, understand
 from ui import live
-from ui.address import Address
+from ui.address import Address, region_of
 from ui.drawings import drawing, in_size
 from ui.garment import Garment
 from ui.labels import Label, in_order, labels_of
@@ -97,5 +97,4 @@ def _understand(searcher: Searcher, address: Address) -> None:
     if wording.edit:
         st.session_state[WORDS] = ""
         edit = {**address.edit, **wording.edit}
-        only_on = wording.only_on or address.only_on
-        live.go(address.but(edit=edit, only_on=only_on if "color" in edit and "sleeve" not in edit else None))
+        live.go(address.but(edit=edit, only_on=region_of(edit, wording.only_on or address.only_on)))

@@ -18,8 +18,8 @@ from amgan.weights import shipped
 from retrieval.search import Searcher, SearchResult
 from ui import cards, resources, uploads
 from ui.address import Address
+from ui.finding import how_many_have
 from ui.garment import LOG, Garment
-from ui.labels import labels_of
 from ui.pictures import pictures
 from ui.settings import Settings
 from ui.texts import Texts
@@ -154,8 +154,7 @@ def _hits(made: Made, searcher: Searcher, address: Address, texts: Texts) -> str
         return f'<p class="note">{escape(texts("hits.none"))}</p>'
     count = ""
     if result.wanted:
-        labels = [labels_of(h.predicted, h.confidence, h.given, address.labels) for h in result.hits]
-        right = sum(all(n in of and of[n].value == v for n, v in result.wanted.items()) for of in labels)
+        right = how_many_have(result.hits, result.wanted, address)
         words = texts("compare.right", right=right, count=len(result.hits), what=texts.values(result.wanted))
         count = f'<p class="note small">{escape(words)}</p>'
     return f"<h3>{escape(title)}</h3>{count}" + cards.hits(result.hits, result.wanted, searcher, address, texts, title)

@@ -11,7 +11,7 @@ from html import escape
 from retrieval.query import QueryWeights
 from retrieval.search import Found, Searcher, SearchResult
 from ui import cards, live
-from ui.address import HITS, Address
+from ui.address import HITS, USUAL_HITS, Address
 from ui.drawings import in_size
 from ui.garment import Garment
 from ui.labels import in_order, labels_of
@@ -44,13 +44,13 @@ def _section(
         return f'<p class="note">{escape(texts("hits.none_filtered" if address.filter else "hits.none"))}</p>'
     count = ""
     if result.wanted:
-        right = _right(found, result.wanted, address)
+        right = how_many_have(found, result.wanted, address)
         words = texts("hits.right", right=right, count=len(found), what=texts.values(result.wanted))
         count = f'<p class="note">{escape(words)}</p>'
     return count + cards.hits(found, result.wanted, searcher, address, texts, title)
 
 
-def _right(found: Sequence[Found], wanted: Mapping[str, str], address: Address) -> int:
+def how_many_have(found: Sequence[Found], wanted: Mapping[str, str], address: Address) -> int:
     """How many have all that is wanted, by the labels that are shown."""
     labels = [labels_of(h.predicted, h.confidence, h.given, address.labels) for h in found]
     return sum(all(n in of and of[n].value == v for n, v in wanted.items()) for of in labels)
@@ -62,14 +62,15 @@ def _status(result: SearchResult, address: Address, texts: Texts) -> str:
         return texts("hits.none")
     if not result.wanted:
         return texts("hits.status_alike", count=len(result.hits))
-    right = _right(result.hits, result.wanted, address)
+    right = how_many_have(result.hits, result.wanted, address)
     return texts("hits.status", count=len(result.hits), what=texts.values(result.wanted), right=right)
 
 
 def _options(searcher: Searcher, address: Address, texts: Texts) -> str:
     """What is folded away: how many hits, only which, whose labels; for experts the weights too."""
-    numbers = {"" if k == 20 else str(k): str(k) for k in HITS}
-    parts = [live.select(texts("studio.count"), "k", numbers, "" if address.k == 20 else str(address.k), address)]
+    numbers = {"" if k == USUAL_HITS else str(k): str(k) for k in HITS}
+    chosen = "" if address.k == USUAL_HITS else str(address.k)
+    parts = [live.select(texts("studio.count"), "k", numbers, chosen, address)]
     for name in in_order(searcher.schema.names):
         values = in_size(name, searcher.schema.values(name))
         options = {"": texts("choose.any")} | {v: texts.value(name, v) for v in values}

@@ -47,6 +47,11 @@ def go(query: str | Destination) -> None:
     st.query_params.from_dict(parse_qs(query.removeprefix("?")))
 
 
+def query() -> dict[str, list[str]]:
+    """What the page's address says now."""
+    return {key: st.query_params.get_all(key) for key in st.query_params}
+
+
 def link(to: Destination, html: str, attributes: str = "") -> str:
     """A link to another garment or page."""
     return f'<a href="{escape(to.href)}" target="_self" data-go="{escape(to.href)}" {attributes}>{html}</a>'

@@ -89,8 +89,7 @@ def show() -> None:
     except UserError as error:
         LOG.error("The reports cannot be listed: %s", error)
         names = []
-    query = {key: st.query_params.get_all(key) for key in st.query_params}
-    address = read_address(query, names)
+    address = read_address(live.query(), names)
     if root is None or not names:
         live.show(_top(address, names, texts), "report top")
         live.show(f'<p class="note">{escape(texts("report.none"))}</p>', "report")
