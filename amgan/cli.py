@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from amgan.commandline import HELP, SEGMENTER, Version, print_json, run
+from amgan.commandline import HELP, SEGMENTER, Json, Version, print_json, run
 from amgan.shipped import ValuesInHelp, settings, shipped_values
 
 app = typer.Typer(
@@ -171,7 +171,7 @@ def edit(
         str, typer.Option(help="Of all four pictures: the model's, or source, the photo's own (2,048 pixels at most).")
     ] = "model",
     segmenter: Annotated[str | None, typer.Option(help=SEGMENTER)] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Edit photos. Writes, per photo, STEM.input.png (cut out, as the model sees it, or the same at the photo's own
     size), STEM.png (edited), STEM.mask.png (the model's attention) and STEM.garment.png (the cut-out's mask)."""
@@ -202,7 +202,7 @@ def export(
         Path, typer.Option(help="Folder for the network and export.json; --weights and load_editor take it.")
     ],
     format_: Annotated[str, typer.Option("--format", help="openvino, or onnx.")] = "openvino",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Save weights' editor for OpenVINO (needs the extra fast) or ONNX Runtime (onnx), and say how far its edits are
     from PyTorch's."""
@@ -293,7 +293,7 @@ def weights(
     name: Annotated[
         str | None, typer.Argument(help="A shipped name, a folder, or hf-hub:org/name. None: all shipped ones.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    as_json: Json = False,
 ) -> None:
     """List the attributes of weights, and their values: what --set and --filter take."""
     known = shipped_values()

@@ -108,6 +108,7 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Version = Annotated[
     bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
 ]

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from amgan.commandline import HELP, SEGMENTER, Version, print_json, run
+from amgan.commandline import HELP, SEGMENTER, Json, Version, print_json, run
 from amgan.files import writable_file, writable_folder
 from indexer import maintenance
 
@@ -106,7 +106,7 @@ def index_catalog(
         ),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="End with status 1 when any photo was refused.")] = False,
-    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    json_: Json = False,
     version: Version = False,
 ) -> None:
     """Index a catalogue of garments, so that search-catalog and the page find them."""

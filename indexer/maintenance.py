@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
-from amgan.commandline import HELP, print_json
+from amgan.commandline import HELP, Json, print_json
+from retrieval.options import Collection, Store
 
 COMMANDS = ("status", "verify", "rollback")
 EPILOG = """
@@ -22,10 +21,6 @@ Exit status: 0 done; 2 wrong usage, or what was asked about cannot be trusted or
 """
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
-
-Store = Annotated[str, typer.Option(help="The index: a folder, or a Qdrant server's URL.", envvar="AMGAN_STORE")]
-Collection = Annotated[str, typer.Option(help="The name it is searched by.", envvar="AMGAN_COLLECTION")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
 @app.callback(epilog=EPILOG, context_settings=HELP)

@@ -16,11 +16,12 @@ from rich.table import Table
 from rich.text import Text
 
 from amgan.attributes import asked_of
-from amgan.commandline import HELP, Version, print_json, run
+from amgan.commandline import HELP, Json, Version, print_json, run
 from amgan.errors import UserError
 from amgan.files import writable_picture
 from amgan.shipped import ValuesInHelp
 from retrieval.details import SHOWN, name_of, price_of
+from retrieval.options import Catalogue, Collection, EditorName, Store, Weights
 from retrieval.query import DEFAULT_WEIGHTS
 
 if TYPE_CHECKING:  # --help must not wait for torch
@@ -62,8 +63,8 @@ app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exce
 @app.command(epilog=EPILOG, context_settings=HELP, cls=ValuesInHelp)
 def search(
     photo: Annotated[Path, typer.Argument(help="The garment's photo: JPEG, PNG, WebP, …", show_default=False)],
-    store: Annotated[str, typer.Option(help="The index: a folder, or a Qdrant server's URL.", envvar="AMGAN_STORE")],
-    collection: Annotated[str, typer.Option(help="Its name, as given to index-catalog.", envvar="AMGAN_COLLECTION")],
+    store: Store,
+    collection: Collection,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -94,20 +95,10 @@ def search(
     weight_kept: Annotated[float | None, typer.Option(help=WEIGHT.format("what is not edited"), min=0)] = None,
     weight_twin: Annotated[float | None, typer.Option(help=WEIGHT.format("the index's twins"), min=0)] = None,
     weight_text: Annotated[float | None, typer.Option(help=WEIGHT.format("--text"), min=0)] = None,
-    catalogue: Annotated[
-        Path | None, typer.Option(help="The catalogue's folder, if it was moved.", envvar="AMGAN_CATALOGUE")
-    ] = None,
-    weights: Annotated[
-        str | None, typer.Option(help="The weights, if they are not where the index says.", envvar="AMGAN_WEIGHTS")
-    ] = None,
-    editor: Annotated[
-        str | None,
-        typer.Option(
-            help="Edit with these weights, of any method, or with NAME:… of another package, instead of the index's.",
-            envvar="AMGAN_EDITOR",
-        ),
-    ] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    catalogue: Catalogue = None,
+    weights: Weights = None,
+    editor: EditorName = None,
+    json_: Json = False,
     out: Annotated[Path | None, typer.Option(help="Save a picture: query, edit, mask and hits.")] = None,
     version: Version = False,
 ) -> None:

@@ -31,7 +31,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from amgan.commandline import print_json, run
+from amgan.commandline import Json, print_json, run
 from amgan.errors import UserError
 
 BOUNDARY = "bench-service"
@@ -69,7 +69,7 @@ def bench(
     seconds: Annotated[float, typer.Option(help="Of load for each line of the table.", min=0.1)] = 20.0,
     rounds: Annotated[int, typer.Option(help="Turns into which those are divided.", min=1)] = 2,
     eager: Annotated[bool, typer.Option("--eager", help="Edit in PyTorch, whatever is fastest here.")] = False,
-    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    json_: Json = False,
 ) -> None:
     from amgan.photos.listing import list_folder
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from amgan.commandline import run
+from amgan.commandline import Json, run
 from amgan.errors import UserError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def score(
     run_folder: Annotated[Path, typer.Argument(help="What --out of the training was.", show_default=False)],
     batches: Annotated[int, typer.Option(help="Batches of each split.", min=1)] = 8,
     plot: Annotated[Path | None, typer.Option(help="Draw the curves of the run here, a PNG.")] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    json_: Json = False,
 ) -> None:
     # Imported here, because torch takes seconds, which --help need not wait for.
     import torch

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from amgan.commandline import run
+from amgan.commandline import Json, run
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -30,7 +30,7 @@ def score(
     ] = None,
     split: Annotated[str, typer.Option(help="The split.")] = "val",
     limit: Annotated[int, typer.Option(help="The first so many photos by the SHA-256 of their id.", min=1)] = 60,
-    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    json_: Json = False,
 ) -> None:
     # Imported here, because torch takes seconds, which --help need not wait for.
     from amgan.data.garments import load_garments

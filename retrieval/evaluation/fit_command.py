@@ -12,7 +12,7 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from amgan.commandline import HELP, Version, print_json, run
+from amgan.commandline import HELP, Json, Version, print_json, run
 from amgan.errors import UserError
 
 if TYPE_CHECKING:  # --help must not wait for torch
@@ -58,7 +58,7 @@ def fit_query_weights(
     edited: Annotated[list[str] | None, typer.Option(help="Attributes that are edited; all when not given.")] = None,
     store: Annotated[str | None, typer.Option(help="The index to fit weights for, and to keep them with.")] = None,
     collection: Annotated[str | None, typer.Option(help="Its name.")] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    json_: Json = False,
     version: Version = False,
 ) -> None:
     """Choose how much picture, wanted and kept attributes and twins count in a query, on edits of validation photos."""
@@ -89,17 +89,17 @@ def _representation(
 ) -> Representation:
     from retrieval.representation import Representation
     from retrieval.stores import connect
+    from retrieval.stores.base import no_collection
 
     if store is None or collection is None:
         return Representation(weights or "photos", embedder, twins=twins)
     location = connect(store)
-    about = location.describe(collection)
-    if about is None:
-        raise UserError(
-            f"There is no collection {collection!r} in {store}. Fill it with: index-catalog FOLDER --store {store} "
-            f"--collection {collection}"
-        )
-    location.close()
+    try:
+        about = location.describe(collection)
+        if about is None:
+            raise no_collection(collection, location, f"in {store}", store)
+    finally:
+        location.close()
     return Representation.of_index(about.identity, weights)
 
 

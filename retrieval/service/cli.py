@@ -12,6 +12,7 @@ import typer
 from amgan.commandline import HELP, Version, run
 from amgan.errors import UserError
 from amgan.shipped import ValuesInHelp
+from retrieval.options import Catalogue, Collection, EditorName, Store, Weights
 
 if TYPE_CHECKING:  # --help must not wait for torch
     from retrieval.service.keys import Keys
@@ -38,8 +39,8 @@ app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exce
 
 @app.command(epilog=EPILOG, context_settings=HELP, cls=ValuesInHelp)
 def serve(
-    store: Annotated[str, typer.Option(help="The index: a folder, or a Qdrant server's URL.", envvar="AMGAN_STORE")],
-    collection: Annotated[str, typer.Option(help="Its name, as given to index-catalog.", envvar="AMGAN_COLLECTION")],
+    store: Store,
+    collection: Collection,
     host: Annotated[str, typer.Option(help="The address to listen at; 0.0.0.0 for all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port to listen at.", min=0, max=65535)] = 8080,
     keys: Annotated[Path | None, typer.Option(help="The file of API keys.", show_default=False)] = None,
@@ -48,15 +49,9 @@ def serve(
         list[str] | None,
         typer.Option(help="A site whose pages may call, https://shop.example; repeat for several.", show_default=False),
     ] = None,
-    catalogue: Annotated[
-        Path | None, typer.Option(help="The catalogue's folder, if it was moved.", envvar="AMGAN_CATALOGUE")
-    ] = None,
-    weights: Annotated[
-        str | None, typer.Option(help="The weights, if they are not where the index says.", envvar="AMGAN_WEIGHTS")
-    ] = None,
-    editor: Annotated[
-        str | None, typer.Option(help="Edit with these weights, or NAME:… of another package.", envvar="AMGAN_EDITOR")
-    ] = None,
+    catalogue: Catalogue = None,
+    weights: Weights = None,
+    editor: EditorName = None,
     device: Annotated[str, typer.Option(help="Where the networks run: auto, cpu, cuda.")] = "cpu",
     max_megabytes: Annotated[float, typer.Option(help="Size of a request.", min=0.001)] = 16.0,
     max_megapixels: Annotated[float, typer.Option(help="Size of a photo.", min=0.001)] = 25.0,
