@@ -15,8 +15,8 @@ _DELETED_AT_ONCE = 1024
 
 
 def search_ef(k: int) -> int:
-    """How many candidates a search keeps: many, for the same reason."""
-    return max(256, 2 * k)
+    """How many candidates a search keeps: many, for the same reason. What that finds and costs: docs/STORES.md."""
+    return max(1024, 2 * k)
 
 
 def payload_choice(keys: Sequence[str] | None) -> list[str] | bool:
