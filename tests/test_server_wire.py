@@ -141,8 +141,9 @@ def test_a_wait_ends_when_the_command_is_told_to_stop(dripping):
 @pytest.mark.skipif(os.name != "posix", reason="signals the POSIX way")
 def test_the_first_ctrl_c_ends_a_wait(dripping):
     code = """
-        import sys, time
+        import signal, sys, time
         from retrieval.stores.server import ServerLocation
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
         location = ServerLocation(sys.argv[1])
         print("ready", flush=True)
         try:

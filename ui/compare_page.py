@@ -25,7 +25,7 @@ def show() -> None:
     if begun is None:
         return
     settings, searcher, address = begun
-    st.html(HERE / "compare.css")
+    st.html(HERE / "comparing.css")
     live.show(_top(address, texts), "top")
     with saying_troubles(address, texts):
         if not address.item and not address.photo:

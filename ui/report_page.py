@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlencode
 
 import streamlit as st
 from PIL import Image
 
 from amgan.errors import UserError
-from retrieval.evaluation.reading import OpenedReport, find_reports, read_report
+from retrieval.evaluation.reading import FILE, OpenedReport, find_reports, read_report
 from ui import live, report_tables
 from ui.garment import LOG
+from ui.report_address import ReportAddress, read_address, within
 from ui.resources import data_address
 from ui.settings import read_settings
 from ui.texts import LANGUAGES, Texts, current
@@ -26,62 +23,9 @@ SHEET = 1800  # pixels of width that are shown of the examples
 MOST_PIXELS = 200_000_000
 
 
-@dataclass(frozen=True)
-class ReportAddress:
-    """What is shown of which report.
-
-    Attributes:
-        report: its folder below the reports' folder.
-        editors: those that are shown; none means all.
-        attribute, value: of the edits that are shown; none means all.
-        protocol, network: whose curves are shown.
-    """
-
-    report: str = ""
-    editors: tuple[str, ...] = ()
-    attribute: str = ""
-    value: str = ""
-    protocol: str = ""
-    network: str = ""
-    lang: str = ""
-
-    def but(self, **changes: Any) -> ReportAddress:
-        return replace(self, **changes)
-
-    @property
-    def href(self) -> str:
-        return f"?{urlencode(self.query())}"
-
-    def query(self) -> list[tuple[str, str]]:
-        """Pairs of an address; what is as usual is left out."""
-        names = ("report", "attribute", "value", "protocol", "network", "lang")
-        pairs = [(name, getattr(self, name)) for name in names]
-        return [(key, value) for key, value in pairs if value] + [("editor", name) for name in self.editors]
-
-
-def read_address(query: Mapping[str, list[str]], names: list[str]) -> ReportAddress:
-    """The reverse of ``ReportAddress.query``; a report that is not among ``names`` is the first. Never raises."""
-    one = {key: values[-1] for key, values in query.items() if values}
-    keys = ("attribute", "value", "protocol", "network", "lang")
-    report = one.get("report", "")
-    chosen = report if report in names else next(iter(names), "")
-    return ReportAddress(chosen, tuple(query.get("editor", ())), **{key: one.get(key, "") for key in keys})
-
-
-def within(address: ReportAddress, report: OpenedReport) -> ReportAddress:
-    """The address with what this report has not left out."""
-    editors = tuple(name for name in report.methods if name in address.editors)
-    attribute = address.attribute if address.attribute in report.attributes else ""
-    value = address.value if attribute and address.value in report.attributes[attribute] else ""
-    protocol = address.protocol if address.protocol in report.protocols else next(iter(report.protocols), "")
-    networks = report.protocols.get(protocol, {})
-    network = address.network if address.network in networks else next(reversed(networks), "")
-    return replace(address, editors=editors, attribute=attribute, value=value, protocol=protocol, network=network)
-
-
 def show() -> None:
     """The page."""
-    st.html(HERE / "report.css")
+    st.html(HERE / "reports.css")
     texts = current()
     root = read_settings(sys.argv[1:]).reports
     try:
@@ -110,7 +54,7 @@ def show() -> None:
 def _changed(folder: Path) -> float:
     """When a report was written: it may be measured again while the page runs."""
     try:
-        return (folder / "report.json").stat().st_mtime
+        return (folder / FILE).stat().st_mtime
     except OSError:
         return 0.0
 

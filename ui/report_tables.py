@@ -12,7 +12,7 @@ from ui.charts import Line, curves
 from ui.texts import Texts
 
 if TYPE_CHECKING:
-    from ui.report_page import ReportAddress
+    from ui.report_address import ReportAddress
 
 SHARES = frozenset(  # measures between 0 and 1, of which a bar shows how much there is
     ("accepted", "kept", "kept_own", "colour_pixels", "colour_kept_pixels", "mask_iou", "region_iou", "detail_kept")
