@@ -156,6 +156,8 @@ def _close(name: str, known: Iterable[str]) -> str:
 def _parsed(text: str, hint: Any, name: str) -> Any:
     if hint is bool and text.lower() in ("true", "false"):
         return text.lower() == "true"
+    if typing.get_origin(hint) is typing.Literal:  # texts or whole numbers
+        return next((choice for choice in typing.get_args(hint) if str(choice) == text), text)
     for kind in (int, float):
         if hint is kind:
             try:

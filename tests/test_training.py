@@ -340,6 +340,9 @@ def test_a_learning_rate_too_high_for_a_run_saves_nothing_that_is_not_a_number(t
 
 def test_configuration_is_strict():
     assert override(AmganConfig(), ["lr=2e-4", "bf16=false", "losses.attention=union"]).optimisation.lr == 2e-4
+    assert override(AmganConfig(), ["inner_stride=2"]).generator.inner_stride == 2
+    with pytest.raises(UserError, match="'3'; it needs one of 1, 2"):
+        override(AmganConfig(), ["inner_stride=3"])
     with pytest.raises(UserError, match="Unknown setting 'learning_rate'"):
         from_dict(AmganConfig, {"optimisation": {"learning_rate": 1}})
     with pytest.raises(UserError, match="whole number"):
