@@ -27,7 +27,7 @@ from retrieval.query import DEFAULT_WEIGHTS
 if TYPE_CHECKING:  # --help must not wait for torch
     from amgan.editing.editor import Region
     from amgan.schema import AttributeSchema
-    from retrieval.search import SearchResult
+    from retrieval.results import SearchResult
     from retrieval.wording import Wording
 
 EPILOG = r"""
@@ -98,6 +98,7 @@ def search(
     catalogue: Catalogue = None,
     weights: Weights = None,
     editor: EditorName = None,
+    explain: Annotated[bool, typer.Option(help="Say what each part of the query adds to a hit's score.")] = False,
     json_: Json = False,
     out: Annotated[Path | None, typer.Option(help="Save a picture: query, edit, mask and hits.")] = None,
     version: Version = False,
@@ -137,6 +138,7 @@ def search(
             # The editor refuses what is no region.
             only_on=cast("Region | None", only_on or (said.only_on if said else None)),
             text=text,
+            explain=explain,
             exclude=[hashlib.sha256(photo.read_bytes()).hexdigest()],
         )
     finally:
@@ -224,6 +226,9 @@ def _table(result: SearchResult) -> Table:
     if priced:
         table.add_column("Price", justify="right")
     table.add_column("Score", justify="right")
+    parts = list(result.hits[0].parts) if result.hits else []
+    for name in parts:
+        table.add_column(f"of {name}", justify="right")
     for found in result.hits:
         values = [
             Text(
@@ -233,7 +238,8 @@ def _table(result: SearchResult) -> Table:
             for name in result.predicted
         ]
         said = [Text(say(found.details)) for say, there in ((name_of, named), (price_of, priced)) if there]
-        table.add_row(str(found.rank), Text(found.file_name), *values, *said, f"{found.score:.3f}")
+        shares = [f"{found.parts[name]:.3f}" for name in parts if name in found.parts]
+        table.add_row(str(found.rank), Text(found.file_name), *values, *said, f"{found.score:.3f}", *shares)
     return table
 
 
@@ -242,7 +248,8 @@ def _lines(result: SearchResult) -> Iterator[str]:
     for found in result.hits:
         values = (f"{name}={value}" for name, value in found.predicted.items())
         said = (f"{name}={found.details[name]}" for name in SHOWN if name in found.details)
-        cells = (str(found.rank), f"{found.score:.3f}", found.file_name, *values, *said)
+        parts = (f"score.{name}={share:.3f}" for name, share in found.parts.items())
+        cells = (str(found.rank), f"{found.score:.3f}", found.file_name, *values, *parts, *said)
         yield "\t".join(cell.translate(_ESCAPES) for cell in cells)
 
 

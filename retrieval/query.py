@@ -154,7 +154,25 @@ def compose(
     twins: bool = False,
     text: np.ndarray | None = None,
 ) -> np.ndarray:
-    """The query vector.
+    """The query vector: the sum of its ``query_parts``.
+
+    Returns:
+        float32 (D + N,), or (2 D + N,) with twins. Its inner product with a catalogue vector lies between -1 and 1.
+    """
+    parts = query_parts(image, target, edited, schema, weights, twins, text)
+    return np.stack(list(parts.values())).sum(0)
+
+
+def query_parts(
+    image: np.ndarray,
+    target: np.ndarray,
+    edited: Collection[str],
+    schema: AttributeSchema,
+    weights: QueryWeights = DEFAULT_WEIGHTS,
+    twins: bool = False,
+    text: np.ndarray | None = None,
+) -> dict[str, np.ndarray]:
+    """What the query vector is the sum of, so that a score can be told apart.
 
     Args:
         image: unit features of the (edited) picture, float32 (D,).
@@ -164,12 +182,24 @@ def compose(
         text: unit features of words, float32 (D,).
 
     Returns:
-        float32 (D + N,), or (2 D + N,) with twins. Its inner product with a catalogue vector lies between -1 and 1.
+        Vectors of the query's length by what they compare: ``image``, ``twin``, ``text``, ``wanted`` and ``kept``,
+        those that there are. The inner product of each with a catalogue vector is its share in the score.
     """
     generated = twins and len(edited) > 0
-    picture = (weights.image if generated else weights.picture) * image
+    attributes = weighted_attributes(target, value_weights(edited, schema, weights), schema)
+    is_wanted = np.repeat([name in edited for name in schema.names], [len(a.values) for a in schema.attributes])
+    start = (2 if twins else 1) * len(image)
+    placed = {"image": (0, (weights.image if generated else weights.picture) * image)}
+    if generated:
+        placed["twin"] = (len(image), weights.twin * image)
     if text is not None:
-        picture = picture + weights.text * text
-    parts = [picture, (weights.twin if generated else 0.0) * image] if twins else [picture]
-    parts.append(weighted_attributes(target, value_weights(edited, schema, weights), schema))
-    return (np.concatenate(parts) / weights.total(text is not None)).astype(np.float32)
+        placed["text"] = (0, weights.text * text)
+    if is_wanted.any():
+        placed["wanted"] = (start, np.where(is_wanted, attributes, 0))
+    if not is_wanted.all():
+        placed["kept"] = (start, np.where(is_wanted, 0, attributes))
+    parts = {}
+    for name, (at, values) in placed.items():
+        parts[name] = np.zeros(start + len(attributes), np.float32)
+        parts[name][at : at + len(values)] = values / weights.total(text is not None)
+    return parts

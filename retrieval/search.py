@@ -8,10 +8,10 @@ What comes back says what was found with the edit, and what the unedited photo w
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -19,10 +19,10 @@ from PIL import Image
 from amgan.data.names import relative_name
 from amgan.errors import PhotoError, UserError
 from amgan.photos import CutOut, cut_out, read_image, read_mask
-from amgan.schema import Edit
 from retrieval.details import details_of, repeated_products
-from retrieval.query import QueryWeights, compose, target_probabilities
-from retrieval.stores.base import MAX_K, Filter, Hit, Payload, VectorStore
+from retrieval.query import QueryWeights, compose, query_parts, target_probabilities
+from retrieval.results import Found, SearchResult
+from retrieval.stores.base import MAX_K, Filter, Hit, Payload, VectorStore, point_id
 
 if TYPE_CHECKING:  # torch takes seconds to import, and who only looks through a catalogue needs none of it
     import torch
@@ -42,80 +42,6 @@ class UncertainCutOut(UserError):
         problems = " ".join(cutout.problems)
         super().__init__(f"It is not certain that the garment was cut out of the photo correctly. {problems}".strip())
         self.cutout = cutout
-
-
-@dataclass(frozen=True)
-class Found:
-    """A catalogue garment that was found.
-
-    Attributes:
-        rank: from 1.
-        item_id, file_name: as the catalogue names it; ``file`` is where the photo lies, None where the folder is not
-            known.
-        score: weighted mean of the similarity in the picture, the wanted and the kept attributes, at most 1.
-        predicted, confidence: the attributes that the index predicts, and how sure it is (0 to 1).
-        given: the attributes the catalogue states.
-        details: what else it says: name, brand, price, currency, url and its other columns (``retrieval.details``).
-    """
-
-    rank: int
-    item_id: str
-    file_name: str
-    file: Path | None
-    score: float
-    predicted: dict[str, str]
-    confidence: dict[str, float]
-    given: dict[str, str]
-    details: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def attributes(self) -> dict[str, dict[str, Any]]:
-        """What is known of each attribute: ``value``, ``probability`` (None where nothing was predicted) and
-        ``origin``. What the catalogue states is ``given`` and stands, whatever is ``predicted``."""
-        known: dict[str, dict[str, Any]] = {
-            name: {"value": value, "probability": self.confidence.get(name), "origin": "predicted"}
-            for name, value in self.predicted.items()
-        }
-        for name, value in self.given.items():
-            sure = self.confidence.get(name) if self.predicted.get(name) == value else None
-            known[name] = {"value": value, "probability": sure, "origin": "given"}
-        return known
-
-    def to_dict(self) -> dict[str, Any]:
-        shown = {"file": str(self.file) if self.file else None, "score": round(self.score, 6)}
-        return asdict(self) | shown | {"attributes": self.attributes}
-
-
-@dataclass(frozen=True)
-class SearchResult:
-    """What came of one query.
-
-    Attributes:
-        edit: canonical edit; empty when nothing was edited.
-        only_on: the part that a colour edit was kept to, None for the whole garment.
-        cutout: the query's garment on white.
-        predicted, confidence: the unedited garment's attributes, as the index's network predicts them, and how sure it
-            is (0 to 1).
-        edited: the whole edit, with its mask (``EditResult`` of one picture), at the editor's size;
-            ``at_source_size(result.edited, result.cutout)`` is the one to show.
-        strength: how much of it the search saw, see ``weakened``.
-        hits, unedited_hits: what the edited picture finds, and what the unedited one would.
-    """
-
-    edit: Edit
-    only_on: Region | None
-    cutout: CutOut
-    predicted: dict[str, str]
-    confidence: dict[str, float]
-    edited: EditResult
-    strength: float
-    hits: list[Found]
-    unedited_hits: list[Found]
-
-    @property
-    def wanted(self) -> Edit:
-        """The values that a hit should have: no attribute says that the sleeves alone are red."""
-        return {} if self.only_on else self.edit
 
 
 class Searcher:
@@ -163,6 +89,7 @@ class Searcher:
         strength: float = 1.0,
         known: Mapping[str, str] | None = None,
         text: str = "",
+        explain: bool = False,
     ) -> SearchResult:
         """Edit a garment and find the catalogue's nearest ones to the result, and to the unedited garment.
 
@@ -177,6 +104,7 @@ class Searcher:
             strength: how much of the edit is searched for: above 0, and 1 for all of it.
             known: attributes of the unedited garment that somebody has said; the others are predicted.
             text: what else it should be like, in words, where the index's embedder reads any.
+            explain: say what each part of the query adds to a hit's score (``Found.parts``).
 
         Raises:
             UncertainCutOut: ``photo`` is a photo, and its garment could not be cut out with certainty.
@@ -210,9 +138,12 @@ class Searcher:
                 target[part] = probabilities[1, part]
         words = self.representation.embed_text([text])[0] if text.strip() else None
         how = (self.schema, weights or self.weights, self.representation.twins, words)
-        unedited_query = compose(features[0], probabilities[0], (), *how)
-        edited_query = compose(features[1], target, canonical, *how)
-        unedited_hits = self.nearest(unedited_query, k, filter, exclude)
+        queries = [(features[0], probabilities[0], [], *how)]
+        if canonical:
+            queries.append((features[1], target, list(canonical), *how))
+        hits = [self.nearest(compose(*query), k, filter, exclude) for query in queries]
+        if explain:
+            hits = [self.explained(h, query_parts(*query)) for h, query in zip(hits, queries, strict=True)]
         return SearchResult(
             edit=canonical,
             only_on=only_on,
@@ -221,8 +152,8 @@ class Searcher:
             confidence=confidence,
             edited=edited,
             strength=strength,
-            hits=self.nearest(edited_query, k, filter, exclude) if canonical else unedited_hits,
-            unedited_hits=unedited_hits,
+            hits=hits[-1],
+            unedited_hits=hits[0],
         )
 
     def nearest(
@@ -242,6 +173,16 @@ class Searcher:
                 return [self._found(h, rank) for rank, h in enumerate(kept[:k], 1)]
             passed_over |= excluded
             wanted = min(2 * wanted, MAX_K)
+
+    def explained(self, hits: Sequence[Found], parts: Mapping[str, np.ndarray]) -> list[Found]:
+        """Hits with what each of a query's parts (``query_parts``) adds to their scores."""
+        vectors = self.store.vectors([point_id(hit.file_name) for hit in hits])
+        out = []
+        for hit in hits:
+            vector = vectors.get(point_id(hit.file_name))
+            shares = {} if vector is None else {name: float(part @ vector) for name, part in parts.items()}
+            out.append(replace(hit, parts=shares))
+        return out
 
     def item(self, id: str) -> Payload:
         """What the index knows of a catalogue item, by its point id. Raises UserError when there is none."""

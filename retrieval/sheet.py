@@ -12,7 +12,7 @@ from amgan.editing.source_size import at_source_size
 from amgan.errors import PhotoError, UserError
 from amgan.files import refusal
 from amgan.photos import read_image
-from retrieval.search import Found, SearchResult
+from retrieval.results import Found, SearchResult
 
 INK, QUIET, LINE, PAPER = (28, 30, 34), (112, 117, 125), (222, 225, 229), (255, 255, 255)
 MATCH = (11, 110, 79)  # the wanted value, where a hit has it

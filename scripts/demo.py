@@ -22,7 +22,8 @@ from amgan.schema import AttributeSchema, Edit
 from indexer.cli import index_catalog
 
 if TYPE_CHECKING:  # --help must not wait for torch
-    from retrieval.search import Searcher, SearchResult
+    from retrieval.results import SearchResult
+    from retrieval.search import Searcher
     from retrieval.stores.base import Payload
 
 COLLECTION = "demo"

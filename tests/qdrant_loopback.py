@@ -221,7 +221,7 @@ class Loopback(CollectionsServicer, PointsServicer):
 
     def _points(self, request):
         ids = [str(GrpcToRest.convert_point_id(id)) for id in request.ids]
-        found = self._named(request.collection_name).shard.retrieve(ids, _payload(request), False)
+        found = self._named(request.collection_name).shard.retrieve(ids, _payload(request), request.with_vectors.enable)
         return q.GetResponse(result=[_retrieved(r) for r in found])
 
     def Scroll(self, request, context):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 from urllib.parse import parse_qs
 
 from PIL import Image
 
-from retrieval.search import Found, Searcher
+from retrieval.results import Found
+from retrieval.search import Searcher
 from ui import cards
 from ui.address import Address, read_address
 from ui.resources import Listed
@@ -57,6 +59,15 @@ def test_what_the_shop_says_counts_unless_predictions_are_asked_for(tmp_path: Pa
     assert "not as wanted" in shown(tmp_path, Address())
     html = shown(tmp_path, Address(labels="predicted", expert=True))
     assert "not as wanted" not in html and "as wanted" in html and "80%" in html
+
+
+def test_an_expert_sees_what_a_score_is_made_of(tmp_path: Path) -> None:
+    explained = replace(hit(tmp_path), parts={"image": 0.1, "twin": 0.15, "wanted": 0.2, "kept": 0.05})
+    shop = cast(Searcher, Shop(tmp_path))
+    shown, plain = (cards.hits([explained], {}, shop, Address(expert=e), TEXTS, "") for e in (True, False))
+    assert "looks <output>0.25</output>" in shown and "changed <output>0.20</output>" in shown
+    assert "was <output>0.05</output>" in shown
+    assert "<output>" not in plain
 
 
 def test_any_address_is_read_back_as_it_was_written() -> None:

@@ -98,6 +98,26 @@ def test_scores_are_those_of_every_vector_compared_by_hand(made: Path, shop: Sea
     assert len(result.hits) == len(stored) == 30
     for hit in result.hits:
         assert hit.score == pytest.approx(float(query @ stored[hit.file_name]), abs=1e-5)
+    assert not any(h.parts for h in result.hits)  # nobody asked
+
+
+def test_scores_are_explained_by_the_parts_of_the_query(made: Path, shop: Searcher) -> None:
+    weights = QueryWeights(0.4, 0.5, 0.1)
+    result = shop.find_similar(photo(made), {"color": "blue"}, k=3, weights=weights, explain=True)
+    stored = {r.payload["file_name"]: r.vector for r in shop.store.scroll(vectors=True)}
+    size = shop.representation.embedder.dimensions
+    edited = shop.representation.encode(result.edited.image)[0][0]
+    assert len(result.hits) == len(result.unedited_hits) == 3
+    for hit in result.hits:
+        assert set(hit.parts) == {"image", "wanted", "kept"}
+        assert sum(hit.parts.values()) == pytest.approx(hit.score, abs=1e-5)
+        vector = stored[hit.file_name]
+        assert hit.parts["image"] == pytest.approx(0.4 * float(edited[:size] @ vector[:size]), abs=1e-5)
+        blue = vector[size + 5] * np.sqrt(2)  # of the colours' unit block
+        assert hit.parts["wanted"] == pytest.approx(0.5 * blue, abs=1e-5)
+    for hit in result.unedited_hits:  # nothing is wanted of a photo as it is
+        assert set(hit.parts) == {"image", "kept"}
+        assert sum(hit.parts.values()) == pytest.approx(hit.score, abs=1e-5)
 
 
 def test_a_colour_on_a_part_is_looked_for_by_its_looks(made: Path, shop: Searcher) -> None:
@@ -377,11 +397,12 @@ def test_the_command_prints_a_table(
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     file = made / "catalogue" / "images" / "short red & 96.png"
     with pytest.raises(SystemExit) as end:
-        command(monkeypatch, made, file, "--set", "sleeve=long", "-k", 2)
+        command(monkeypatch, made, file, "--set", "sleeve=long", "-k", 2, "--explain")
     assert end.value.code == 0
     out = capsys.readouterr().out
     assert "sleeve → long" in out
     assert "& 112.png" in out
+    assert all(f"of {part}" in out for part in ("image", "wanted", "kept"))
 
 
 def test_the_command_ends_in_a_sentence_and_status_2(

@@ -83,6 +83,10 @@ def test_an_item_is_edited_and_the_real_ones_are_found(client: TestClient) -> No
     assert picture_of(found["picture"]).size == (32, 32)
     scores = [h["score"] for h in found["hits"]]
     assert scores == sorted(scores, reverse=True)
+    assert not any(h["parts"] for h in found["hits"])
+    for h in search(client, item=ITEM, edits={"sleeve": "long"}, explain=True)["hits"]:
+        assert set(h["parts"]) == {"image", "wanted", "kept"}
+        assert abs(sum(h["parts"].values()) - h["score"]) < 1e-4
 
 
 def test_an_uploaded_photo_as_a_file_and_as_base64_find_the_same(client: TestClient) -> None:

@@ -175,6 +175,16 @@ def test_retrieve_some_keys_of_known_ids(place, name):
     store.close()
 
 
+def test_vectors_of_known_ids(place, name):
+    store, items = filled(place, name), points(30)
+    got = store.vectors([items[1].id, items[3].id, point_id("never.jpg")])
+    assert got.keys() == {items[1].id, items[3].id}
+    for item in (items[1], items[3]):
+        np.testing.assert_array_equal(got[item.id], item.vector)
+    assert store.vectors([]) == {}
+    store.close()
+
+
 def test_scroll_visits_each_item_once_over_many_pages(place, name):
     store, items = filled(place, name, 30), {p.id: p for p in points(30)}
     records = list(store.scroll(["item_id"], vectors=True, batch=7))

@@ -17,7 +17,7 @@ from streamlit.testing.v1 import AppTest
 
 from amgan.editing.editor import EditResult, NetworkEditor, load_editor
 from amgan.errors import UserError
-from retrieval.search import Found
+from retrieval.results import Found
 from retrieval.stores import connect
 from retrieval.stores.base import point_id
 from tests.live_page import address, at, cards, click, healthy, html, open_page, part, parts, set_to, text

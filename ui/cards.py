@@ -7,7 +7,8 @@ from html import escape
 from pathlib import PurePath
 
 from retrieval.details import details_of, name_of, price_of, web_address
-from retrieval.search import Found, Searcher
+from retrieval.results import Found
+from retrieval.search import Searcher
 from retrieval.stores.base import point_id
 from ui.address import Address
 from ui.labels import Label, described, in_order, in_words, labels_of
@@ -65,7 +66,9 @@ def hits(
         extra = f'<ul class="marks">{marks}</ul>' if marks else ""
         if address.expert:
             score = escape(texts("hits.score", score=f"{hit.score:.2f}"))
-            extra = f'<p class="score" title="{escape(texts("hits.score_help"))}">{score}</p>{extra}'
+            extra = (
+                f'<p class="score" title="{escape(texts("hits.score_help"))}">{score}</p>{_parts(hit, texts)}{extra}'
+            )
         if shop := web_address(hit.details):
             extra += (
                 f'<a class="shop" href="{escape(shop)}" target="_blank" rel="noopener noreferrer">'
@@ -83,6 +86,18 @@ def hits(
             )
         )
     return f'<ol class="cards" aria-label="{escape(name)}">{"".join(items)}</ol>'
+
+
+def _parts(hit: Found, texts: Texts) -> str:
+    """What each part of the query adds to the score."""
+    shares = dict(hit.parts)
+    if "twin" in shares:  # pictures, both: the page has one weight for them
+        shares["image"] += shares.pop("twin")
+    items = (
+        f"<li>{escape(texts(f'studio.weight_{name}'))} <output>{share:.2f}</output></li>"
+        for name, share in shares.items()
+    )
+    return f'<ul class="parts">{"".join(items)}</ul>' if shares else ""
 
 
 def _sure(label: Label) -> bool:

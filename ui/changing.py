@@ -10,7 +10,8 @@ import streamlit as st
 from amgan.attributes import asked_of
 from amgan.errors import UserError
 from amgan.schema import Attribute
-from retrieval.search import Searcher, SearchResult
+from retrieval.results import SearchResult
+from retrieval.search import Searcher
 from retrieval.wording import LONGEST, Part, understand
 from ui import live
 from ui.address import Address, region_of

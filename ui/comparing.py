@@ -15,7 +15,8 @@ from amgan.editing.editor import Editor, EditResult, Region, load_editor
 from amgan.errors import UserError
 from amgan.photos import CutOut
 from amgan.weights import shipped
-from retrieval.search import Searcher, SearchResult
+from retrieval.results import SearchResult
+from retrieval.search import Searcher
 from ui import cards, resources, uploads
 from ui.address import Address
 from ui.finding import how_many_have

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from retrieval.query import QueryWeights
-from retrieval.search import Found, Searcher, SearchResult
+from retrieval.results import Found, SearchResult
+from retrieval.search import Searcher
 from ui import cards, live
 from ui.address import HITS, USUAL_HITS, Address
 from ui.drawings import in_size

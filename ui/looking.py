@@ -8,7 +8,8 @@ from urllib.parse import parse_qs
 import streamlit as st
 
 from amgan.schema import AttributeSchema
-from retrieval.search import Searcher, SearchResult
+from retrieval.results import SearchResult
+from retrieval.search import Searcher
 from ui import live, pictures, resources, uploads
 from ui.address import STRENGTHS, Address, read_address
 from ui.choosing import forget

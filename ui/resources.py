@@ -22,7 +22,8 @@ from amgan.photos import CutOut, read_image, read_mask
 from amgan.photos.boxed import mask_in_box
 from retrieval.catalogue import LateSearcher, open_catalogue
 from retrieval.query import QueryWeights
-from retrieval.search import Searcher, SearchResult
+from retrieval.results import SearchResult
+from retrieval.search import Searcher
 from retrieval.stores import connect
 from retrieval.stores.base import Filter, Payload
 from ui.settings import Settings
@@ -182,4 +183,4 @@ def results(
 ) -> SearchResult:
     """One search; ``collection`` and ``garment`` stand for the catalogue and the cut-out in the cache's key."""
     bare = replace(_cutout, source=None)  # a hundred results are kept, and none needs megabytes of photo
-    return _searcher.find_similar(bare, edit, k, filter, weights, only_on, exclude, strength, known)
+    return _searcher.find_similar(bare, edit, k, filter, weights, only_on, exclude, strength, known, explain=True)

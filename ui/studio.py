@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from retrieval.search import Searcher, SearchResult
+from retrieval.results import SearchResult
+from retrieval.search import Searcher
 from ui import changing, finding, live, looking, resources
 from ui.address import Address
 from ui.choosing import shown_as

@@ -21,7 +21,8 @@ from amgan.errors import PhotoError
 from amgan.photos import CutOut, read_image
 from retrieval.details import details_of, web_address
 from retrieval.query import QueryWeights
-from retrieval.search import Found, Searcher
+from retrieval.results import Found
+from retrieval.search import Searcher
 from retrieval.service import bodies
 from retrieval.service.bodies import Query
 from retrieval.service.garments import choose, find_item, item_file, parse
@@ -71,6 +72,7 @@ class Answers:
                     asked.strength,
                     chosen.given | asked.known,
                     asked.text,
+                    asked.explain,
                 )
             picture = None
             if wanted.edit and asked.picture != "none":
@@ -251,7 +253,8 @@ def _facts(cutout: CutOut) -> bodies.CutOutFacts:
 def _hit(found: Found) -> bodies.Hit:
     known = {"predicted": found.predicted, "confidence": found.confidence, "given": found.given}
     garment = _garment(point_id(found.file_name), found.item_id, known, found.details)
-    return bodies.Hit(rank=found.rank, score=round(found.score, 6), **garment)
+    parts = {name: round(share, 6) for name, share in found.parts.items()}
+    return bodies.Hit(rank=found.rank, score=round(found.score, 6), parts=parts, **garment)
 
 
 def _garment(id: str, item_id: Any, payload: dict[str, Any], details: dict[str, str]) -> dict[str, Any]:

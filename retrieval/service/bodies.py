@@ -123,6 +123,7 @@ class SearchRequest(Asked):
         description="What else hits should be like, in words; the index's embedder must read text.",
     )
     unedited: bool = Field(False, description="Also what the garment finds without the edit.")
+    explain: bool = Field(False, description="Say what each part of the query adds to a hit's score.")
 
 
 class Garment(BaseModel):
@@ -141,6 +142,9 @@ class Garment(BaseModel):
 class Hit(Garment):
     rank: int = Field(description="From 1, over all pages.")
     score: float = Field(description="Similarity to the query, at most 1.")
+    parts: dict[str, float] = Field(
+        description="What the query's parts add to it: image, twin, text, wanted, kept; empty without `explain`."
+    )
 
 
 class CutOutFacts(BaseModel):

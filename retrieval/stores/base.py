@@ -132,6 +132,10 @@ class VectorStore(Protocol):
         """Payloads by id, unknown ids left out; ``keys`` limits them to these top-level entries."""
         ...
 
+    def vectors(self, ids: Sequence[str]) -> dict[str, np.ndarray]:
+        """Vectors ``float32 (D,)`` by id, unknown ids left out."""
+        ...
+
     def search(
         self,
         vector: np.ndarray,

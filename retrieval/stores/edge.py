@@ -85,6 +85,9 @@ class EdgeStore:
         wanted = qdrant.payload_choice(keys)
         return qdrant.payloads(self._ask(lambda shard: shard.retrieve(list(ids), wanted, False))) if ids else {}
 
+    def vectors(self, ids: Sequence[str]) -> dict[str, np.ndarray]:
+        return qdrant.vectors(self._ask(lambda shard: shard.retrieve(list(ids), False, True))) if ids else {}
+
     def search(
         self,
         vector: np.ndarray,

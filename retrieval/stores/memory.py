@@ -65,6 +65,9 @@ class MemoryStore:
     def retrieve(self, ids: Sequence[str], keys: Sequence[str] | None = None) -> dict[str, Payload]:
         return {i: self._payload(self._rows[i], keys) for i in ids if i in self._rows}
 
+    def vectors(self, ids: Sequence[str]) -> dict[str, np.ndarray]:
+        return {i: self._vectors[self._rows[i]].copy() for i in ids if i in self._rows}
+
     def search(
         self,
         vector: np.ndarray,

@@ -32,6 +32,10 @@ def payloads(records: Iterable[Any]) -> dict[str, Payload]:
     return {str(r.id): r.payload or {} for r in records}
 
 
+def vectors(records: Iterable[Any]) -> dict[str, np.ndarray]:
+    return {str(r.id): np.asarray(r.vector, np.float32) for r in records}
+
+
 def scrolled(
     read_page: Callable[[Any], tuple[Iterable[Any], Any]], vectors: bool, start: str | None = None
 ) -> Iterator[Record]:

@@ -106,6 +106,13 @@ class ServerStore:
             self._call(lambda c: c.retrieve(self.name, list(ids), with_payload=wanted, with_vectors=False))
         )
 
+    def vectors(self, ids: Sequence[str]) -> dict[str, np.ndarray]:
+        if not ids:
+            return {}
+        return qdrant.vectors(
+            self._call(lambda c: c.retrieve(self.name, list(ids), with_payload=False, with_vectors=True))
+        )
+
     def search(
         self,
         vector: np.ndarray,
