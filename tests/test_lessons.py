@@ -14,6 +14,7 @@ from amgan.data.truths import Truths
 from amgan.lessons.batches import LESSONS, BatchMaker
 from amgan.lessons.colour import lab_statistics
 from amgan.lessons.cut import Cut
+from amgan.lessons.descriptors import AXIS_BAND, COARSE, torso_cost, torso_cost_either_way
 from amgan.lessons.edits import draw_edits
 from amgan.lessons.identity import Identity
 from amgan.lessons.lesson import Lesson
@@ -372,3 +373,20 @@ def test_critics_are_brought_true_edits_and_else_real_garments_with_the_wanted_v
         assert any(torch.equal(garments.labels[f], b.real.labels[i]) for f in found), "a garment with its own labels"
         assert torch.equal(b.real.labels[i][edits.edited[i]], b.wanted[i][edits.edited[i]])
         assert int(edits.garment[i]) not in found or len(found) > 1
+
+
+@pytest.mark.parametrize(("a", "b"), [(3, 7), (7, 3)])
+def test_torsos_are_compared_as_pixel_by_pixel(a, b):
+    generator = torch.Generator().manual_seed(3)
+    some, others = (torch.rand(n, COARSE, COARSE, generator=generator) for n in (a, b))
+    near = ((torch.arange(COARSE) + 0.5) / COARSE - 0.5).abs() < AXIS_BAND
+
+    def cost(shorter, longer):
+        sticks_out = shorter * (1 - longer)
+        differs = (shorter * (1 - longer) + longer * (1 - shorter))[:, near]
+        return float(2 * sticks_out.sum() + differs.sum()) / COARSE**2
+
+    plain = torch.tensor([[cost(s, g) for g in others] for s in some])
+    back = torch.tensor([[cost(g, s) for g in others] for s in some])
+    torch.testing.assert_close(torso_cost(some, others), plain)
+    torch.testing.assert_close(torso_cost_either_way(some, others), torch.minimum(plain, back))

@@ -70,12 +70,26 @@ def torso_cost(shorter: Tensor, longer: Tensor) -> Tensor:
         shorter, longer: silhouettes (a, COARSE, COARSE) and (b, COARSE, COARSE).
 
     Returns:
-        (a, b): share of the frame where the shorter one sticks out of the longer, and where torsos differ near the
-        axis.
+        (a, b): share of the frame where the shorter one sticks out of the longer, counted twice, and where torsos
+        differ near the axis.
     """
-    band = (offset_from_axis(shorter) < AXIS_BAND).float()[0, 0, 0].expand(COARSE, COARSE).flatten()
-    s, g = shorter.flatten(1), longer.flatten(1)
-    sticks_out = s @ (1 - g).T
-    # |s - g| of coverages, taken as s(1-g) + g(1-s): two matrix products for all pairs.
-    differs = (s * band) @ (1 - g).T + (1 - s) @ (g * band).T
-    return (2 * sticks_out + differs) / COARSE**2
+    s, both, differs = _overlap(shorter, longer)
+    return (2 * (s.sum(1, keepdim=True) - both) + differs) / COARSE**2
+
+
+def torso_cost_either_way(some: Tensor, others: Tensor) -> Tensor:
+    """``torso_cost`` with whichever of the two as the shorter one costs less, (a, b)."""
+    s, both, differs = _overlap(some, others)
+    least = torch.minimum(s.sum(1, keepdim=True), others.flatten(1).sum(1)) - both
+    return (2 * least + differs) / COARSE**2
+
+
+def _overlap(some: Tensor, others: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The first silhouettes flattened, (a, P); the area that each has in common with each of the others, and that in
+    which they differ near the axis, (a, b) both. What is not covered is never written out: others may be thousands."""
+    s, g = some.flatten(1), others.flatten(1)
+    band = (offset_from_axis(some) < AXIS_BAND).float()[0, 0, 0].expand(COARSE, COARSE).flatten()
+    both_near = (s * band) @ g.T if len(s) <= len(g) else s @ (g * band).T
+    # |s - g| of coverages, taken as s(1-g) + g(1-s).
+    differs = (s @ band)[:, None] + g @ band - 2 * both_near
+    return s, s @ g.T, differs

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from amgan.lessons.descriptors import Descriptors, torso_cost
+from amgan.lessons.descriptors import Descriptors, torso_cost, torso_cost_either_way
 
 NEAREST = 4  # the reference is drawn among so many, lest one garment become the target of all its neighbours
 PARTNERS = 8
@@ -36,8 +36,7 @@ def assign_references(
     differs = (labels[None] != wanted[:, None]) & (wanted[:, None] >= 0)  # (B, n, M)
     cost = 100.0 * (differs & edited[:, None]).sum(2) + 10.0 * (differs & ~edited[:, None]).sum(2)
     mine = descriptors.silhouettes[index]
-    torso = torch.minimum(torso_cost(mine, silhouettes), torso_cost(silhouettes, mine).T)
-    cost = cost + (1 - descriptors.features[index] @ features.T) + 10 * torso
+    cost = cost + (1 - descriptors.features[index] @ features.T) + 10 * torso_cost_either_way(mine, silhouettes)
     cost[torch.arange(own, device=cost.device)[None] == index[:, None]] = torch.inf  # not the item itself
     nearest = cost.topk(min(NEAREST, cost.shape[1] - 1), largest=False)
     # Never trade a match of labels for variety.
