@@ -15,7 +15,6 @@ import json
 import os
 import random
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -33,6 +32,7 @@ import typer
 
 from amgan.commandline import Json, print_json, run
 from amgan.errors import UserError
+from scripts.benching import free_port, resident
 
 BOUNDARY = "bench-service"
 BATCHES = {"together": 16, "one by one": 1}  # edits of callers who wait at the same time
@@ -130,9 +130,7 @@ def fill_index(folder: Path, photos: list[Path], weights: str) -> None:
 @contextlib.contextmanager
 def serving(folder: Path, store: str, batch: int) -> Iterator[tuple[int, int]]:
     """A running service: its port and process."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "retrieval.service.cli", "--store", str(folder / store), "--collection", "shop"]
     command += [f"--port={port}", f"--batch={batch}", "--rate=1e6", "--burst=1000000", f"--timeout={PATIENCE}"]
     with (folder / f"{store}.log").open("w") as log:
@@ -210,14 +208,6 @@ def put_load(load: Load, port: int, bodies: list[bytes], callers: int, seconds: 
     for thread in threads:
         thread.join()
     load.lasted += time.perf_counter() - start
-
-
-def resident(pid: int) -> int:
-    """Megabytes of memory that a process has."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) // 1024
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """What measurements of speed share: counted operations, the machine's own rate of matrix products, its name,
-drawn garments, features."""
+drawn garments, features, ports, memory."""
 
 from __future__ import annotations
 
+import socket
 import tempfile
 import time
 from collections.abc import Callable
@@ -105,3 +106,18 @@ class Cloud:
         for part in self.schema.slices:
             odds[:, part] /= odds[:, part].sum(axis=1, keepdims=True)
         return odds
+
+
+def free_port() -> int:
+    """Of the loopback, where nobody listens now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def resident(pid: int) -> int:
+    """Megabytes of memory that a process has."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) // 1024
+    return 0

@@ -15,6 +15,7 @@ from amgan.testing import draw_catalogue
 from retrieval.stores import connect
 from tests.test_stores import IDENTITY, points
 from tests.test_stores import SCHEMA as STORED
+from tests.tiny_catalogue import make_catalogue, make_weights
 
 # A generator and a critic with the interface of StarGAN's public code, which cannot be had here.
 RIVAL = """
@@ -90,6 +91,17 @@ def test_search_of_a_small_index(root, tmp_path):
     assert figures["count"] == 1500 and figures["disk_mb"] > 0
     assert len(figures["search"]) == 10
     assert all(found["recall@10"] == 1 for found in figures["search"].values())  # so few are compared exactly
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_the_page_with_two_visitors(root, tmp_path, browser_path, monkeypatch):
+    monkeypatch.setenv("AMGAN_RUNTIME", "eager")
+    photos, weights = make_catalogue(tmp_path / "photos"), make_weights(tmp_path / "weights")
+    arguments = ("--weights", weights, "--photos", "20", "--visitors", "2", "--clicks", "2", "--json")
+    figures = json.loads(script(root, "bench_page", photos, *arguments))
+    assert figures["rows"][0]["clicks"] == 4 and figures["rows"][0]["mixed up"] == 0
+    assert 0 < figures["start"]["MB then"] <= figures["start"]["MB with hits"]
 
 
 def test_ways_to_cut_out(root, tmp_path):

@@ -176,6 +176,9 @@ def test_colour_edits_can_be_kept_to_a_part(root: Path) -> None:
 def test_weights_of_0_are_said_where_they_are_set(root: Path) -> None:
     app = open_page(root, **{"item": garment("short red & 96"), "set.sleeve": "long", "view": "expert"})
     usual = [c.text for c in cards(app)]
+    assert all("What you changed 0." in words for words in usual[:3])  # what the scores are made of
+    compared = next(p for p in parts(app) if p.text == "Compare editors" and p.tag == "a")
+    assert compared.attributes["href"].startswith("compare?item=") and "set.sleeve=long" in compared.attributes["href"]
     at(app, address(app) | {"weights": "0,0,0"})
     weights = next(p.text for p in parts(app) if p.tag == "fieldset")
     assert "At 0 all three" in weights

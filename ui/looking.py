@@ -20,7 +20,8 @@ from ui.texts import Texts
 
 
 def bar(searcher: Searcher, address: Address, texts: Texts) -> str:
-    """Back to the grid, the garments on the way here, and the link to this search."""
+    """Back to the grid, the garments on the way here, the link to this search; for experts the way to the page that
+    compares editors on it."""
     another = f'<span aria-hidden="true">‹</span> {escape(texts("choose.another"))}'
     parts = [live.link(address.choosing(), another, 'class="plain" data-top')]
     steps = "".join(f"<li>{_step(searcher, address, i, texts)}</li>" for i in range(len(address.way)))
@@ -28,6 +29,9 @@ def bar(searcher: Searcher, address: Address, texts: Texts) -> str:
         parts.append(f'<nav aria-label="{escape(texts("studio.path"))}"><ol class="way">{steps}</ol></nav>')
     copy = f'data-copy="{escape(texts("studio.copied"))}" title="{escape(texts("studio.link_help"))}"'
     parts.append(f'<button type="button" class="plain" {copy}>{escape(texts("studio.link"))}</button>')
+    if address.expert and address.edit:
+        compare = escape(texts("compare.title"))
+        parts.append(f'<a class="plain" href="compare{escape(address.href)}" target="_self">{compare}</a>')
     return f'<div class="bar">{"".join(parts)}</div>'
 
 
