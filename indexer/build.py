@@ -19,7 +19,7 @@ from typing import Any
 
 from amgan.errors import UserError
 from indexer.catalogue import Catalogue
-from indexer.pipeline import SILENT, Encoder, Hooks, Tally, fill
+from indexer.pipeline import SILENT, Encoder, Fill, Hooks, Tally, fill
 from indexer.prepare import Settings
 from indexer.versions import FINISHED, POINTS, PREVIOUS, Verification, previous_of, tidy, verify
 from retrieval.stores.base import StoreLocation, VectorStore, check_name
@@ -72,8 +72,12 @@ def index(
     batch: int = 64,
     threads: int = 4,
     hooks: Hooks = SILENT,
+    fill: Fill = fill,
 ) -> Summary:
     """Make the collection hold exactly the catalogue's usable garments.
+
+    ``fill`` does the work between opening the collection and verifying it: here, or on many machines
+    (``indexer.ray_data``).
 
     Raises:
         UserError: nothing in the catalogue can be used (the index then stays as it was), another process fills or holds
@@ -119,7 +123,7 @@ def index(
         verified=verified,
         switched=not tally.interrupted and serving != physical,
         seconds={stage: round(seconds, 3) for stage, seconds in tally.seconds.items()},
-        unknown_labels=dict(catalogue.unknown_labels.most_common(20)),
+        unknown_labels=dict(catalogue.noticed.unknown_labels.most_common(20)),
         warnings=[*_about_kept(kept), *catalogue.warnings()],
     )
 

@@ -72,6 +72,21 @@ class Item:
         return any((self.root / step).is_symlink() and not (self.root / step).exists() for step in steps)
 
 
+@dataclass
+class Noticed:
+    """What reading the rows showed.
+
+    Attributes:
+        unknown_labels: labels that the schema of the index does not have, with how often; they are left out.
+        columns: of all rows, in order.
+        too_long: cells that are too long to be kept, by column.
+    """
+
+    unknown_labels: Counter[str] = field(default_factory=Counter)
+    columns: dict[str, None] = field(default_factory=dict)
+    too_long: Counter[str] = field(default_factory=Counter)
+
+
 class Catalogue:
     """A folder with ``metadata.csv``, ``.jsonl`` or ``.parquet``, with or without further labels beside it
     (``amgan.data.labels``), or a folder of photos at any depth, or of WebDataset shards (``indexer.shards``) where it
@@ -84,13 +99,15 @@ class Catalogue:
             what ``labels.json`` adds.
 
     Attributes:
-        unknown_labels: labels that the schema of the index does not have, with how often; they are left out.
+        source, attributes: as given.
+        noticed: of the rows, by whoever read them last.
 
     Raises:
         UserError: there is no such folder, or the metadata or the attributes are no readable file.
     """
 
     def __init__(self, folder: Path, schema: AttributeSchema, attributes: Path | None = None) -> None:
+        self.source, self.attributes = folder, attributes
         self.metadata = require_catalogue(folder)
         self.shards = [] if self.metadata else find_shards(folder)
         if self.shards and folder.is_dir() and list_folder(folder).photos:
@@ -101,14 +118,16 @@ class Catalogue:
         if attributes or has_schema(folder):
             self._labels = AttributeSchema.load(attributes) if attributes else folder_schema(folder)
         self._attributes = lru_cache(maxsize=64)(self._find_attributes)  # rows of a file have the same columns
-        self._columns: dict[str, None] = {}  # of all rows, in order
         self._details = lru_cache(maxsize=64)(self._find_details)
-        self.unknown_labels: Counter[str] = Counter()
-        self._too_long: Counter[str] = Counter()  # cells by column
+        self.noticed = Noticed()
 
     @cached_property
     def _listing(self) -> Listing:
         return list_folder(self.root)
+
+    def a_file(self) -> Path | None:
+        """Some file of the catalogue, by which another machine can tell whether it sees the same one."""
+        return self.metadata or next(iter(self.shards or self._listing.photos), None)
 
     def count(self) -> int:
         """How many entries there are, usable or not."""
@@ -133,15 +152,13 @@ class Catalogue:
         long = [
             f"{source}: {count} cells of the column {column!r} are longer than {LONGEST} characters and are "
             "not kept with the index."
-            for column, count in self._too_long.items()
+            for column, count in self.noticed.too_long.items()
         ]
-        return misspelt(self._columns, self._labels, source) + long
+        return misspelt(self.noticed.columns, self._labels, source) + long
 
     def __iter__(self) -> Iterator[Item | Refusal]:
         """Every entry once. Raises UserError when the metadata file itself is broken or lacks ``file_name``."""
-        self.unknown_labels.clear()
-        self._columns.clear()
-        self._too_long.clear()
+        self.noticed = Noticed()
         listed: set[str] = set()
         for entry in self._entries():
             if isinstance(entry, Item):
@@ -215,7 +232,7 @@ class Catalogue:
 
     def _given(self, row: Row) -> dict[str, str]:
         given = {}
-        self._columns |= dict.fromkeys(row.cells)
+        self.noticed.columns |= dict.fromkeys(row.cells)
         try:
             attributes = self._attributes(tuple(row.cells))
         except UserError as error:
@@ -227,7 +244,7 @@ class Catalogue:
             try:
                 given[attribute] = self.schema.resolve_value(attribute, value)
             except UserError:
-                self.unknown_labels[f"{attribute}={value.strip()[:40]}"] += 1
+                self.noticed.unknown_labels[f"{attribute}={value.strip()[:40]}"] += 1
         return given
 
     def _said(self, row: Row) -> dict[str, str]:
@@ -236,7 +253,7 @@ class Catalogue:
         for column, name in self._details(tuple(row.cells)).items():
             value = row.cells[column].strip()
             if len(value) > LONGEST:
-                self._too_long[column] += 1
+                self.noticed.too_long[column] += 1
             elif value:
                 details[name] = value
         return details

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,12 +18,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from amgan.commandline import HELP, SEGMENTER, Json, Version, print_json, run
+from amgan.errors import UserError
 from amgan.files import writable_file, writable_folder
 from indexer import maintenance
 
 if TYPE_CHECKING:
     from indexer.build import Summary
-    from indexer.pipeline import Tally
+    from indexer.parts import Networks
+    from indexer.pipeline import Fill, Tally
 
 EPILOG = """
 Examples:
@@ -29,6 +33,8 @@ Examples:
 index-catalog photos/ --store out/index --collection shop
 
 index-catalog photos/ --store http://localhost:6333 --collection shop --embedder ViT-B-32
+
+index-catalog /mnt/photos --store http://qdrant:6333 --collection shop --ray 10.0.0.5:6379
 
 FOLDER holds photos at any depth, or metadata.csv (.jsonl, .parquet) with file_name, and where there are any
 mask_file_name and one column per attribute. In its place may stand such a file of any name, or WebDataset shards (.tar,
@@ -42,6 +48,9 @@ leaves it. What only cannot be read now stays as it was: no permission, a failin
 other weights a new index is filled beside the old one, which serves until the new one is whole and verified: its
 garments are counted, and searches of it held to exact ones. The old one is kept: index-catalog rollback goes back to
 it, index-catalog status and index-catalog verify look at what serves (each with its own --help).
+
+--ray spreads the work over the machines of a Ray cluster, which all see FOLDER at the same path and reach the server;
+a process or a machine that dies is replaced, and its photos are done again (docs/SCALE.md).
 
 Columns that are no attributes travel with the index and come back with the hits. Name (or title), brand, price,
 currency and url (or link) are known by such usual names.
@@ -86,10 +95,19 @@ def index_catalog(
     threads: Annotated[
         int | None,
         typer.Option(
-            help="Processes that decode photos, and as many threads that cut them out; default: one per core.", min=1
+            help="Processes that decode photos, and as many threads that cut them out; default: one per core. With "
+            "--ray: processes of the cluster that do both.",
+            min=1,
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="Where the networks run: cpu, cuda, auto.")] = "cpu",
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Do the work on a Ray cluster: host:6379, auto (this machine's), or local (one started here).",
+        ),
+    ] = None,
     keep_uncertain: Annotated[
         bool, typer.Option("--keep-uncertain", help="Index photos too whose cut-out looks wrong.")
     ] = False,
@@ -113,6 +131,11 @@ def index_catalog(
     from indexer.catalogue import require_catalogue
 
     require_catalogue(folder)
+    if ray is not None and "://" not in store:
+        raise UserError(
+            f"Many machines cannot write in {store}: with --ray the store is a Qdrant server by its URL, "
+            "http://localhost:6333. Name one, or leave --ray out."
+        )
     listed = failures or _failures_path(store, collection)
     if not _is_service(store):
         writable_folder(Path(store).expanduser(), "--store")
@@ -124,6 +147,7 @@ def index_catalog(
     from indexer.decoders import Decoders
     from indexer.fetching import Fetcher
     from indexer.interrupt import stop_on_signal
+    from indexer.parts import Networks
     from indexer.pipeline import Hooks
     from indexer.prepare import Settings
     from indexer.refusals import RefusalsFile
@@ -134,27 +158,31 @@ def index_catalog(
 
     console = Console(stderr=True)
     check_name(collection)
-    location, device = connect(store), str(pick_device(device))
-    with console.status("Loading the networks …"):
-        encoder = Representation(weights, embedder, device, segmenter=segmenter, twins=twins)
-    catalogue = Catalogue(folder, encoder.schema, attributes)
-    with stop_on_signal() as stop, stop_when(stop.is_set), _progress(console) as progress:
-        total = catalogue.count()
-        task = progress.add_task("Indexing", total=total)
-        with RefusalsFile(listed) as refusals:
-            said = _Lines(total)
+    location, networks = connect(store), Networks(weights, embedder, segmenter, twins)
+    with _filling(ray, store, networks, device, threads) as fill:
+        here = "cpu" if ray else str(pick_device(device))
+        with console.status("Loading the networks …"):
+            encoder = Representation(weights, embedder, here, segmenter=segmenter, twins=twins)
+        catalogue = Catalogue(folder, encoder.schema, attributes)
+        with stop_on_signal() as stop, stop_when(stop.is_set), _progress(console) as progress:
+            total = catalogue.count()
+            task = progress.add_task("Indexing", total=total)
+            with RefusalsFile(listed) as refusals:
+                said = _Lines(total)
 
-            def tell(tally: Tally) -> None:
-                progress.update(task, completed=tally.done)
-                if not console.is_terminal:
-                    said.tell(tally.done)
+                def tell(tally: Tally) -> None:
+                    progress.update(task, completed=tally.done)
+                    if not console.is_terminal:
+                        said.tell(tally.done)
 
-            hooks = Hooks(refusals.add, tell, stop.is_set)
-            count = threads or os.cpu_count() or 1
-            with Decoders(count) as decoders:
-                settings = Settings(encoder.image_size, keep_uncertain, segmenter=encoder.segmenter, opener=decoders)
-                settings = replace(settings, fetcher=Fetcher(private=allow_private))
-                summary = index(catalogue, location, collection, encoder, settings, batch, count, hooks)
+                hooks = Hooks(refusals.add, tell, stop.is_set)
+                count = threads or os.cpu_count() or 1
+                with Decoders(count) as decoders:
+                    settings = Settings(
+                        encoder.image_size, keep_uncertain, segmenter=encoder.segmenter, opener=decoders
+                    )
+                    settings = replace(settings, fetcher=Fetcher(private=allow_private))
+                    summary = index(catalogue, location, collection, encoder, settings, batch, count, hooks, fill)
     location.close()
     for sentence in summary.warnings:
         print(sentence, file=sys.stderr)
@@ -162,11 +190,27 @@ def index_catalog(
         where = {"store": store, "failures": str(listed), "identity": encoder.identity.to_dict()}
         print_json(summary.to_dict() | where)
     else:
-        _print(summary, store, listed)
+        _print(summary, store, listed, "processes of the cluster" if ray else "threads")
     if summary.interrupted:
         raise typer.Exit(130)
     if strict and summary.refused:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _filling(ray: str | None, store: str, networks: Networks, device: str, threads: int | None) -> Iterator[Fill]:
+    """What does the work: this process, or a cluster, which is joined while the block runs."""
+    if ray is None:
+        from indexer.pipeline import fill
+
+        yield fill
+        return
+    from indexer.cluster import joined
+
+    with joined(ray) as module:
+        from indexer.ray_data import on_ray
+
+        yield on_ray(module, store, networks, device, threads)
 
 
 def _failures_path(store: str, collection: str) -> Path:
@@ -209,7 +253,7 @@ def _progress(console: Console) -> Progress:
     return Progress(text, BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn(), console=console)
 
 
-def _print(summary: Summary, store: str, listed: Path) -> None:
+def _print(summary: Summary, store: str, listed: Path, workers: str) -> None:
     refused = sum(summary.refused.values())
     told = f" {summary.updated} updated," if summary.updated else ""
     total = summary.seconds["total"]
@@ -230,7 +274,8 @@ def _print(summary: Summary, store: str, listed: Path) -> None:
     for label, count in summary.unknown_labels.items():
         print(f"  {count:6} labels left out, unknown to the weights: {label}")
     stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in summary.seconds.items() if stage != "total")
-    print(f"Time: {stages} (reading and cutting out are summed over threads)")
+    summed = "the work is" if workers != "threads" else "reading and cutting out are"
+    print(f"Time: {stages} ({summed} summed over {workers})")
     if summary.interrupted:
         print("Interrupted. What was indexed is kept; run the same command again to go on.", file=sys.stderr)
     else:

@@ -20,8 +20,8 @@ import numpy as np
 import torch
 
 from amgan.schema import AttributeSchema
-from indexer.catalogue import Item
-from indexer.prepare import COMPARED, Outcome, Prepared, Settings, Unchanged, prepare_several, said_of
+from indexer.catalogue import Catalogue, Item
+from indexer.prepare import COMPARED, Outcome, Prepared, Settings, Unchanged, not_readable_now, prepare_several, said_of
 from indexer.refusals import Refusal
 from retrieval.identity import IndexIdentity
 from retrieval.stores.base import Payload, Point, VectorStore
@@ -89,6 +89,9 @@ class Hooks:
 
 
 SILENT = Hooks()
+
+Fill = Callable[[Catalogue, VectorStore, Encoder, Settings, int, int, Hooks], Tally]
+"""What brings a store up to date: ``fill``, or the same on many machines."""
 
 
 def fill(
@@ -178,7 +181,7 @@ def _outcomes(
             for stage, taken in seconds.items():
                 tally.seconds[stage] += taken
         outcome = outcomes[place]
-        if isinstance(outcome, Refusal) and _not_readable_now(item, outcome):
+        if isinstance(outcome, Refusal) and not_readable_now(item, outcome):
             tally.unread.add(item.id)
         yield outcome
 
@@ -198,13 +201,6 @@ def _begun(
         yield entry if isinstance(entry, Refusal) else next(begun)
 
 
-def _not_readable_now(item: Item, refusal: Refusal) -> bool:
-    """Whether a refusal speaks of a disk or a permission, not of the garment; see ``indexer.catalogue``."""
-    if refusal.reason.endswith("missing"):
-        return item.behind_dead_link()
-    return refusal.reason.endswith("unreadable")
-
-
 def _tell(changes: dict[str, Payload], store: VectorStore, tally: Tally) -> None:
     """Write the changed payloads, and forget them."""
     if changes:
@@ -215,17 +211,21 @@ def _tell(changes: dict[str, Payload], store: VectorStore, tally: Tally) -> None
 
 def _store(ready: list[Prepared], store: VectorStore, encoder: Encoder, tally: Tally) -> None:
     with tally.timed("embedding"):
-        pictures = np.stack([p.cutout.image for p in ready])  # (B, H, W, 3)
-        vectors, probabilities = encoder.encode(torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous())
+        points = points_of(ready, encoder)
     with tally.timed("storing"):
-        store.upsert(
-            [
-                Point(p.item.id, vector, payload_of(p, *encoder.describe(row)))
-                for p, vector, row in zip(ready, vectors, probabilities, strict=True)
-            ]
-        )
+        store.upsert(points)
     tally.indexed += len(ready)
     tally.keep.update(p.item.id for p in ready)
+
+
+def points_of(ready: Sequence[Prepared], encoder: Encoder) -> list[Point]:
+    """Embed together what is ready, one garment at least."""
+    pictures = np.stack([p.cutout.image for p in ready])  # (B, H, W, 3)
+    vectors, probabilities = encoder.encode(torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous())
+    return [
+        Point(p.item.id, vector, payload_of(p, *encoder.describe(row)))
+        for p, vector, row in zip(ready, vectors, probabilities, strict=True)
+    ]
 
 
 def payload_of(prepared: Prepared, predicted: dict[str, str], confidence: dict[str, float]) -> Payload:

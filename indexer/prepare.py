@@ -134,6 +134,13 @@ def _decided(read: _Read, cutout: CutOut | Exception, settings: Settings) -> Pre
     return Prepared(read.item, read.opened.sha256, read.opened.mask_sha256, cutout)
 
 
+def not_readable_now(item: Item, refusal: Refusal) -> bool:
+    """Whether a refusal speaks of a disk or a permission, not of the garment; see ``indexer.catalogue``."""
+    if refusal.reason.endswith("missing"):
+        return item.behind_dead_link()
+    return refusal.reason.endswith("unreadable")
+
+
 def said_of(item: Item) -> Payload:
     """What a payload holds of the catalogue's own words, which may change without the picture."""
     return {"mask_file_name": item.mask_file_name, "given": item.given, "details": item.details}

@@ -171,6 +171,10 @@ class Loopback(CollectionsServicer, PointsServicer):
         return q.CollectionOperationResponse(result=True)
 
     def Delete(self, request, context):
+        if isinstance(request, q.DeletePoints) and request.points.HasField("filter"):
+            found = self._named(request.collection_name)
+            found.shard.update(edge.UpdateOperation.delete_points_by_filter(found.filter(request.points.filter)))
+            return q.PointsOperationResponse(result=_DONE)
         if isinstance(request, q.DeletePoints):
             ids = [str(GrpcToRest.convert_point_id(id)) for id in request.points.points.ids]
             self._named(request.collection_name).shard.update(edge.UpdateOperation.delete_points(ids))

@@ -382,7 +382,7 @@ def test_metadata_rows_good_and_bad(tmp_path):
         tmp_path / "m/1.png",
     )
     assert items["c.jpg"].given == {}
-    assert catalogue.unknown_labels == {"color=turquoise": 1}
+    assert catalogue.noticed.unknown_labels == {"color=turquoise": 1}
     assert refused == {
         "c.jpg": "duplicate",
         "../secret.jpg": "outside",
@@ -397,7 +397,7 @@ def test_labels_beside_the_metadata_are_joined(tmp_path):
     (tmp_path / "labels.csv").write_text("file_name,sleeve,kind\n./a.jpg,short,tee\nb.jpg,3/4,tee\nc.jpg,long,tee\n")
     catalogue, items, refused = listed(tmp_path)
     assert {k: v.given for k, v in items.items()} == {"a.jpg": {"sleeve": "short", "color": "red"}, "b.jpg": {}}
-    assert catalogue.unknown_labels == {"sleeve=3/4": 1} and not refused
+    assert catalogue.noticed.unknown_labels == {"sleeve=3/4": 1} and not refused
     (tmp_path / "labels.csv").write_text("file_name,sleeve,sleeves\na.jpg,short,long\n")
     with pytest.raises(UserError, match=r"labels\.csv, line 2: The columns 'sleeve' and 'sleeves' both give"):
         listed(tmp_path)

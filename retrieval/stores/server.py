@@ -169,8 +169,10 @@ class ServerStore:
         self._call(lambda c: c.delete(self.name, selector, wait=True))
 
     def flush(self) -> None:
-        # A collection applies its writes in order; when this one, of nothing, is done, so are all before it.
-        self._delete([str(uuid.uuid4())])
+        # A shard applies its writes in order, whoever sent them. A filter goes to every shard: when all have deleted
+        # what there is none of, they have done all that came before it.
+        nothing = models.FilterSelector(filter=models.Filter(must=[models.HasIdCondition(has_id=[str(uuid.uuid4())])]))
+        self._call(lambda c: c.delete(self.name, nothing, wait=True))
 
     def finalize(self) -> None:
         """Flush, then wait until the server has built its index (green twice, as between two steps it is green too)."""
