@@ -22,16 +22,18 @@ class Measured:
     """Of one garment, with weights ``photos``: scripts/bench_scale.py says how each was measured."""
 
     dimensions: int = 297
-    payload: int = 0  # bytes on disk
-    fields: int = 0  # bytes of the payload's indexes, and of ids
-    opening: float = 0.0  # processor milliseconds: read, decode, compare
-    cutting_out: float = 0.0
-    embedding: float = 0.0
-    storing: float = 0.0
-    graph: float = 0.0  # of one garment in a store of ``of``
-    searching: float = 0.0  # of one search there
-    of: int = 60_000
-    remembered: int = 0  # bytes, by the process that starts a run
+    payload: int = 540  # bytes on disk
+    fields_on_disk: int = 390  # bytes of the payload's indexes, ids and the rest
+    fields_in_memory: int = 520  # bytes of the same, as a process that searches grows by garment
+    opening: float = 2.5  # processor milliseconds: read, decode, compare
+    cutting_out: float = 35.0
+    embedding: float = 27.0
+    storing: float = 0.54
+    graph: float = 2.9  # of one garment in a store of ``of``
+    graph_grows: float = 0.36  # the power of a store's size with which that grows, from 20,000 to 150,000
+    searching: float = 3.2  # of one search there
+    of: int = 150_000
+    remembered: int = 81  # bytes, by the process that starts a run
 
 
 @dataclass(frozen=True)
@@ -72,26 +74,27 @@ def need(garments: int, m: Measured, on: Machines) -> Need:
     full, int8, binary = 4 * m.dimensions, m.dimensions, m.dimensions / 8
     graph = on.links * 2 * 4 * 1.1
     copies = garments * on.replicas
-    memory_int8 = copies * (int8 + graph + m.fields)
+    memory_int8 = copies * (int8 + graph + m.fields_in_memory)
     servers = max(on.replicas, math.ceil(memory_int8 / (0.75 * on.memory)))
     shards = max(1, math.ceil(garments / on.largest_shard))
     if shards > 1:
         shards = math.ceil(shards / servers) * servers  # as many on each
-    grows = math.log(max(2, garments / shards)) / math.log(m.of)  # as the graph's depth
+    size = garments / shards
+    deeper = math.log(size) / math.log(m.of)  # as the graph's depth
     core_hours = garments * (m.opening + m.cutting_out + m.embedding + m.storing) / 3.6e6
-    search = shards * m.searching * grows
+    search = shards * m.searching * deeper
     return Need(
         garments=garments,
-        disk=2 * copies * (full + int8 + graph + m.payload + m.fields),
-        memory_full=copies * (full + graph + m.fields),
+        disk=2 * copies * (full + int8 + graph + m.payload + m.fields_on_disk),
+        memory_full=copies * (full + graph + m.fields_in_memory),
         memory_int8=memory_int8,
-        memory_int8_graph_on_disk=copies * (int8 + m.fields),
-        memory_binary=copies * (binary + graph + m.fields),
+        memory_int8_graph_on_disk=copies * (int8 + m.fields_in_memory),
+        memory_binary=copies * (binary + graph + m.fields_in_memory),
         shards=shards,
         servers=servers,
         core_hours=core_hours,
         hours=core_hours / (on.indexing * on.busy),
-        graph_core_hours=copies * m.graph * grows / 3.6e6,
+        graph_core_hours=copies * m.graph * (size / m.of) ** m.graph_grows / 3.6e6,
         search_ms=search,
         searches_a_second=servers * on.cores * on.busy * 1000 / search,
         remembered=garments * m.remembered,
