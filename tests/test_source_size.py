@@ -202,3 +202,19 @@ def test_it_is_fast():
     start = time.process_time()
     at_source_size(edited, cut)
     assert time.process_time() - start < 2
+
+
+def test_the_outline_of_new_cloth_is_even_where_the_generators_wobbles(cutout):
+    small = cutout.image.astype(np.float32) / 255
+    size = small.shape[0]
+    y, x = np.mgrid[:size, :size]
+    right = int(np.flatnonzero((small.min(2) < 0.9)[size // 2]).max())  # the garment's edge, half way down
+    reach = right + 10 + 2 * (y % 4 < 2)  # a flap, whose edge goes to and fro every other pixel
+    flap = (x > right - 3) & (x < reach) & (abs(y - size // 2) < 16)
+    made = hand_made(cutout, flap.astype(np.float32), np.broadcast_to(np.float32([0.25, 0.4, 0.7]), small.shape))
+    picture = pixels(at_source_size(made, cutout).image)
+    scale = picture.shape[0] / size
+    rows = picture[int((size // 2 - 10) * scale) : int((size // 2 + 10) * scale)]
+    edge = np.array([np.flatnonzero(row.min(1) < 0.75 * 255).max() for row in rows]) / scale
+    assert np.ptp(edge) < 0.8  # of 2 pixels of the model's
+    assert abs(np.median(edge) - (right + 11)) < 1

@@ -17,6 +17,7 @@ LEAST = 0.02  # alpha below which nothing was painted
 PAINTED = 0.3  # alpha from which a pixel is the generator's
 FOLLOWS = (0.1, 0.35)  # response to the photo's shading: below, painted anew; above, recoloured
 SPACE = 4  # pixels around new cloth that are looked after too
+EVEN = 1.2  # pixels over which an outline's wobble, of a generator that works on every other pixel, is evened out
 STRIPE = (0.12, 0.24)  # of 1, light to dark within 5 pixels: from here on an edge of a pattern, no fold
 
 Box = tuple[slice, slice]
@@ -91,7 +92,7 @@ def find_grown(x: np.ndarray, y: np.ndarray, alpha: np.ndarray, response: np.nda
     # On the ground, specks of haze are no cloth; under the garment that stays, new cloth goes on.
     cover *= ~ground | _touching(ground & (cover > 0.02), new)
     cover = np.where(ground | (_dilate(repainted, 5) > 0.02), cover, _dilate(cover * ground, 7))
-    cover = cv2.GaussianBlur(cover, (0, 0), 0.5)
+    cover = cv2.GaussianBlur(cover, (0, 0), EVEN)
     return Grown(
         near,
         cover,
