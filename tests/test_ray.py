@@ -122,6 +122,7 @@ def kill_each(server, killed, over):
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds processes in /proc")
+@pytest.mark.slow
 def test_processes_are_killed_and_nothing_is_lost_or_there_twice(cluster, server, networks, tmp_path):
     shop = draw_catalogue(tmp_path / "shop", 48)
     (shop / "broken.jpg").write_bytes(b"\xff\xd8 no photo")
@@ -149,6 +150,7 @@ def test_processes_are_killed_and_nothing_is_lost_or_there_twice(cluster, server
     assert_same(contents(server, "spread"), contents(server, "plain"))
 
 
+@pytest.mark.slow
 def test_a_run_brings_up_to_date_what_one_machine_filled(cluster, server, networks, tmp_path):
     shop = draw_catalogue(tmp_path / "shop", 13)
     rows = [{"file_name": f"{i % 3}/{i}.png", "color": "red", "price": str(i), "fabric": "linen"} for i in range(13)]
