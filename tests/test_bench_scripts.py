@@ -60,6 +60,7 @@ def cells(output: str, row: str) -> list[float]:
     return [float(cell.strip().rstrip("%")) for cell in line.split("|")]
 
 
+@pytest.mark.slow
 def test_fast_and_plain_training_learn_the_same(root, tmp_path):
     arguments = ("--preset", "tiny", "-c", "critics=features", "--steps", "12", "--garments", "16")
     picture, figures = tmp_path / "curves.png", tmp_path / "curves.json"
@@ -111,7 +112,6 @@ def test_ways_to_cut_out(root, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_a_fingerprint_has_edits_embeddings_hits_and_reports(root, tmp_path):
     script(root, "fingerprint", "--count", "4", "--out", tmp_path / "one.json")
     hashes = json.loads((tmp_path / "one.json").read_text())
@@ -130,6 +130,7 @@ def test_fingerprints_that_differ_are_said(root, tmp_path):
     assert "1 of 2 differ: edits: a." in script(root, "fingerprint", "--compare", one, "--out", two, code=2)
 
 
+@pytest.mark.slow
 def test_beside_rivals(root, tmp_path):
     (tmp_path / "model.py").write_text(RIVAL)
     output = script(root, "bench_rivals", "--stargan", tmp_path, "--batch", "2", "--rounds", "1")

@@ -256,6 +256,7 @@ class FakeSearcher:
                 file_name=name,
                 predicted={"sleeve": "long", "color": "light blue"},
                 details={},
+                parts={},
             )
             for i, name in enumerate(self.names, 1)
         ]

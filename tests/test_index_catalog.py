@@ -161,7 +161,7 @@ def test_help_says_how_it_ends(command):
 
 
 @POSIX
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_interruption_keeps_what_is_done(tmp_path, number):
     photos, store = draw_catalogue(tmp_path / "photos", 60), tmp_path / "store"
     options = (photos, "--store", store, "--collection", "shop", "--batch", "4", "--json")

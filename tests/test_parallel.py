@@ -46,7 +46,7 @@ def train(base, out, settings, processes, *more, roles=("teacher", "judge")):
     return subprocess.run([sys.executable, *command], cwd=base, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("kind", list(SETTINGS))
+@pytest.mark.parametrize("kind", ["wgan-gp", pytest.param("features", marks=pytest.mark.slow)])
 def test_two_processes_train_as_one_does(ready, kind):
     runs = {}
     for processes in (1, 2):

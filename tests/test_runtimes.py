@@ -73,7 +73,13 @@ def test_rearranged_generator_makes_the_same_pictures(kind: str, samples: tuple[
 
 @pytest.mark.parametrize(
     ("engine", "kind"),
-    [("openvino", "paper"), ("openvino", "small"), ("onnx", "small"), ("openvino", "motifs"), ("onnx", "motifs")],
+    [
+        ("openvino", "paper"),
+        ("openvino", "small"),
+        ("onnx", "small"),
+        ("openvino", "motifs"),
+        pytest.param("onnx", "motifs", marks=pytest.mark.slow),
+    ],
 )
 def test_export_makes_the_same_pictures(engine: str, kind: str, tmp_path: Path) -> None:
     needs(engine)

@@ -199,7 +199,7 @@ def test_the_report_finds_what_participants_prefer(tmp_path: Path) -> None:
 def test_no_preference_is_not_found(tmp_path: Path) -> None:
     study = fake_study(tmp_path)
     simulate(study, 12, [1, 1, 1, 1], seed=5)
-    for question in make_report(study, 200).report["questions"].values():
+    for question in make_report(study, 60).report["questions"].values():
         assert all(e["low"] < 0.25 < e["high"] for e in question["shares"].values())
         assert question["friedman"]["over_participants"]["p"] > 0.01
         assert all(p["p_holm"] > 0.05 for p in question["pairs"])
