@@ -145,24 +145,6 @@ def weighted_attributes(target: np.ndarray, per_value: np.ndarray, schema: Attri
     return attribute_block(target, schema) * per_value * np.float32(schema.n_attributes)  # both blocks hold 1/sqrt(M)
 
 
-def compose(
-    image: np.ndarray,
-    target: np.ndarray,
-    edited: Collection[str],
-    schema: AttributeSchema,
-    weights: QueryWeights = DEFAULT_WEIGHTS,
-    twins: bool = False,
-    text: np.ndarray | None = None,
-) -> np.ndarray:
-    """The query vector: the sum of its ``query_parts``.
-
-    Returns:
-        float32 (D + N,), or (2 D + N,) with twins. Its inner product with a catalogue vector lies between -1 and 1.
-    """
-    parts = query_parts(image, target, edited, schema, weights, twins, text)
-    return np.stack(list(parts.values())).sum(0)
-
-
 def query_parts(
     image: np.ndarray,
     target: np.ndarray,
@@ -203,3 +185,12 @@ def query_parts(
         parts[name] = np.zeros(start + len(attributes), np.float32)
         parts[name][at : at + len(values)] = values / weights.total(text is not None)
     return parts
+
+
+def compose(parts: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The query vector, the sum of its ``query_parts``.
+
+    Returns:
+        float32 (D + N,), or (2 D + N,) with twins. Its inner product with a catalogue vector lies between -1 and 1.
+    """
+    return np.stack(list(parts.values())).sum(0)

@@ -138,12 +138,12 @@ class Searcher:
                 target[part] = probabilities[1, part]
         words = self.representation.embed_text([text])[0] if text.strip() else None
         how = (self.schema, weights or self.weights, self.representation.twins, words)
-        queries = [(features[0], probabilities[0], [], *how)]
+        queries = [query_parts(features[0], probabilities[0], (), *how)]
         if canonical:
-            queries.append((features[1], target, list(canonical), *how))
-        hits = [self.nearest(compose(*query), k, filter, exclude) for query in queries]
+            queries.append(query_parts(features[1], target, canonical, *how))
+        hits = [self.nearest(compose(parts), k, filter, exclude) for parts in queries]
         if explain:
-            hits = [self.explained(h, query_parts(*query)) for h, query in zip(hits, queries, strict=True)]
+            hits = [self.explained(found, parts) for found, parts in zip(hits, queries, strict=True)]
         return SearchResult(
             edit=canonical,
             only_on=only_on,

@@ -23,7 +23,6 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import parse_qs, urlsplit
@@ -33,7 +32,7 @@ import typer
 
 from amgan.commandline import Json, print_json, run
 from amgan.errors import UserError
-from scripts.benching import free_port, resident
+from scripts.benching import free_port, index_photos, resident, some_photos
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
@@ -70,15 +69,9 @@ def bench(
     json_: Json = False,
 ) -> None:
     from amgan.editing.editor import load_editor
-    from amgan.photos.listing import list_folder
 
     counts = visitors or [1, 20]
-    pictures = catalogue / "images" if (catalogue / "images").is_dir() else catalogue  # beside them lie masks
-    chosen = list(islice(list_folder(pictures).photos, photos))
-    if len(chosen) < max(12, sum(counts) + 1):
-        raise UserError(
-            f"{pictures} holds {len(chosen)} photos; at least {max(12, sum(counts) + 1)} are needed, one a visitor."
-        )
+    chosen = some_photos(catalogue, photos, max(12, sum(counts) + 1))  # one a visitor
     if os.environ.get("AMGAN_RUNTIME") != "eager":
         load_editor(weights, "fastest")  # the fastest way to edit is looked for before anything is measured
     with tempfile.TemporaryDirectory() as scratch:
@@ -95,15 +88,9 @@ def bench(
 
 def fill_index(folder: Path, photos: list[Path], weights: str) -> list[str]:
     """Index the photos in ``folder/index``; returns the ids of those that can be changed, in some order."""
-    from indexer.cli import index_catalog
     from retrieval.stores import open_store
 
-    shop = folder / "shop"
-    shop.mkdir()
-    for i, photo in enumerate(photos):
-        (shop / f"{i:05d}{photo.suffix}").symlink_to(photo.resolve())
-    with contextlib.redirect_stdout(sys.stderr):
-        index_catalog(shop, str(folder / "index"), "shop", weights=weights, keep_uncertain=True)
+    index_photos(photos, folder, folder / "index", weights)
     store = open_store(folder / "index", "shop")
     garments = [r.id for r in store.scroll(keys=["cutout"]) if not (r.payload.get("cutout") or {}).get("problems")]
     store.close()

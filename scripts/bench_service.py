@@ -23,7 +23,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,7 +31,7 @@ import typer
 
 from amgan.commandline import Json, print_json, run
 from amgan.errors import UserError
-from scripts.benching import free_port, resident
+from scripts.benching import free_port, index_photos, resident, some_photos
 
 BOUNDARY = "bench-service"
 BATCHES = {"together": 16, "one by one": 1}  # edits of callers who wait at the same time
@@ -71,12 +70,7 @@ def bench(
     eager: Annotated[bool, typer.Option("--eager", help="Edit in PyTorch, whatever is fastest here.")] = False,
     json_: Json = False,
 ) -> None:
-    from amgan.photos.listing import list_folder
-
-    pictures = catalogue / "images" if (catalogue / "images").is_dir() else catalogue  # beside them lie masks
-    chosen = list(islice(list_folder(pictures).photos, photos))
-    if len(chosen) < 4:
-        raise UserError(f"{pictures} holds {len(chosen)} photos; at least 4 are needed.")
+    chosen = some_photos(catalogue, photos, 4)
     settle_runtime(weights, eager)
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as stack:
@@ -116,14 +110,7 @@ def settle_runtime(weights: str, eager: bool) -> None:
 
 def fill_index(folder: Path, photos: list[Path], weights: str) -> None:
     """Index the photos in ``folder/together`` and, for the other service, in ``folder/one-by-one``."""
-    from indexer.cli import index_catalog
-
-    shop = folder / "shop"
-    shop.mkdir()
-    for i, photo in enumerate(photos):
-        (shop / f"{i:05d}{photo.suffix}").symlink_to(photo.resolve())
-    with contextlib.redirect_stdout(sys.stderr):
-        index_catalog(shop, str(folder / "together"), "shop", weights=weights, keep_uncertain=True)
+    index_photos(photos, folder, folder / "together", weights)
     shutil.copytree(folder / "together", folder / "one-by-one")
 
 

@@ -1,16 +1,21 @@
 """What measurements of speed share: counted operations, the machine's own rate of matrix products, its name,
-drawn garments, features, ports, memory."""
+drawn garments, features, ports, memory, indexes of photos."""
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from amgan.errors import UserError
 
 if TYPE_CHECKING:
     import torch
@@ -121,3 +126,26 @@ def resident(pid: int) -> int:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) // 1024
     return 0
+
+
+def some_photos(catalogue: Path, count: int, least: int) -> list[Path]:
+    """The first photos of a folder. Raises UserError where there are not even ``least``."""
+    from amgan.photos.listing import list_folder
+
+    pictures = catalogue / "images" if (catalogue / "images").is_dir() else catalogue  # beside them lie masks
+    chosen = list(islice(list_folder(pictures).photos, count))
+    if len(chosen) < least:
+        raise UserError(f"{pictures} holds {len(chosen)} photos; at least {least} are needed.")
+    return chosen
+
+
+def index_photos(photos: list[Path], folder: Path, index: Path, weights: str) -> None:
+    """Fill the collection ``shop`` of ``index`` with photos, which ``folder/shop`` then links to."""
+    from indexer.cli import index_catalog
+
+    shop = folder / "shop"
+    shop.mkdir()
+    for i, photo in enumerate(photos):
+        (shop / f"{i:05d}{photo.suffix}").symlink_to(photo.resolve())
+    with contextlib.redirect_stdout(sys.stderr):
+        index_catalog(shop, str(index), "shop", weights=weights, keep_uncertain=True)

@@ -16,7 +16,7 @@ from retrieval.embedding import unit_rows
 from retrieval.evaluation import protocol_a, rows
 from retrieval.evaluation.blocks import Heading, Picture, Points, Table, Text, to_html, to_markdown, with_interval
 from retrieval.evaluation.found import KS, search_all
-from retrieval.query import QueryWeights, compose
+from retrieval.query import QueryWeights, compose, query_parts
 from retrieval.representation import attribute_block
 from tests.drawn_shirts import ALL, SCHEMA, SIZE, Judge, Painter, Result, wardrobe
 
@@ -191,7 +191,7 @@ def test_fused_rows_are_what_the_search_computes(items: Garments) -> None:
     }
     for q in (0, 5, len(plan) - 1):
         for row, row_weights in asked.items():
-            query = compose(scores.features["judge"][q], wanted[q], plan.edit(q), SCHEMA, row_weights)
+            query = compose(query_parts(scores.features["judge"][q], wanted[q], plan.edit(q), SCHEMA, row_weights))
             np.testing.assert_allclose(found[row][q], stored @ query, atol=1e-5, err_msg=row)
 
 
@@ -210,12 +210,16 @@ def test_rows_with_twins_words_and_filter_are_what_the_search_computes(items: Ga
     for q in (0, 5, len(plan) - 1):
         asked = (edited[q], wanted[q], plan.edit(q), SCHEMA)
         np.testing.assert_allclose(
-            found["edited + wanted + kept, with twins"][q], with_twins @ compose(*asked, weights, twins=True), atol=1e-5
+            found["edited + wanted + kept, with twins"][q],
+            with_twins @ compose(query_parts(*asked, weights, twins=True)),
+            atol=1e-5,
         )
-        fused = plain @ compose(*asked, weights)
+        fused = plain @ compose(query_parts(*asked, weights))
         np.testing.assert_allclose(found["edited + wanted + kept"][q], fused, atol=1e-5)
         np.testing.assert_allclose(
-            found["edited + wanted + kept + text"][q], plain @ compose(*asked, weights, text=words[q]), atol=1e-5
+            found["edited + wanted + kept + text"][q],
+            plain @ compose(query_parts(*asked, weights, text=words[q])),
+            atol=1e-5,
         )
         part = SCHEMA.slices[plan.attribute[q]]
         such = p[:, part].argmax(axis=1) == plan.value[q]

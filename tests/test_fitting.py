@@ -21,7 +21,7 @@ from retrieval.evaluation.added import what_each_adds
 from retrieval.evaluation.reference import kept_features
 from retrieval.evaluation.rows import FUSED, QueryFeatures, wanted_attributes
 from retrieval.prompts import caption
-from retrieval.query import DEFAULT_WEIGHTS, QueryWeights, compose
+from retrieval.query import DEFAULT_WEIGHTS, QueryWeights, compose, query_parts
 from tests.tiny_catalogue import SCHEMA, make_index, make_weights
 
 
@@ -55,7 +55,7 @@ def test_the_best_way_finds_what_is_wanted_and_keeps_the_rest() -> None:
     wanted = wanted_attributes(plan, predictions)
     for q in (0, 7, len(plan) - 1):
         for way, row in zip(ways, scores, strict=True):
-            query = compose(edited[q], wanted[q], plan.edit(q), SCHEMA, way, twins=True)
+            query = compose(query_parts(edited[q], wanted[q], plan.edit(q), SCHEMA, way, twins=True))
             np.testing.assert_allclose(row[q] / way.total(), stored @ query, atol=1e-5)
     assert ranking.rank(scores[0], plan.photo, 10).shape == (len(plan), 10)
 

@@ -10,7 +10,7 @@ import pytest
 from amgan.errors import UserError
 from amgan.schema import AttributeSchema
 from retrieval.attributes import attribute_block
-from retrieval.query import DEFAULT_WEIGHTS, NOTE, QueryWeights, compose, target_probabilities
+from retrieval.query import DEFAULT_WEIGHTS, NOTE, QueryWeights, compose, query_parts, target_probabilities
 
 SCHEMA = AttributeSchema.from_dict({"sleeve": ["none", "short", "long"], "color": ["red", "blue"]})
 
@@ -52,7 +52,7 @@ def test_a_score_is_the_weighted_mean_of_the_similarities(
     f, g = (v / np.linalg.norm(v) for v in rng.normal(size=(2, 8)).astype(np.float32))
     p, q = distributions(2, seed=2)
     stored = np.concatenate([g, attribute_block(q, SCHEMA)])
-    query = compose(f, p, edited, SCHEMA, QueryWeights(image, wanted, kept))
+    query = compose(query_parts(f, p, edited, SCHEMA, QueryWeights(image, wanted, kept)))
     assert query.shape == (13,)
     assert query.dtype == np.float32
     cosines = {"sleeve": cosine(p[:3], q[:3]), "color": cosine(p[3:], q[3:])}
@@ -62,7 +62,7 @@ def test_a_score_is_the_weighted_mean_of_the_similarities(
     else:  # a part without attributes leaves its weight to the other
         attributes = (wanted + kept) * np.mean(asked or stays)
     assert query @ stored == pytest.approx((image * (f @ g) + attributes) / (image + wanted + kept), abs=1e-6)
-    tripled = compose(f, p, edited, SCHEMA, QueryWeights(3 * image, 3 * wanted, 3 * kept))
+    tripled = compose(query_parts(f, p, edited, SCHEMA, QueryWeights(3 * image, 3 * wanted, 3 * kept)))
     np.testing.assert_allclose(query, tripled, rtol=1e-5, atol=1e-7)
 
 
@@ -73,16 +73,16 @@ def test_twins_and_words_have_parts_of_their_own() -> None:
     stored = np.concatenate([g, twin, attribute_block(q, SCHEMA)])
     weights = QueryWeights(0.4, 1.0, 0.7, twin=0.6, text=0.3)
     attributes = 1.0 * cosine(p[:3], q[:3]) + 0.7 * cosine(p[3:], q[3:])
-    edited = compose(f, p, ("sleeve",), SCHEMA, weights, twins=True, text=words)
+    edited = compose(query_parts(f, p, ("sleeve",), SCHEMA, weights, twins=True, text=words))
     expected = 0.4 * f @ g + 0.6 * f @ twin + 0.3 * words @ g + attributes
     assert edited @ stored == pytest.approx(expected / 3.0, abs=1e-6)
     # A photograph is compared with photographs: its twins' weight goes to the pictures.
-    photo = compose(f, p, (), SCHEMA, weights, twins=True)
+    photo = compose(query_parts(f, p, (), SCHEMA, weights, twins=True))
     attributes = 1.7 * (cosine(p[:3], q[:3]) + cosine(p[3:], q[3:])) / 2
     assert photo @ stored == pytest.approx((1.0 * f @ g + attributes) / 2.7, abs=1e-6)
     # So it does in an index without twins.
-    plain = compose(f, p, ("sleeve",), SCHEMA, weights)
-    without = compose(f, p, ("sleeve",), SCHEMA, QueryWeights(1.0, 1.0, 0.7))
+    plain = compose(query_parts(f, p, ("sleeve",), SCHEMA, weights))
+    without = compose(query_parts(f, p, ("sleeve",), SCHEMA, QueryWeights(1.0, 1.0, 0.7)))
     np.testing.assert_allclose(plain, without, atol=1e-7)
 
 
