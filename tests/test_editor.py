@@ -44,6 +44,7 @@ def test_batches_do_not_matter_and_each_picture_has_its_own_edit(weights, images
         alone = editor.edit(images[i : i + 1], edit)
         assert (alone.image[0].int() - together.image[i].int()).abs().max() <= 1
         assert torch.allclose(alone.mask[0], together.mask[i], atol=1e-4)
+        assert (alone.raw[0].int() - together.raw[i].int()).abs().max() <= 1
     assert len(editor.edit(images[:0], {"sleeve": "long"}).image) == 0
 
 
@@ -63,6 +64,49 @@ class Halves(torch.nn.Module):
             mask[..., 16:] = 0.3
         raw = torch.full_like(x, -1)
         return Generated(mask * raw + (1 - mask) * x, mask, raw)
+
+
+class InTurn(torch.nn.Module):
+    """Stands for a generator: a sleeve takes the colour that the picture has in the middle, a colour edit paints what
+    is not white, and both at once do neither."""
+
+    schema = SCHEMA
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.asked = []
+
+    def forward(self, x, condition):
+        sleeve, color = (condition[:, SCHEMA.n_values + SCHEMA.names.index(n)] > 0 for n in ("sleeve", "color"))
+        self.asked.append(list(zip(sleeve.tolist(), color.tolist(), strict=True)))
+        raw, mask = x.clone(), torch.zeros(len(x), 1, *x.shape[2:])
+        for i in range(len(x)):
+            if sleeve[i] and not color[i]:
+                raw[i, :, :8], mask[i, :, :8] = x[i, :, 16:17, 16:17], 1
+            elif color[i] and not sleeve[i]:
+                cloth = (x[i] < 1).any(0)
+                raw[i, :, cloth], mask[i, 0, cloth] = -0.5, 1
+        return Generated(mask * raw + (1 - mask) * x, mask, raw)
+
+
+def test_sleeve_and_colour_are_edited_in_turn(images):
+    generator = InTurn()
+    editor = GeneratorEditor(generator, 32, "in turn")
+    photos = torch.full_like(images[:3], 255)
+    photos[:, :, 12:24, 8:24] = 90
+    edits = [{"color": "red", "sleeve": "long"}, {"color": "red"}, {"sleeve": "long"}]
+    result = editor.edit(photos, edits)
+    assert generator.asked == [[(True, False)] * 2, [(False, True)] * 2]  # rows of the first pass, and of the second
+    red = int(255 * 0.25)
+    assert (result.image[0, :, :8] - red).abs().max() <= 1 and (result.image[0, :, 12:24, 8:24] - red).abs().max() <= 1
+    assert (result.image[2, :, :8] == 90).all() and (result.image[1, :, :8] == 255).all()
+    joined = photos + result.mask * (result.raw.float() - photos)
+    assert (joined - result.image.float()).abs().max() <= 1
+    for i, edit in enumerate(edits):
+        alone, row = editor.edit(photos[i : i + 1], edit), result.rows(slice(i, i + 1))
+        assert torch.equal(alone.image, row.image) and torch.equal(alone.raw, row.raw)
+        assert sum(bool(step.mask.any()) for step in row.steps) == len(edit)
 
 
 def test_sleeves_hang_from_the_shoulders():

@@ -11,7 +11,7 @@ from PIL import Image
 from amgan import at_source_size, cut_out
 from amgan.editing.cloth import Cloth, quilt, sample
 from amgan.editing.editor import EditResult
-from amgan.editing.grown import find_ground
+from amgan.editing.shapes import find_ground
 from amgan.editing.source_size import Enlarged, enlarge_edit
 from amgan.photos import CutOut
 
@@ -101,6 +101,24 @@ def test_a_grown_sleeve_has_the_cloths_detail_and_the_painted_colour(cutout, box
     assert detail(before, sleeve) < 0.1 * there
     assert 0.7 * there < detail(shown, sleeve) < 1.3 * there
     assert np.abs(shown[sleeve].mean((0, 1)) - before[sleeve].mean((0, 1))).max() < 2
+
+
+def test_a_grown_sleeve_that_is_then_recoloured_keeps_the_detail_and_takes_the_colour(cutout, boxes):
+    folds = 0.85 + 0.15 * np.sin(np.arange(SMALL) / 2)[:, None, None]
+    grown = with_sleeve(cutout, COLOUR * np.broadcast_to(folds, (SMALL, SMALL, 3)))
+    y = grown.image[0].permute(1, 2, 0).numpy()
+    cloth = cv2.dilate((y.min(2) < 240).astype(np.float32), np.ones((3, 3)))
+    red = np.where(cloth[..., None] > 0, y[..., ::-1], 255).astype(np.float32) / 255
+    alpha = torch.from_numpy(cloth)[None, None]
+    image = torch.from_numpy((255 * red).astype(np.uint8)).permute(2, 0, 1)[None]
+    x = torch.from_numpy(np.ascontiguousarray(cutout.image)).permute(2, 0, 1)[None]
+    result = at_source_size(EditResult.joined(x, [grown, EditResult(image, alpha, image)]), cutout)
+    shown = pixels(result.image)
+    sleeve, own = boxes
+    assert 0.7 * detail(cutout.source.image, own) < detail(shown, sleeve) < 1.3 * detail(cutout.source.image, own)
+    for box, colour in ((sleeve, 0.85 * COLOUR), (own, COLOUR)):
+        assert np.abs(shown[box].mean((0, 1)) - colour[::-1]).max() < 12
+    assert outline(shown) <= 5
 
 
 def test_its_outline_is_steep(cutout):

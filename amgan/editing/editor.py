@@ -46,11 +46,31 @@ class EditResult:
         image: x*, uint8 (B, 3, H, W).
         mask: the generator's attention alpha, float32 (B, 1, H, W) in [0, 1], from the picture alone.
         raw: z before blending, uint8 (B, 3, H, W).
+        steps: where sleeve and colour were edited in turn, what each made of the picture that the one before had left.
     """
 
     image: Tensor
     mask: Tensor
     raw: Tensor
+    steps: tuple[EditResult, ...] = ()
+
+    def rows(self, which: slice) -> EditResult:
+        """Some of the pictures."""
+        steps = tuple(step.rows(which) for step in self.steps)
+        return EditResult(self.image[which], self.mask[which], self.raw[which], steps)
+
+    @staticmethod
+    def joined(x: Tensor, steps: Sequence[EditResult]) -> EditResult:
+        """Several edits in turn as one, of pictures ``x``, uint8 (B, 3, H, W): image = x + mask (raw - x). A step whose
+        mask is 0 changes nothing."""
+        mask = 1 - torch.stack([1 - step.mask for step in steps]).prod(0)
+        before, after = x.float(), steps[-1].image
+        raw = (before + (after.float() - before) / mask.clamp_min(1e-3)).round().clamp(0, 255).to(torch.uint8)
+        edited = torch.stack([step.mask.flatten(1).any(1) for step in steps])  # (steps, B)
+        for step, here in zip(steps, edited, strict=True):
+            alone = here & (edited.sum(0) == 1)
+            raw[alone] = step.raw[alone]
+        return EditResult(after, mask, raw, tuple(steps))
 
 
 @runtime_checkable
@@ -183,15 +203,25 @@ class NetworkEditor:
             raise UserError(f"Editing a region needs weights that can set sleeve={BARE}: its mask finds the sleeves.")
         if not len(images):
             return EditResult(images, torch.zeros(0, 1, *images.shape[2:]), images)
-        parts = [
-            self._edit(images[i : i + self.batch], wanted[i : i + self.batch], only_on)
-            for i in range(0, len(images), self.batch)
-        ]
-        return EditResult(
-            torch.cat([to_uint8(p.image) for p in parts]).cpu(),
-            torch.cat([p.mask for p in parts]).cpu(),
-            torch.cat([to_uint8(p.raw) for p in parts]).cpu(),
-        )
+        # A generator paints new sleeves in the colours that it sees, and recolours cloth that is there: so in turn.
+        turns = [{n: v for n, v in e.items() if not kind(n).recoloured} for e in wanted]
+        if not any(0 < len(t) < len(e) for t, e in zip(turns, wanted, strict=True)):
+            return self._edit_all(images, wanted, only_on)
+        first = self._edit_all(images, turns, only_on)
+        rest = [{n: v for n, v in e.items() if n not in t} for t, e in zip(turns, wanted, strict=True)]
+        return EditResult.joined(images, [first, self._edit_all(first.image, rest, only_on)])
+
+    def _edit_all(self, images: Tensor, edits: list[dict[str, str]], only_on: Region | None) -> EditResult:
+        """In batches; a picture without an edit stays as it is."""
+        asked = [i for i, edit in enumerate(edits) if edit]
+        result = EditResult(images.clone(), torch.zeros(len(images), 1, *images.shape[2:]), images.clone())
+        for start in range(0, len(asked), self.batch):
+            rows = asked[start : start + self.batch]
+            made = self._edit(images[rows], [edits[i] for i in rows], only_on)
+            result.image[rows] = to_uint8(made.image).cpu()
+            result.mask[rows] = made.mask.cpu()
+            result.raw[rows] = to_uint8(made.raw).cpu()
+        return result
 
     @torch.inference_mode()
     def _edit(self, images: Tensor, edits: list[dict[str, str]], only_on: str | None) -> Generated:

@@ -11,16 +11,25 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-WHITE = 250 / 255  # a pixel with all channels from here up, joined to the frame's border, is ground
-FAINT = 0.04  # cloth is at least that much darker than white, of 1; white shirts are
+from amgan.editing.shapes import (
+    FAINT,
+    Box,
+    boxes,
+    dilate,
+    disc,
+    evened,
+    gradient,
+    mean_darkness,
+    opened,
+    slope,
+    touching,
+)
+
 LEAST = 0.02  # alpha below which nothing was painted
 PAINTED = 0.3  # alpha from which a pixel is the generator's
 FOLLOWS = (0.1, 0.35)  # response to the photo's shading: below, painted anew; above, recoloured
 SPACE = 4  # pixels around new cloth that are looked after too
-EVEN = 1.2  # pixels over which an outline's wobble, of a generator that works on every other pixel, is evened out
 STRIPE = (0.12, 0.24)  # of 1, light to dark within 5 pixels: from here on an edge of a pattern, no fold
-
-Box = tuple[slice, slice]
 
 
 class Edges(NamedTuple):
@@ -63,55 +72,50 @@ class Grown(NamedTuple):
     boxes: list[Box]
 
 
-def find_grown(x: np.ndarray, y: np.ndarray, alpha: np.ndarray, response: np.ndarray) -> Grown | None:
+def find_grown(
+    x: np.ndarray, y: np.ndarray, alpha: np.ndarray, ground: np.ndarray, response: np.ndarray
+) -> Grown | None:
     """What an edit painted anew, or None where it only changed the garment that was there.
 
     Args:
         x, y: the photo and the edited picture, float32 (h, w, 3) in [0, 1], on white.
         alpha: float32 (h, w), the generator's mask.
+        ground: bool (h, w), the white around the photo's garment.
         response: float32 (h, w), see ``amgan.photos.guided.response``.
     """
-    ground = find_ground(x)
     cover, colour = _cover(y, ground, alpha)
-    new = _open(ground & (cover > 0.5), 5)  # a colour edit's rim is no new cloth
+    new = opened(ground & (cover > 0.5), 5)  # a colour edit's rim is no new cloth
     if not new.any():
         return None
     cloth = (~ground).astype(np.float32)
     # Parts of the garment that touch it and were painted without the photo's shading: a short sleeve under a long one.
-    joined = _touching((alpha > 0.5) & ~ground | (_dilate(new, 5) > 0), new) & ~ground
-    weight = joined * cv2.erode(cloth, _disc(5)) + 1e-4  # the outline itself is shared by all
+    joined = touching((alpha > 0.5) & ~ground | (dilate(new, 5) > 0), new) & ~ground
+    weight = joined * cv2.erode(cloth, disc(5)) + 1e-4  # the outline itself is shared by all
     response = cv2.GaussianBlur(response * weight, (0, 0), 5) / cv2.GaussianBlur(weight, (0, 0), 5)
     unlike = np.clip((FOLLOWS[1] - response) / (FOLLOWS[1] - FOLLOWS[0]), 0, 1)
     repainted = (alpha * joined * unlike).astype(np.float32)
-    repainted = cv2.GaussianBlur(np.where(ground, _dilate(repainted, 5), repainted), (0, 0), 0.7)
-    near = cv2.GaussianBlur(np.maximum(_dilate(new, 2 * SPACE + 1), _dilate(repainted > 0.2, 5)), (0, 0), 1)
-    near *= _dilate(alpha > LEAST, 3)  # what was not painted stays
+    repainted = cv2.GaussianBlur(np.where(ground, dilate(repainted, 5), repainted), (0, 0), 0.7)
+    near = cv2.GaussianBlur(np.maximum(dilate(new, 2 * SPACE + 1), dilate(repainted > 0.2, 5)), (0, 0), 1)
+    near *= dilate(alpha > LEAST, 3)  # what was not painted stays
 
-    inner = cv2.erode(((cover > 0.99) & (new | (repainted > 0.5))).astype(np.uint8), _disc(5)) > 0
+    inner = cv2.erode(((cover > 0.99) & (new | (repainted > 0.5))).astype(np.uint8), disc(5)) > 0
     own = (cv2.erode(cloth, np.ones((5, 5))) > 0) & (repainted < 0.1) & (alpha < 0.5)
     # On the ground, specks of haze are no cloth; under the garment that stays, new cloth goes on.
-    cover *= ~ground | _touching(ground & (cover > 0.02), new)
-    cover = np.where(ground | (_dilate(repainted, 5) > 0.02), cover, _dilate(cover * ground, 7))
-    cover = cv2.GaussianBlur(cover, (0, 0), EVEN)
+    cover *= ~ground | touching(ground & (cover > 0.02), new)
+    cover = np.where(ground | (dilate(repainted, 5) > 0.02), cover, dilate(cover * ground, 7))
+    cover = evened(cover)
     return Grown(
         near,
         cover,
-        _slope(cover),
+        slope(cover),
         colour,
         repainted,
         cv2.erode(cloth, np.ones((3, 3))),
-        _mean_darkness((1 - x.min(2)) * cloth),
+        mean_darkness((1 - x.min(2)) * cloth),
         own,
         _edges(colour, cover > 0.5) if _patterned(x, own, y, inner) else None,
-        _boxes(near),
+        boxes(near),
     )
-
-
-def find_ground(x: np.ndarray) -> np.ndarray:
-    """The white around a garment, bool (h, w), of a picture float32 (h, w, 3)."""
-    white = cv2.copyMakeBorder((x.min(2) >= WHITE).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
-    _, labels = cv2.connectedComponents(white, connectivity=4)
-    return (labels == labels[0, 0])[1:-1, 1:-1]
 
 
 def _cover(y: np.ndarray, ground: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -124,7 +128,7 @@ def _cover(y: np.ndarray, ground: np.ndarray, alpha: np.ndarray) -> tuple[np.nda
     both = np.dstack([y, painted])
     there = (painted > FAINT).astype(np.float32)
     body = cv2.GaussianBlur(there, (0, 0), 2)
-    dx, dy = _gradient(cv2.GaussianBlur(there, (0, 0), 4))
+    dx, dy = gradient(cv2.GaussianBlur(there, (0, 0), 4))
     steep = np.maximum(np.hypot(dx, dy), 0.02)  # in the middle there is no way inwards
     rows, columns = np.indices(painted.shape, dtype=np.float32)
     best = both
@@ -153,7 +157,7 @@ def _edges(colour: np.ndarray, cloth: np.ndarray) -> Edges:
     both = np.dstack([colour, grey])
     dark = light = both
     (h, w), padded = grey.shape, cv2.copyMakeBorder(np.dstack([both, cloth]), 2, 2, 2, 2, cv2.BORDER_REPLICATE)
-    for dy, dx in np.argwhere(_disc(5)):
+    for dy, dx in np.argwhere(disc(5)):
         at, valid = padded[dy : dy + h, dx : dx + w, :4], padded[dy : dy + h, dx : dx + w, 4:] > 0
         dark = np.where(valid & (at[..., 3:] < dark[..., 3:]), at, dark)
         light = np.where(valid & (at[..., 3:] > light[..., 3:]), at, light)
@@ -161,43 +165,4 @@ def _edges(colour: np.ndarray, cloth: np.ndarray) -> Edges:
     place = (grey - dark[..., 3]) / np.maximum(span, 1e-3)
     weight = cv2.GaussianBlur(np.clip((span - STRIPE[0]) / (STRIPE[1] - STRIPE[0]), 0, 1), (0, 0), 1)
     dark, light = (cv2.GaussianBlur(a[..., :3], (0, 0), 0.7) for a in (dark, light))
-    return Edges(dark, light, place, _slope(place), weight)
-
-
-def _mean_darkness(darkness: np.ndarray) -> np.ndarray:
-    """How dark the garment is around each pixel: the mean by darkness itself, to which white hardly counts."""
-    d = darkness.astype(np.float32)
-    return cv2.GaussianBlur(d * d, (0, 0), 3) / np.maximum(cv2.GaussianBlur(d, (0, 0), 3), 1e-4)
-
-
-def _gradient(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return cv2.Sobel(a, -1, 1, 0, scale=1 / 8), cv2.Sobel(a, -1, 0, 1, scale=1 / 8)
-
-
-def _slope(a: np.ndarray) -> np.ndarray:
-    """The steepest around each pixel, per pixel, where it is an edge at all."""
-    return np.maximum(_dilate(np.hypot(*_gradient(a)), 3), 0.1)
-
-
-def _touching(mask: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-    """The components of a mask, bool (h, w), in which there are seeds."""
-    _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
-    found = np.unique(labels[seeds & mask])
-    return np.isin(labels, found[found > 0])
-
-
-def _boxes(near: np.ndarray) -> list[Box]:
-    _, _, stats, _ = cv2.connectedComponentsWithStats((near > 0.01).astype(np.uint8))
-    return [(slice(y, y + h), slice(x, x + w)) for x, y, w, h, _ in stats[1:].tolist()]
-
-
-def _disc(side: int) -> np.ndarray:
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-
-
-def _open(mask: np.ndarray, side: int) -> np.ndarray:
-    return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, _disc(side)) > 0
-
-
-def _dilate(a: np.ndarray, side: int) -> np.ndarray:
-    return cv2.dilate(np.asarray(a, np.float32), _disc(side))
+    return Edges(dark, light, place, slope(place), weight)

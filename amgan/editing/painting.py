@@ -13,7 +13,9 @@ import cv2
 import numpy as np
 
 from amgan.editing.cloth import quilt, sample
-from amgan.editing.grown import FAINT, Box, Edges, Grown
+from amgan.editing.grown import Edges, Grown
+from amgan.editing.shapes import FAINT, Box, large_box
+from amgan.editing.taken import Taken
 
 OUTLINE = 1.5  # pixels of the photo from ground to cloth, about as in a cut-out
 CRISP = 2.5  # and across an edge of a pattern
@@ -53,6 +55,33 @@ def paint_grown(grown: Grown, photo: np.ndarray, edited: np.ndarray) -> Iterator
         yield _compose(grown, part, photo[part.box], edited[part.box], colour)
 
 
+def clear_haze(taken: Taken, photo: np.ndarray, edited: np.ndarray) -> None:
+    """Whole cloth beside what was taken away, in place: the photo's, with the edit's colours.
+
+    Args:
+        taken: of the small picture.
+        photo, edited: see ``paint_grown``.
+    """
+    for window in _windows(taken, photo):
+        near = window.enlarge(taken.near * taken.old)[..., None]
+        pixels = edited[window.box]
+        pixels += near * (np.clip(photo[window.box] + window.enlarge(taken.change), 0, 1) - pixels)
+
+
+def cut_away(taken: Taken, image: np.ndarray, mask: np.ndarray) -> None:
+    """White beyond the outline, in place, and a mask (S, S, 1) that says so."""
+    for window in _windows(taken, image):
+        gone = window.enlarge(taken.near)[..., None] * (1 - window.steep(taken.cover, taken.slope))
+        pixels = image[window.box]
+        pixels += gone * (1 - pixels)
+        np.maximum(mask[window.box], gone, out=mask[window.box])
+
+
+def _windows(taken: Taken, image: np.ndarray) -> Iterator[_Window]:
+    size = image.shape[0]
+    return (_Window(box, size / taken.near.shape[0], size) for box in taken.boxes)
+
+
 def _compose(grown: Grown, part: _Part, photo: np.ndarray, edited: np.ndarray, colour: np.ndarray) -> Painted:
     """New cloth behind the garment that stays, on white."""
     whiteness = np.minimum(np.minimum(photo[..., 0], photo[..., 1]), photo[..., 2])  # .min(2), ten times faster
@@ -76,25 +105,43 @@ def _crisp(colour: np.ndarray, edges: Edges, part: _Part) -> None:
     colour += part.enlarge(edges.weight)[..., None] * (side - colour)
 
 
-class _Part:
+class _Window:
+    """A box of the small picture, in the large one; ``box`` is in pixels of the photo."""
+
+    def __init__(self, box: Box, scale: float, size: int) -> None:
+        self.scale = scale
+        self.box = rows, columns = large_box(box, scale, size)
+        self._corner, self._size = (
+            np.array([columns.start, rows.start]),
+            (columns.stop - columns.start, rows.stop - rows.start),
+        )
+
+    def enlarge(self, a: np.ndarray, interpolation: int = cv2.INTER_LINEAR) -> np.ndarray:
+        """What of float32 (h, w) or (h, w, C) lies in the box, at the large picture's size."""
+        shift = (self._corner + 0.5) / self.scale - 0.5
+        return self._warp(a, np.column_stack([np.eye(2) / self.scale, shift]), interpolation, cv2.BORDER_REPLICATE)
+
+    def steep(self, cover: np.ndarray, slope: np.ndarray) -> np.ndarray:
+        """How much of each pixel is cloth, with an outline as steep as a cut-out's, float32 (a, b, 1)."""
+        steps = (self.enlarge(cover, cv2.INTER_CUBIC) - 0.5) / self.enlarge(slope) * (self.scale / OUTLINE)
+        return np.clip(steps + 0.5, 0, 1)[..., None]
+
+    def _warp(self, a: np.ndarray, matrix: np.ndarray, interpolation: int, border: int) -> np.ndarray:
+        a = np.ascontiguousarray(a, np.float32)
+        return cv2.warpAffine(a, matrix, self._size, flags=interpolation | cv2.WARP_INVERSE_MAP, borderMode=border)
+
+
+class _Part(_Window):
     """A part's box in the large picture, its outline and how its cloth lies.
 
     Attributes:
-        box: in pixels of the photo.
         cover: float32 (a, b, 1), how much of each pixel is cloth.
         extent: of the cloth along and across, in pixels of the photo.
     """
 
     def __init__(self, grown: Grown, box: Box, scale: float, size: int) -> None:
-        self.scale = scale
-        rows, columns = (slice(round(s.start * scale), min(size, round(s.stop * scale))) for s in box)
-        self.box = rows, columns
-        self._corner, self._size = (
-            np.array([columns.start, rows.start]),
-            (columns.stop - columns.start, rows.stop - rows.start),
-        )
-        steps = (self.enlarge(grown.cover, cv2.INTER_CUBIC) - 0.5) / self.enlarge(grown.slope) * (scale / OUTLINE)
-        self.cover = np.clip(steps + 0.5, 0, 1)[..., None]
+        super().__init__(box, scale, size)
+        self.cover = self.steep(grown.cover, grown.slope)
         y, x = np.nonzero(((grown.cover > 0.1) & (grown.near > 0.1))[box])
         points = np.stack([x + box[1].start, y + box[0].start], 1) * scale  # (n, 2)
         along = np.array([0.0, 1.0])
@@ -106,11 +153,6 @@ class _Part:
         self._origin = reach.min(0) - 2 * scale
         self.extent = tuple(int(n) for n in (np.ptp(reach, axis=0) + 5 * scale)[::-1])
 
-    def enlarge(self, a: np.ndarray, interpolation: int = cv2.INTER_LINEAR) -> np.ndarray:
-        """What of float32 (h, w) or (h, w, C) lies in the box, at the large picture's size."""
-        shift = (self._corner + 0.5) / self.scale - 0.5
-        return self._warp(a, np.column_stack([np.eye(2) / self.scale, shift]), interpolation, cv2.BORDER_REPLICATE)
-
     def lay(self, sheet: np.ndarray) -> np.ndarray:
         """Of a sheet of cloth (H, W, 3) what lies in the box, (a, b, 3)."""
         return self._warp(
@@ -119,7 +161,3 @@ class _Part:
             cv2.INTER_CUBIC,
             cv2.BORDER_REFLECT,
         )
-
-    def _warp(self, a: np.ndarray, matrix: np.ndarray, interpolation: int, border: int) -> np.ndarray:
-        a = np.ascontiguousarray(a, np.float32)
-        return cv2.warpAffine(a, matrix, self._size, flags=interpolation | cv2.WARP_INVERSE_MAP, borderMode=border)

@@ -7,7 +7,8 @@ Nothing but the generator's output says what changes, and where.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import cv2
@@ -17,9 +18,12 @@ from torch import Tensor
 
 from amgan.editing.editor import Editor, EditResult, Region
 from amgan.editing.grown import Grown, find_grown
-from amgan.editing.painting import paint_grown
+from amgan.editing.painting import clear_haze, cut_away, paint_grown
+from amgan.editing.shapes import find_ground, large_box
+from amgan.editing.taken import Taken, clean_ground, find_taken
 from amgan.errors import UserError
 from amgan.photos import CutOut
+from amgan.photos.framing import Framed
 from amgan.photos.guided import enlarge, fit, joint_upsample, response
 
 Size = Literal["model", "source"]
@@ -80,42 +84,75 @@ def at_source_size(edited: EditResult, cutout: CutOut) -> EditResult:
         )
     if cutout.source.image.shape == cutout.image.shape:
         return edited
+    if len(steps := [step for step in edited.steps if step.mask.any()]) > 1:
+        return _in_turn(steps, cutout, cutout.source)
     enlarged = enlarge_edit(edited, _unit(cutout.image), _unit(cutout.source.image))
-    if enlarged.grown is not None:
-        _paint(enlarged, enlarged.grown)
+    _paint(enlarged)
     mask = torch.from_numpy(np.moveaxis(enlarged.mask, 2, 0)[None])
     return EditResult(_tensor(enlarged.image), mask, _tensor(enlarged.raw))
 
 
+def _in_turn(steps: Sequence[EditResult], cutout: CutOut, source: Framed) -> EditResult:
+    """Each step with the picture that the one before left, at both sizes. Only the first may paint on white, as the
+    generator saw haze in later ones that is gone from the large picture."""
+    made: list[EditResult] = []
+    image, large = cutout.image, source.image
+    for step in steps:
+        if made:
+            small = cv2.resize(large, image.shape[1::-1], interpolation=cv2.INTER_AREA)
+            ground = torch.from_numpy(find_ground(_unit(small)))[None, None]
+            image = np.where(ground[0, 0, ..., None], small, image)
+            step = EditResult(torch.where(ground, 255, step.image), step.mask * ~ground, step.raw)
+        made.append(at_source_size(step, replace(cutout, image=image, source=replace(source, image=large))))
+        image, large = _pixels(step.image), _pixels(made[-1].image)
+    before = torch.from_numpy(source.image).permute(2, 0, 1)[None]
+    return EditResult.joined(before, made)
+
+
 class Enlarged(NamedTuple):
     """Photo, edited picture, alpha and generator's picture at the photo's size, float32 (S, S, 3 or 1) in [0, 1], where
-    new cloth is still blurred; and that cloth, at the model's size."""
+    new cloth is still blurred and what was taken away has left haze; and both, at the model's size."""
 
     photo: np.ndarray
     image: np.ndarray
     mask: np.ndarray
     raw: np.ndarray
     grown: Grown | None
+    taken: Taken | None
 
 
 def enlarge_edit(edited: EditResult, small: np.ndarray, large: np.ndarray) -> Enlarged:
     """One edit by joint upsampling alone; the photo is float32 in [0, 1] at both sizes."""
+    ground = find_ground(small)
     alpha = edited.mask[0, 0].float().cpu().numpy()  # (h, w)
+    picture, alpha = clean_ground(small, _unit(_pixels(edited.image)), alpha, ground)
     mask = _mask(small, alpha, large)  # (S, S, 1)
     target = _unit(_pixels(edited.raw))
     transform = fit(small, target, alpha, radii=(16, 3, 1))
     raw = enlarge(transform, small, target, large, alpha)
     image = large + mask * (raw - large)
-    grown = find_grown(small, _unit(_pixels(edited.image)), alpha, response(transform, small, target))
-    return Enlarged(large, image, mask, raw, grown)
+    grown = find_grown(small, picture, alpha, ground, response(transform, small, target))
+    return Enlarged(large, image, mask, raw, grown, find_taken(small, picture, alpha, ground))
 
 
-def _paint(enlarged: Enlarged, grown: Grown) -> None:
-    """New cloth, in place; image = photo + mask (raw - photo) goes on to hold."""
-    for box, pixels, share in paint_grown(grown, enlarged.photo, enlarged.image):
-        photo, mask = enlarged.photo[box], np.maximum(enlarged.mask[box], share)
-        enlarged.image[box], enlarged.mask[box] = pixels, mask
-        enlarged.raw[box] = np.clip(photo + (pixels - photo) / np.maximum(mask, 1e-3), 0, 1)
+def _paint(enlarged: Enlarged) -> None:
+    """New cloth, and clean outlines, in place; image = photo + mask (raw - photo) goes on to hold."""
+    photo, image, mask, raw, grown, taken = enlarged
+    if taken is not None:
+        clear_haze(taken, photo, image)
+    if grown is not None:
+        for box, pixels, share in paint_grown(grown, photo, image):
+            image[box], mask[box] = pixels, np.maximum(mask[box], share)
+    if taken is not None:
+        cut_away(taken, image, mask)
+    for box in (
+        large_box(b, len(photo) / len(part.near), len(photo)) for part in (grown, taken) if part for b in part.boxes
+    ):
+        before, after = photo[box], image[box]
+        # As much of the mask as colours from 0 to 1 need.
+        needed = np.where(after > before, (after - before) / (1 - before + 1e-6), (before - after) / (before + 1e-6))
+        mask[box] = np.maximum(mask[box], needed.max(2, keepdims=True).clip(0, 1))
+        raw[box] = np.clip(before + (after - before) / np.maximum(mask[box], 1e-3), 0, 1)
 
 
 def _mask(small: np.ndarray, alpha: np.ndarray, large: np.ndarray) -> np.ndarray:

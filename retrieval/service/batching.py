@@ -91,5 +91,5 @@ class BatchedEditor:
         start = 0
         for asked in together:
             rows = slice(start, start + len(asked.images))
-            asked.result.set_result(EditResult(made.image[rows], made.mask[rows], made.raw[rows]))
+            asked.result.set_result(made.rows(rows))
             start = rows.stop

@@ -1,0 +1,136 @@
+"""What an edit takes away, at the photo's own size: the photo's cloth, cut along a sharp outline, on clean white."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from amgan import at_source_size, cut_out
+from amgan.editing.editor import EditResult
+from amgan.editing.source_size import enlarge_edit
+from amgan.photos import CutOut
+
+SIDE, SMALL = 768, 128
+COLOUR = np.array([60, 110, 190])
+
+
+@pytest.fixture(scope="module")
+def cutout() -> CutOut:
+    """A woven body with a sleeve on its left, down to the hem's height."""
+    y, x = np.mgrid[:SIDE, :SIDE]
+    weave = 1 + 0.12 * np.sin(x * 2 * np.pi / 9) * np.sin(y * 2 * np.pi / 9)
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    mask[140:620, 260:530] = mask[140:560, 150:260] = 255
+    cloth = np.where(mask[..., None] > 0, COLOUR * weave[..., None], 255).clip(0, 255).astype(np.uint8)
+    return cut_out(Image.fromarray(cloth), mask, SMALL, keep_source=True)
+
+
+def edited(cutout: CutOut, alpha: np.ndarray, raw: np.ndarray) -> EditResult:
+    small = unit(cutout.image)
+
+    def tensor(a: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy((a * 255 + 0.5).astype(np.uint8)).permute(2, 0, 1)[None]
+
+    return EditResult(
+        tensor(small + alpha[..., None] * (raw - small)), torch.from_numpy(alpha)[None, None], tensor(raw)
+    )
+
+
+def half_a_sleeve(cutout: CutOut, softness: float = 3.0) -> tuple[np.ndarray, np.ndarray, int, int]:
+    """Alpha that tapers, float32 (h, w), and a picture that is white there but for haze: the sleeve's lower half goes.
+    And the row and the column that it ends at."""
+    rows, columns = np.nonzero(cutout.mask)
+    body = columns.min() + round((260 - 150) / (530 - 150) * np.ptp(columns))
+    end = (rows.min() + rows.max()) // 2
+    alpha = np.zeros((SMALL, SMALL), np.float32)
+    alpha[end:, : body - 1] = 1
+    alpha = cv2.GaussianBlur(alpha, (0, 0), softness)
+    return alpha, np.full((SMALL, SMALL, 3), 0.97, np.float32), end, body
+
+
+def unit(picture: np.ndarray) -> np.ndarray:
+    return picture.astype(np.float32) / 255
+
+
+def pixels(result: EditResult) -> np.ndarray:
+    return result.image[0].permute(1, 2, 0).numpy()
+
+
+def edge(picture: np.ndarray, cutout: CutOut, end: int, body: int) -> tuple[float, np.ndarray]:
+    """Pixels from a tenth to nine tenths of the way across the cut, and the mean darkness of the sleeve's rows."""
+    scale = picture.shape[0] / SMALL
+    left = int(np.flatnonzero(cutout.mask.any(0))[0])
+    strip = 255 - picture[
+        round((end - 14) * scale) : round((end + 14) * scale), round((left + 3) * scale) : round((body - 4) * scale)
+    ].mean((1, 2))
+    cloth = strip[: round(6 * scale)].mean()
+    return float(((strip > 0.1 * cloth) & (strip < 0.9 * cloth)).sum()), strip
+
+
+def test_a_cut_sleeve_ends_sharply_in_the_photos_own_cloth(cutout):
+    alpha, raw, end, body = half_a_sleeve(cutout)
+    result = edited(cutout, alpha, raw)
+    blurred = enlarge_edit(result, unit(cutout.image), unit(cutout.source.image)).image * 255
+    shown = pixels(at_source_size(result, cutout))
+    scale = shown.shape[0] / SMALL
+    assert edge(blurred, cutout, end, body)[0] > 20
+    width, strip = edge(shown, cutout, end, body)
+    assert width <= 6  # the weave is in it
+    last = np.flatnonzero(strip > strip[: round(6 * scale)].mean() / 2)[-1]
+    assert abs(last - 14 * scale) < 3 * scale  # near where alpha is a half
+    own = cutout.source.image.astype(np.float32)
+    left = int(np.flatnonzero(cutout.mask.any(0))[0])
+    inside = (
+        slice(round((end - 14) * scale), round((end - 14) * scale) + last - 4),
+        slice(round((left + 3) * scale), round((body - 4) * scale)),
+    )
+    assert np.abs(shown[inside] - own[inside]).mean() < 3
+    below = slice(round((end + 6) * scale), None), slice(None, round((body - 4) * scale))
+    assert shown[below].min() >= 250
+
+
+def test_the_result_still_is_the_photo_the_mask_and_what_was_painted(cutout):
+    alpha, raw, *_ = half_a_sleeve(cutout)
+    shown = at_source_size(edited(cutout, alpha, raw), cutout)
+    photo, painted = cutout.source.image.astype(np.float32), shown.raw[0].permute(1, 2, 0).numpy()
+    mask = shown.mask[0, 0].numpy()[..., None]
+    assert np.abs(photo + mask * (painted - photo) - pixels(shown)).max() <= 3
+
+
+def test_cloth_painted_beside_the_garment_goes_where_a_sleeve_is_shortened(cutout):
+    alpha, raw, end, _ = half_a_sleeve(cutout)
+    left = int(np.flatnonzero(cutout.mask.any(0))[0])
+    puff = slice(end - 16, end - 6), slice(left - 8, left)
+    alpha[puff] = 1
+    raw[puff] = COLOUR / 255
+    shown = pixels(at_source_size(edited(cutout, alpha, raw), cutout))
+    assert shown[:, : round((left - 3) * shown.shape[0] / SMALL)].min() >= 250
+
+
+def test_a_garment_made_white_or_striped_is_not_taken_away(cutout):
+    small = unit(cutout.image)
+    cloth = (cutout.mask > 0).astype(np.float32)
+    white = np.where(cloth[..., None] > 0, 0.9 + 0.1 * small, 1).astype(np.float32)
+    striped = np.where((np.arange(SMALL) // 5 % 2)[:, None, None] > 0, small, 1).astype(np.float32)
+    for raw in (white, striped):
+        large = unit(cutout.source.image)
+        assert enlarge_edit(edited(cutout, cloth, raw), small, large).taken is None
+
+
+def test_a_cut_sleeve_of_another_colour_has_that_colour_up_to_its_end(cutout):
+    alpha, raw, end, body = half_a_sleeve(cutout)
+    gone = alpha.copy()
+    red = unit(cutout.image)[..., ::-1]
+    y = red + gone[..., None] * (raw - red)
+    result = edited(cutout, np.ones_like(alpha), y.astype(np.float32))
+    shown = pixels(at_source_size(result, cutout)).astype(np.float32)
+    scale = shown.shape[0] / SMALL
+    left = int(np.flatnonzero(cutout.mask.any(0))[0])
+    near = (
+        slice(round((end - 5) * scale), round((end - 3) * scale)),
+        slice(round((left + 4) * scale), round((body - 5) * scale)),
+    )
+    assert np.abs(shown[near].mean((0, 1)) - COLOUR[::-1]).max() < 25
