@@ -1,6 +1,6 @@
 """The main job from end to end: index a catalogue, edit one of its garments, find what matches the edit.
 
-python scripts/demo.py --out demo-out                             # what `make demo` runs, on 2,000 drawn garments
+python scripts/demo.py --out demo-out                             # what `make demo` runs, on 1,000 drawn garments
 python scripts/demo.py --catalogue FOLDER --out demo-out          # what `make demo CATALOGUE=FOLDER` runs
 """
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:  # --help must not wait for torch
     from retrieval.stores.base import Payload
 
 COLLECTION = "demo"
-DRAWN = 2000
+DRAWN = 1000
+SIDE = 256  # of drawn garments, in pixels: an edit is shown at the size of the photo
 WISHES = {"sleeve": ("long", "short"), "color": ("red", "blue")}  # the second where the garment has the first already
 TRIES = 50
 
@@ -55,7 +56,7 @@ def demo(
         catalogue = out / "catalogue"
         with timed("draw garments", times):
             synth_command(
-                count, catalogue, seed=0, size=128, counterfactuals=0, usual=False, split="test", workers=None
+                count, catalogue, seed=0, size=SIDE, counterfactuals=0, usual=False, split="test", workers=None
             )
     with timed("index", times):
         index_catalog(catalogue, store=str(out / "index"), collection=COLLECTION, weights=weights)
@@ -108,7 +109,7 @@ def first_edited(searcher: Searcher, among: set[str]) -> tuple[Payload, SearchRe
     payloads = [p for p in payloads if p["file_name"] in among] or payloads
     payloads.sort(key=lambda p: hashlib.sha256(p["item_id"].encode()).digest())
     for payload in payloads[:TRIES]:
-        cutout = searcher.item_cutout(payload)
+        cutout = searcher.item_cutout(payload, keep_source=True)
         if not cutout.trusted:
             continue
         predicted = searcher.find_similar(cutout, k=1).predicted

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from amgan.attributes import kind
 from amgan.editing.runtimes import CARD, Network, eager, find_fastest, load_exported, remembered
+from amgan.editing.sides import left_out, with_other_side
 from amgan.errors import UserError
 from amgan.models.amgan.generator import Generator
 from amgan.models.interface import Generated, make_condition
@@ -228,13 +229,24 @@ class NetworkEditor:
         x = to_float(images.to(self.device)).contiguous(memory_format=torch.channels_last)
         result = self._forward(x, edits)
         if only_on is None:
-            return result
+            return self._both_sides(x, edits, result)
         sleeves = self._forward(x, [{"sleeve": BARE}] * len(images)).mask
         if bool((sleeves == 1).all()):
             raise UserError("Editing a region needs weights whose mask finds the sleeves; these repaint everything.")
         sleeves = from_the_shoulders(torch.where(sleeves < SLEEVE_THRESHOLD, 0.0, sleeves))
         mask = result.mask * (sleeves if only_on == "sleeve" else 1 - sleeves)
         return Generated(mask * result.raw + (1 - mask) * x, mask, result.raw)
+
+    def _both_sides(self, x: Tensor, edits: list[dict[str, str]], made: Generated) -> Generated:
+        """The edit, with a sleeve on the side that the generator left out."""
+        side = left_out(x, made.image)
+        side *= torch.tensor([any(kind(name).outline for name in edit) for edit in edits], device=x.device)
+        rows = side.nonzero()[:, 0]
+        if not len(rows):
+            return made
+        mirrored = self._forward(x[rows].flip(3), [edits[i] for i in rows.tolist()])
+        both = with_other_side(x[rows], Generated(*(a[rows] for a in made[:3])), mirrored, side[rows])
+        return Generated(*(a.index_copy(0, rows, b) for a, b in zip(made[:3], both[:3], strict=True)))
 
     def _forward(self, x: Tensor, edits: list[dict[str, str]]) -> Generated:
         labels = torch.full((len(edits), self.schema.n_attributes), UNKNOWN)

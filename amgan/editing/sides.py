@@ -1,0 +1,53 @@
+"""Both sides of a garment: a sleeve that a generator grew on one side alone.
+
+Generators favour the side that they saw more examples of. A mirrored garment is as good a garment, so the side that was
+left out is taken from the edit of the mirrored picture, if it has grown there.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from amgan.models.interface import Generated
+
+GROUND = 250 / 255  # a pixel of the photo with all channels from here up is white
+CLOTH = 240 / 255  # one of the edit with a channel below is cloth
+LEAST = 0.004  # share of the frame that is a sleeve
+SHARE = 0.25  # of the other side's new cloth: with less, a side was left out
+SEAM = 8  # pixels over which the two halves are blended, in the middle, where a sleeve edit changes nothing
+
+
+def left_out(x: Tensor, edited: Tensor) -> Tensor:
+    """Which side of each picture grew no cloth while the other did: int64 (B,), -1 the left one, 1 the right one, 0
+    neither.
+
+    Args:
+        x, edited: float (B, 3, H, W) in [-1, 1], garments on white.
+    """
+    left, right = _new_cloth(x, edited).unbind(1)
+    least = LEAST * x.shape[2] * x.shape[3]
+    return ((right > least) & (left < SHARE * right)).long().neg() + ((left > least) & (right < SHARE * left)).long()
+
+
+def with_other_side(x: Tensor, made: Generated, mirrored: Generated, side: Tensor) -> Generated:
+    """The edit with the side that was left out taken from the edit of the mirrored pictures, where more grew there.
+
+    Args:
+        x, made: pictures and their edit.
+        mirrored: the edit of ``x.flip(3)``.
+        side: see ``left_out``; none is 0.
+    """
+    other = Generated(*(a.flip(3) for a in mirrored[:3]))
+    column = (side[:, None] > 0).long()
+    before, after = (_new_cloth(x, g.image).gather(1, column) for g in (made, other))
+    across = (torch.arange(x.shape[3], device=x.device) - (x.shape[3] - 1) / 2) / SEAM  # 0 in the middle
+    weight = (0.5 + across * side[:, None]).clamp(0, 1) * (after > before)
+    return Generated(*(torch.lerp(a, b, weight[:, None, None].to(a)) for a, b in zip(made[:3], other[:3], strict=True)))
+
+
+def _new_cloth(x: Tensor, edited: Tensor) -> Tensor:
+    """Pixels of cloth on the photo's white, left and right of the middle: float (B, 2)."""
+    new = (x.amin(1) >= 2 * GROUND - 1) & (edited.amin(1) < 2 * CLOTH - 1)  # (B, H, W)
+    middle = x.shape[3] // 2
+    return torch.stack([half.flatten(1).sum(1) for half in (new[..., :middle], new[..., middle:])], 1).float()
