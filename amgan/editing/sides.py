@@ -13,7 +13,7 @@ from amgan.models.interface import Generated
 
 GROUND = 250 / 255  # a pixel of the photo with all channels from here up is white
 CLOTH = 240 / 255  # one of the edit with a channel below is cloth
-LEAST = 0.004  # share of the frame that is a sleeve
+LEAST = 0.002  # share of the frame that is a sleeve
 SHARE = 0.25  # of the other side's new cloth: with less, a side was left out
 SEAM = 8  # pixels over which the two halves are blended, in the middle, where a sleeve edit changes nothing
 

@@ -22,6 +22,7 @@ STRIPE = 9  # pixels of white between cloth that are a stripe, not ground
 HAZE = 0.1  # alpha from which the generator's white shows
 NEW = 5  # pixels that cloth is wide where there was none; less is a trace
 PALEST = 0.08  # darkness, of 1, of the palest stripe of new cloth
+MORE = 2  # times as much taken away as new: sleeves are shortened, and what is new is a puff beside them
 LEAST = 5  # pixels that something taken away is wide
 SPACE = 4  # pixels of cloth beside it whose haze is looked after
 AROUND = 6  # pixels over which a change of colour is a mean
@@ -76,8 +77,9 @@ def clean_ground(x: np.ndarray, y: np.ndarray, alpha: np.ndarray, ground: np.nda
     """
     cover, _, gone = _gone(x, y, alpha, ground)
     painted = ground & (cover > 0.5)
-    new = opened(painted, NEW)
-    new = touching(painted, new) if new.sum() > gone.sum() else np.zeros_like(new)
+    new = touching(painted, opened(painted, NEW))
+    if gone.sum() > MORE * new.sum():  # a sleeve is shortened where it lies
+        new = np.zeros_like(new)
     pale = touching(ground & (1 - y.min(2) > PALEST), new)  # a light stripe of it
     stays = ~ground | (dilate(new | pale, 2 * SPACE + 1) > 0)
     return np.where(stays[..., None], y, x), alpha * stays
