@@ -24,6 +24,8 @@ def findings(page: Page, axe: str) -> list[str]:
     """What is serious or critical on a page, a line for each element."""
     for busy in ("[data-test-script-state=running]", "[data-testid=stStatusWidget]"):
         expect(page.locator(busy)).to_have_count(0)  # Streamlit's own sign that it is at work fades in and out
+    # Colours on their way from one to another, after the page learnt that it is dark, are none of the page's.
+    page.wait_for_function("document.getAnimations().every(a => a.playState !== 'running')")
     if not page.evaluate("typeof axe === 'object'"):
         page.evaluate(axe)
     return page.evaluate(FINDINGS, ["serious", "critical"])

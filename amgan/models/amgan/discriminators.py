@@ -37,7 +37,12 @@ class Discriminator(nn.Module):
         super().__init__()
         self.slope = slope
         widths = [3] + [min(channels * 2**i, cap) for i in range(layers)]
-        self.body = nn.ModuleList(nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairwise(widths))
+        body = [nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairwise(widths)]
+        for conv in body:  # He et al. (2015): after torch's own start, six layers leave a thousandth of the signal
+            nn.init.kaiming_normal_(conv.weight, a=slope)
+            if conv.bias is not None:
+                nn.init.zeros_(conv.bias)
+        self.body = nn.ModuleList(body)
         self.source = nn.Conv2d(widths[-1], 1, 3, padding=1, bias=head_bias)
         self.classes = nn.Conv2d(widths[-1], schema.n_values, max(1, size // 2**layers), bias=head_bias)
 
