@@ -3,17 +3,21 @@
 python scripts/sheet.py ../shared/data/garments --weights photos --photos 12 --out sheet.png
 python scripts/sheet.py FOLDER --set color=red --set "sleeve=long,color=navy" --no-masks --out sheet.png
 python scripts/sheet.py FOLDER --weights photos --compare OTHER_RUN --out both.png
-python scripts/sheet.py drawn --weights synthetic --tile 256 --out large.png
+python scripts/sheet.py drawn --weights synthetic --size source --tile 256 --out large.png
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from amgan.commandline import run
+
+if TYPE_CHECKING:  # --help must not wait for torch
+    from amgan.data.imagefolder import ImageFolder, Record
+    from amgan.photos import CutOut
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -33,26 +37,40 @@ def sheet(
     tile: Annotated[
         int | None, typer.Option(help="Side of a picture in pixels. [default: the weights' own]", min=16, max=1024)
     ] = None,
+    size: Annotated[
+        str, typer.Option(help="What is shown: the model's pictures, or source, at the photo's own size.")
+    ] = "model",
     out: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("sheet.png"),
 ) -> None:
     # Imported here, because torch takes seconds, which --help need not wait for.
     from amgan.data.garments import load_garments
     from amgan.data.imagefolder import read_within
     from amgan.editing.editor import load_editor
+    from amgan.editing.source_size import check_size
     from amgan.evaluation.sheet import make_sheet, sheet_edits, stack_sheets
     from retrieval.evaluation.records import chosen_records
     from retrieval.sheet import save_picture
 
+    at_source = check_size(size) == "source"
     pages = []
     for name in [weights, *(compare or [])]:
         editor = load_editor(name)
         data = read_within(folder, editor.schema, f"the weights {name}")
-        items = load_garments(data, chosen_records(data, split, photos), editor.image_size, progress=False)
+        records = chosen_records(data, split, photos)
+        items = load_garments(data, records, editor.image_size, progress=False)
+        cutouts = [_cut_out(data, record, editor.image_size) for record in records] if at_source else None
         wanted = [editor.schema.parse_edit(s.split(",")) for s in set_ or []] or sheet_edits(editor.schema, edits)
-        pages.append((name, make_sheet(editor, items, wanted, masks, tile)))
+        pages.append((name, make_sheet(editor, items, wanted, masks, tile, cutouts)))
     page = pages[0][1] if len(pages) == 1 else stack_sheets(pages)
     save_picture(page, out)
     print(f"Saved {out}: {len(items)} photos × {len(wanted)} edits, {page.width} × {page.height} pixels")
+
+
+def _cut_out(data: ImageFolder, record: Record, side: int) -> CutOut:
+    from amgan.photos import cut_out, read_image, read_mask
+
+    mask = read_mask(data.root / record.mask_file_name) if record.mask_file_name else None
+    return cut_out(read_image(data.root / record.file_name), mask, side, keep_source=True)
 
 
 def main() -> None:

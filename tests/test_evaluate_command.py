@@ -12,6 +12,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -274,6 +275,14 @@ def test_the_sheet_script(
     assert sheet("--photos", 2, "--compare", weights, "--no-masks", "--out", tmp_path / "b.png") == 0
     with Image.open(tmp_path / "a.png") as a, Image.open(tmp_path / "b.png") as b:
         assert a.width < b.width
+    large = ("--photos", 1, "--set", "color=red", "--tile", 256)
+    assert sheet(*large, "--out", tmp_path / "small.png") == 0
+    assert sheet(*large, "--size", "source", "--out", tmp_path / "large.png") == 0
+    pixels = [np.asarray(Image.open(tmp_path / f"{n}.png").convert("L"), float) for n in ("small", "large")]
+    rough = [np.square(np.diff(p[30:280, 110:355], axis=1)).mean() for p in pixels]  # the photo's pixels are sharper
+    assert pixels[0].shape == pixels[1].shape and rough[1] > rough[0]
+    assert sheet("--size", "huge", "--out", tmp_path / "c.png") == 2
+    assert "Valid: model, source" in capsys.readouterr().err
     assert sheet("--set", "color=plaid", "--out", tmp_path / "c.png") == 2
     assert "Unknown color 'plaid'" in capsys.readouterr().err
 

@@ -17,7 +17,9 @@ from torch import Tensor
 
 from amgan.attributes import asked_of
 from amgan.data.garments import Garments
+from amgan.editing.source_size import at_source_size
 from amgan.evaluation.edits import COLOR, SLEEVE, first_by_hash, subset
+from amgan.photos import CutOut
 from amgan.schema import AttributeSchema, Edit
 
 if TYPE_CHECKING:
@@ -50,13 +52,19 @@ def first_sheet(editor: Editor, items: Garments, photos: int, edits: int = 8) ->
 
 
 def make_sheet(
-    editor: Editor, items: Garments, edits: Sequence[Edit], masks: bool = True, tile: int | None = None
+    editor: Editor,
+    items: Garments,
+    edits: Sequence[Edit],
+    masks: bool = True,
+    tile: int | None = None,
+    cutouts: Sequence[CutOut] | None = None,
 ) -> Image.Image:
     """One row per photo: the photo with its garment mask, then each edit with its alpha (white = painted) at half size
     below.
 
     A cell whose edit asks for what the photo already is says so. ``tile`` is the side of a picture in pixels; the
-    editor's own size where None.
+    editor's own size where None. ``cutouts``, one for each photo with its source, show photo and edits at the photo's
+    own size (``at_source_size``).
     """
     tile = tile or int(items.images.shape[-1])
     row_height = tile + GAP + (tile // 2 if masks else 0)
@@ -71,6 +79,10 @@ def make_sheet(
         _write_lines(draw, y, lines)
         result = editor.edit(items.images[r : r + 1].expand(len(edits), -1, -1, -1), list(edits))
         pictures = [items.images[r], *result.image]
+        if cutouts is not None:
+            shown = [at_source_size(result.rows(slice(k, k + 1)), cutouts[r]).image[0] for k in range(len(edits))]
+            source = (cutouts[r].source or cutouts[r]).image
+            pictures = [torch.from_numpy(source).permute(2, 0, 1), *shown]
         alphas = [items.masks[r, 0].float(), *result.mask[:, 0]] if masks else []
         already = [False, *(all(known.get(a) == v for a, v in e.items()) for e in edits)]
         for c, picture in enumerate(pictures):
