@@ -56,9 +56,10 @@ def sheet(
     for name in [weights, *(compare or [])]:
         editor = load_editor(name)
         data = read_within(folder, editor.schema, f"the weights {name}")
-        records = chosen_records(data, split, photos)
-        items = load_garments(data, records, editor.image_size, progress=False)
-        cutouts = [_cut_out(data, record, editor.image_size) for record in records] if at_source else None
+        records = {record.item_id: record for record in chosen_records(data, split, photos)}
+        items = load_garments(data, list(records.values()), editor.image_size, progress=False)
+        # Photos that cannot be used are no items.
+        cutouts = [_cut_out(data, records[i], editor.image_size) for i in items.item_ids] if at_source else None
         wanted = [editor.schema.parse_edit(s.split(",")) for s in set_ or []] or sheet_edits(editor.schema, edits)
         pages.append((name, make_sheet(editor, items, wanted, masks, tile, cutouts)))
     page = pages[0][1] if len(pages) == 1 else stack_sheets(pages)

@@ -14,6 +14,7 @@ from amgan.editing.editor import EditResult
 from amgan.editing.shapes import find_ground
 from amgan.editing.source_size import Enlarged, enlarge_edit
 from amgan.photos import CutOut
+from tests.hand_made import hand_made, pixels
 
 SIDE, SMALL = 768, 128
 COLOUR = np.array([60, 110, 190])
@@ -43,22 +44,7 @@ def with_sleeve(cutout: CutOut, colour: np.ndarray, soft: float = 1.2) -> EditRe
     alpha[SLEEVE] = 1
     cover = cv2.GaussianBlur(alpha, (0, 0), soft)[..., None]
     raw = 1 + cover * (np.broadcast_to(colour, (SMALL, SMALL, 3)) / 255 - 1)
-    return edited(cutout, cv2.dilate(alpha, np.ones((7, 7))), raw)
-
-
-def edited(cutout: CutOut, alpha: np.ndarray, raw: np.ndarray) -> EditResult:
-    small = cutout.image.astype(np.float32) / 255
-
-    def tensor(a: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy((a * 255 + 0.5).astype(np.uint8)).permute(2, 0, 1)[None]
-
-    return EditResult(
-        tensor(small + alpha[..., None] * (raw - small)), torch.from_numpy(alpha)[None, None], tensor(raw)
-    )
-
-
-def pixels(image: torch.Tensor) -> np.ndarray:
-    return image[0].permute(1, 2, 0).numpy()
+    return hand_made(cutout, cv2.dilate(alpha, np.ones((7, 7))), raw)
 
 
 def blurred(result: EditResult, cutout: CutOut) -> Enlarged:
@@ -147,7 +133,7 @@ def test_a_colour_edit_is_left_alone(cutout, rim):
     alpha = cv2.dilate((cutout.mask > 0).astype(np.float32), np.ones((2 * rim + 1,) * 2))
     raw = cutout.image[..., ::-1].astype(np.float32) / 255
     raw[cutout.mask == 0] = np.array([190, 110, 60]) / 255  # paints over the outline
-    result = edited(cutout, alpha, raw)
+    result = hand_made(cutout, alpha, raw)
     assert blurred(result, cutout).grown is None
 
 
@@ -169,7 +155,7 @@ def test_a_short_sleeve_under_it_leaves_no_trace(cutout):
     alpha = np.zeros((SMALL, SMALL), np.float32)
     alpha[40:80, left - 14 : left + 14] = 1
     raw = np.where(alpha[..., None] > 0, 0.7 * COLOUR / 255, 1).astype(np.float32)
-    result = edited(cutout, alpha, raw)
+    result = hand_made(cutout, alpha, raw)
     shown = pixels(at_source_size(result, cutout).image).astype(np.float32)
     scale = shown.shape[0] / SMALL
     rows = slice(round(46 * scale), round(74 * scale))
@@ -182,7 +168,7 @@ def test_cloth_that_is_too_small_or_all_painted_gives_an_outline_alone(cutout):
     assert sample(np.zeros((64, 64, 3), np.float32), np.eye(64, dtype=bool), 4) is None
     everywhere = np.ones((SMALL, SMALL), np.float32)
     raw = with_sleeve(cutout, COLOUR).raw[0].permute(1, 2, 0).numpy() / np.float32(255)
-    result = at_source_size(edited(cutout, everywhere, raw), cutout)  # the garment itself is gone
+    result = at_source_size(hand_made(cutout, everywhere, raw), cutout)  # the garment itself is gone
     assert outline(pixels(result.image)) <= 4
 
 

@@ -14,12 +14,12 @@ from PIL import Image
 from amgan import NoEdit, UserError, at_source_size, cut_out, edit_cut_out, load_editor, read_image, read_mask
 from amgan.data.imagefolder import read_imagefolder
 from amgan.editing.edit_command import edit_command
-from amgan.editing.editor import EditResult
 from amgan.photos import CutOut
 from amgan.photos.framing import LARGEST
 from amgan.photos.guided import joint_upsample
 from amgan.testing import SCHEMA, draw_garment, tiny_weights
 from amgan.weights import shipped
+from tests.hand_made import hand_made, pixels
 
 
 def photo(side: int = 768, ground: int = 255) -> tuple[Image.Image, np.ndarray]:
@@ -29,21 +29,6 @@ def photo(side: int = 768, ground: int = 255) -> tuple[Image.Image, np.ndarray]:
     shade = 1 + 0.18 * np.sin(x / 41 + np.sin(y / 60)) + 0.12 * np.sin(x * 2 * np.pi / 5) * np.sin(y * 2 * np.pi / 5)
     cloth = np.array([60, 110, 190]) * shade[..., None]
     return Image.fromarray(np.where(mask[..., None] > 0, cloth, ground).clip(0, 255).astype(np.uint8)), mask
-
-
-def hand_made(cutout: CutOut, alpha: np.ndarray, raw: np.ndarray) -> EditResult:
-    """What an editor could have made: alpha float32 (h, w), raw float32 (h, w, 3) in [0, 1]."""
-    small = cutout.image.astype(np.float32) / 255
-    image = small + alpha[..., None] * (raw - small)
-
-    def tensor(a: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy((a * 255 + 0.5).astype(np.uint8)).permute(2, 0, 1)[None]
-
-    return EditResult(tensor(image), torch.from_numpy(alpha)[None, None], tensor(raw))
-
-
-def pixels(image: torch.Tensor) -> np.ndarray:
-    return image[0].permute(1, 2, 0).numpy()
 
 
 def in_red(picture: np.ndarray) -> np.ndarray:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from amgan import at_source_size, cut_out
-from amgan.editing.editor import EditResult
 from amgan.editing.source_size import enlarge_edit
 from amgan.photos import CutOut
+from tests.hand_made import hand_made, pixels
 
 SIDE, SMALL = 768, 128
 COLOUR = np.array([60, 110, 190])
@@ -26,17 +25,6 @@ def cutout() -> CutOut:
     mask[140:620, 260:530] = mask[140:560, 150:260] = 255
     cloth = np.where(mask[..., None] > 0, COLOUR * weave[..., None], 255).clip(0, 255).astype(np.uint8)
     return cut_out(Image.fromarray(cloth), mask, SMALL, keep_source=True)
-
-
-def edited(cutout: CutOut, alpha: np.ndarray, raw: np.ndarray) -> EditResult:
-    small = unit(cutout.image)
-
-    def tensor(a: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy((a * 255 + 0.5).astype(np.uint8)).permute(2, 0, 1)[None]
-
-    return EditResult(
-        tensor(small + alpha[..., None] * (raw - small)), torch.from_numpy(alpha)[None, None], tensor(raw)
-    )
 
 
 def half_a_sleeve(cutout: CutOut, softness: float = 3.0) -> tuple[np.ndarray, np.ndarray, int, int]:
@@ -55,10 +43,6 @@ def unit(picture: np.ndarray) -> np.ndarray:
     return picture.astype(np.float32) / 255
 
 
-def pixels(result: EditResult) -> np.ndarray:
-    return result.image[0].permute(1, 2, 0).numpy()
-
-
 def edge(picture: np.ndarray, cutout: CutOut, end: int, body: int) -> tuple[float, np.ndarray]:
     """Pixels from a tenth to nine tenths of the way across the cut, and the mean darkness of the sleeve's rows."""
     scale = picture.shape[0] / SMALL
@@ -72,9 +56,9 @@ def edge(picture: np.ndarray, cutout: CutOut, end: int, body: int) -> tuple[floa
 
 def test_a_cut_sleeve_ends_sharply_in_the_photos_own_cloth(cutout):
     alpha, raw, end, body = half_a_sleeve(cutout)
-    result = edited(cutout, alpha, raw)
+    result = hand_made(cutout, alpha, raw)
     blurred = enlarge_edit(result, unit(cutout.image), unit(cutout.source.image)).image * 255
-    shown = pixels(at_source_size(result, cutout))
+    shown = pixels(at_source_size(result, cutout).image)
     scale = shown.shape[0] / SMALL
     assert edge(blurred, cutout, end, body)[0] > 20
     width, strip = edge(shown, cutout, end, body)
@@ -94,10 +78,10 @@ def test_a_cut_sleeve_ends_sharply_in_the_photos_own_cloth(cutout):
 
 def test_the_result_still_is_the_photo_the_mask_and_what_was_painted(cutout):
     alpha, raw, *_ = half_a_sleeve(cutout)
-    shown = at_source_size(edited(cutout, alpha, raw), cutout)
+    shown = at_source_size(hand_made(cutout, alpha, raw), cutout)
     photo, painted = cutout.source.image.astype(np.float32), shown.raw[0].permute(1, 2, 0).numpy()
     mask = shown.mask[0, 0].numpy()[..., None]
-    assert np.abs(photo + mask * (painted - photo) - pixels(shown)).max() <= 3
+    assert np.abs(photo + mask * (painted - photo) - pixels(shown.image)).max() <= 3
 
 
 def test_cloth_painted_beside_the_garment_goes_where_a_sleeve_is_shortened(cutout):
@@ -106,7 +90,7 @@ def test_cloth_painted_beside_the_garment_goes_where_a_sleeve_is_shortened(cutou
     puff = slice(end - 16, end - 6), slice(left - 8, left)
     alpha[puff] = 1
     raw[puff] = COLOUR / 255
-    shown = pixels(at_source_size(edited(cutout, alpha, raw), cutout))
+    shown = pixels(at_source_size(hand_made(cutout, alpha, raw), cutout).image)
     assert shown[:, : round((left - 3) * shown.shape[0] / SMALL)].min() >= 250
 
 
@@ -117,7 +101,7 @@ def test_a_garment_made_white_or_striped_is_not_taken_away(cutout):
     striped = np.where((np.arange(SMALL) // 5 % 2)[:, None, None] > 0, small, 1).astype(np.float32)
     for raw in (white, striped):
         large = unit(cutout.source.image)
-        assert enlarge_edit(edited(cutout, cloth, raw), small, large).taken is None
+        assert enlarge_edit(hand_made(cutout, cloth, raw), small, large).taken is None
 
 
 def test_a_cut_sleeve_of_another_colour_has_that_colour_up_to_its_end(cutout):
@@ -125,8 +109,8 @@ def test_a_cut_sleeve_of_another_colour_has_that_colour_up_to_its_end(cutout):
     gone = alpha.copy()
     red = unit(cutout.image)[..., ::-1]
     y = red + gone[..., None] * (raw - red)
-    result = edited(cutout, np.ones_like(alpha), y.astype(np.float32))
-    shown = pixels(at_source_size(result, cutout)).astype(np.float32)
+    result = hand_made(cutout, np.ones_like(alpha), y.astype(np.float32))
+    shown = pixels(at_source_size(result, cutout).image).astype(np.float32)
     scale = shown.shape[0] / SMALL
     left = int(np.flatnonzero(cutout.mask.any(0))[0])
     near = (

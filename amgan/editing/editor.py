@@ -210,12 +210,13 @@ class NetworkEditor:
             return self._edit_all(images, wanted, only_on)
         first = self._edit_all(images, turns, only_on)
         rest = [{n: v for n, v in e.items() if n not in t} for t, e in zip(turns, wanted, strict=True)]
-        return EditResult.joined(images, [first, self._edit_all(first.image, rest, only_on)])
+        return EditResult.joined(images.cpu(), [first, self._edit_all(first.image, rest, only_on)])
 
     def _edit_all(self, images: Tensor, edits: list[dict[str, str]], only_on: Region | None) -> EditResult:
-        """In batches; a picture without an edit stays as it is."""
+        """In batches, to the host; a picture without an edit stays as it is."""
         asked = [i for i, edit in enumerate(edits) if edit]
-        result = EditResult(images.clone(), torch.zeros(len(images), 1, *images.shape[2:]), images.clone())
+        before = images.cpu()
+        result = EditResult(before.clone(), torch.zeros(len(images), 1, *images.shape[2:]), before.clone())
         for start in range(0, len(asked), self.batch):
             rows = asked[start : start + self.batch]
             made = self._edit(images[rows], [edits[i] for i in rows], only_on)
@@ -239,8 +240,10 @@ class NetworkEditor:
 
     def _both_sides(self, x: Tensor, edits: list[dict[str, str]], made: Generated) -> Generated:
         """The edit, with a sleeve on the side that the generator left out."""
-        side = left_out(x, made.image)
-        side *= torch.tensor([any(kind(name).outline for name in edit) for edit in edits], device=x.device)
+        outline = [any(kind(name).outline for name in edit) for edit in edits]
+        if not any(outline):
+            return made
+        side = left_out(x, made.image) * torch.tensor(outline, device=x.device)
         rows = side.nonzero()[:, 0]
         if not len(rows):
             return made

@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from amgan.editing.shapes import WHITE
 from amgan.models.interface import Generated
 
-GROUND = 250 / 255  # a pixel of the photo with all channels from here up is white
 CLOTH = 240 / 255  # one of the edit with a channel below is cloth
 LEAST = 0.002  # share of the frame that is a sleeve
 SHARE = 0.25  # of the other side's new cloth: with less, a side was left out
@@ -48,6 +48,6 @@ def with_other_side(x: Tensor, made: Generated, mirrored: Generated, side: Tenso
 
 def _new_cloth(x: Tensor, edited: Tensor) -> Tensor:
     """Pixels of cloth on the photo's white, left and right of the middle: float (B, 2)."""
-    new = (x.amin(1) >= 2 * GROUND - 1) & (edited.amin(1) < 2 * CLOTH - 1)  # (B, H, W)
+    new = (x.amin(1) >= 2 * WHITE - 1) & (edited.amin(1) < 2 * CLOTH - 1)  # (B, H, W)
     middle = x.shape[3] // 2
     return torch.stack([half.flatten(1).sum(1) for half in (new[..., :middle], new[..., middle:])], 1).float()
