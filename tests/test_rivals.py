@@ -253,6 +253,26 @@ def test_l_d_is_the_published_sum(name: str) -> None:
     assert float(loss.detach()) == pytest.approx(sum(expected.values()), rel=1e-4)
 
 
+def test_l_d_and_l_g_without_wgan_gp_are_non_saturating_with_a_lazy_r1() -> None:
+    """L_D = E[softplus D(x*)] + E[softplus −D(x)] + r1_every γ/2 E‖∇D(x)‖² + L_cls, the third in every 4th step alone;
+    L_adv^G = E[softplus −D(x*)] (Mescheder et al. 2018, equation 1)."""
+    method, batch = method_of("stargan", objective="ns-r1", gp=2.0, r1_every=4), some_batch()
+    made = method.forward(batch)
+    x = batch.photos.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(method.critic(x)[0].sum(), x)
+    real, fake = method.critic(x)[0].double(), method.critic(made.image)[0].double()
+    adv = float(((1 + fake.exp()).log().mean() + (1 + (-real).exp()).log().mean()).detach())
+    loss, terms = method.critic_loss(batch, made, 8)
+    assert float(terms["D/adv"]) == pytest.approx(adv, rel=1e-4)
+    assert float(terms["D/penalty"]) == pytest.approx(4 * 2 / 2 * float(gradient.square().sum()) / 3, rel=1e-4)
+    assert float(loss.detach()) == pytest.approx(sum(float(v) for v in terms.values()), rel=1e-4)
+    loss, terms = method.critic_loss(batch, made, 9)
+    assert terms.keys() == {"D/adv", "D/cls"}
+    assert float(loss.detach()) == pytest.approx(sum(float(v) for v in terms.values()), rel=1e-4)
+    generator = float((1 + (-fake).exp()).log().mean().detach())
+    assert float(method.generator_loss(batch, made)[1]["G/adv"]) == pytest.approx(generator, rel=1e-4)
+
+
 def common_terms(method: Rival, batch: EditBatch, made: Generated) -> tuple[float, float, float, Generated]:
     """−E[D(x*)], L_cls(m; x*), ‖x − G(x*, m')‖₁ over the batch where two of three rows have a way back, and those."""
     source, classes = method.critic(made.image)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from amgan.models.amgan.config import CriticsConfig, LossConfig
+from amgan.models.amgan.config import LossConfig
 from amgan.models.classifier import classification_loss
 from amgan.models.interface import Terms
 from amgan.pixels import blurred
@@ -68,8 +69,19 @@ def r1_penalty(realness: Realness, pictures: Tensor) -> Tensor:
     return gradient.flatten(1).square().sum(1).mean()
 
 
+class PenaltySettings(Protocol):
+    """What ``critic_penalty`` asks of the settings of critics."""
+
+    @property
+    def objective(self) -> str: ...
+    @property
+    def gp(self) -> float: ...
+    @property
+    def r1_every(self) -> int: ...
+
+
 def critic_penalty(
-    c: CriticsConfig, realness: Realness, real: Tensor, fake: Tensor, mix: Tensor, step: int
+    c: PenaltySettings, realness: Realness, real: Tensor, fake: Tensor, mix: Tensor, step: int
 ) -> Tensor | None:
     """λ_gp L_gp, the weighted penalty of one pixel critic in this step; None in steps without one (R1 and R2 are lazy:
     every ``r1_every`` steps, and weigh so much more)."""

@@ -1,4 +1,4 @@
-"""What the three rivals have in common: groups of settings, one critic of the whole picture, WGAN-GP, the way back.
+"""What the three rivals have in common: groups of settings, one critic of the whole picture, the way back.
 
 They learn from unpaired photographs, and are asked for edits in the same words as AMGAN: N value planes and M attribute
 planes, the condition of StarGAN's mask vector. Where their authors ask yes or no for each attribute, values exclude
@@ -18,9 +18,9 @@ from amgan.errors import UserError
 from amgan.models.amgan.discriminators import Discriminator
 from amgan.models.amgan.losses import (
     critic_adversarial,
+    critic_penalty,
     cycle_consistency,
     generator_adversarial,
-    gradient_penalty,
     wanted_classification,
 )
 from amgan.models.classifier import AttributeClassifier, classification_loss
@@ -28,8 +28,6 @@ from amgan.models.interface import EditBatch, Generated, Terms, make_condition
 from amgan.models.precision import autocast
 from amgan.models.training_config import LessonsConfig, OptimisationConfig
 from amgan.schema import AttributeSchema
-
-OBJECTIVE = "wgan-gp"  # of all three
 
 # --- Settings ---------------------------------------------------------------------------------------------------------
 
@@ -50,8 +48,10 @@ class CriticConfig:
     critic_channels: int = setting(64, low=1)
     critic_cap: int = setting(2048, low=1)  # widest layer; 2,048 is what 64 become in six layers
     critic_layers: int = setting(6, low=1, high=10)
+    objective: Literal["wgan-gp", "ns-r1"] = "wgan-gp"  # see amgan/models/amgan/losses.py
     critic_steps: int = setting(5, low=1)  # per generator step
-    gp: float = setting(10.0, low=0)  # lambda_gp
+    gp: float = setting(10.0, low=0)  # lambda_gp of WGAN-GP; gamma of R1
+    r1_every: int = setting(16, low=1)  # steps; R1 is taken lazily
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,8 @@ class RivalConfig:
     def idle(self) -> dict[str, str]:
         """See ``amgan.config.idle_settings``."""
         out = {"pairs": "this model learns from unpaired photographs"}
+        if self.critics.objective == "wgan-gp":
+            out["r1_every"] = "WGAN-GP pays its penalty in every step"
         return out if self.lessons.extra else out | {"extra": "there are no --extra garments"}
 
 
@@ -142,15 +144,17 @@ class Rival:
         return self.edit(batch.source, batch.wanted, batch.edited)
 
     def critic_loss(self, batch: EditBatch, edited: Generated, step: int) -> tuple[Tensor, Terms]:
-        """L_D = E D(x*) − E D(x) + λ_gp E (‖∇D(x̂)‖₂ − 1)² + λ_cls L_cls(m'; x)."""
+        """L_D = L_adv + λ_gp L_gp + λ_cls L_cls(m'; x). With WGAN-GP L_adv = E D(x*) − E D(x) and
+        L_gp = E (‖∇D(x̂)‖₂ − 1)²; see ``critic_adversarial`` and ``critic_penalty``."""
         x, fake = batch.photos, edited.image.detach()
         with self.autocast():
             (real_source, classes), (fake_source, _) = self.critic(x), self.critic(fake)
-        adv = critic_adversarial(OBJECTIVE, real_source, fake_source)
+        c = self.config.critics
+        adv = critic_adversarial(c.objective, real_source, fake_source)
         # Differentiated twice: in full precision.
-        penalty = self.config.critics.gp * gradient_penalty(lambda p: self.critic(p)[0], x, fake, batch.mix)
+        penalty = critic_penalty(c, lambda p: self.critic(p)[0], x, fake, batch.mix, step)
         cls = self.config.losses.cls * classification_loss(self.schema, classes, batch.labels, batch.counts.labels)
-        loss = adv + penalty + cls
+        loss = adv + cls if penalty is None else adv + cls + penalty
         return loss, detached({"D/adv": adv, "D/penalty": penalty, "D/cls": cls})
 
     def generator_loss(self, batch: EditBatch, edited: Generated) -> tuple[Tensor, Terms]:
@@ -159,13 +163,13 @@ class Rival:
     # --- Terms of L_G that all have -----------------------------------------------------------------------------------
 
     def critic_terms(self, batch: EditBatch, edited: Generated) -> tuple[Tensor, Tensor]:
-        """L_adv^G = −E D(x*), and L_cls^G = L_cls(m; x*). The critic's own gradients are not wanted here."""
+        """L_adv^G, with WGAN-GP −E D(x*), and L_cls^G = L_cls(m; x*). The critic's own gradients are not wanted."""
         self.critic.requires_grad_(False)
         with self.autocast():
             source, classes = self.critic(edited.image)
         self.critic.requires_grad_(True)
         cls = wanted_classification(self.schema, classes, batch.wanted, batch.edited, batch.counts.wanted)
-        return generator_adversarial(OBJECTIVE, source), cls
+        return generator_adversarial(self.config.critics.objective, source), cls
 
     def way_back(self, batch: EditBatch, edited: Generated) -> Generated | None:
         """G(x*, m') of the rows from which there is a way back (``EditBatch.cycle_rows``); None where there is none."""
@@ -180,6 +184,6 @@ class Rival:
         return len(rows) / len(batch.source) * cycle_consistency(batch.source[rows], made.image)
 
 
-def detached(terms: dict[str, Tensor | float]) -> Terms:
-    """Terms for the journal; those that are 0 because no row has them are left out."""
+def detached(terms: dict[str, Tensor | float | None]) -> Terms:
+    """Terms for the journal; those that this step or batch does not have are left out."""
     return {name: v.detach() for name, v in terms.items() if isinstance(v, Tensor)}
