@@ -22,14 +22,13 @@ from amgan.data.imagefolder import FIXED, misspelt
 from amgan.data.labels import folder_schema, has_schema, read_labels
 from amgan.data.metadata import READERS, Row, find_metadata, metadata_rows, require_folder
 from amgan.data.names import item_id, relative_name
+from amgan.data.shards import find_shards, samples
 from amgan.errors import PhotoError, UserError
-from amgan.photos.decode import display_name
+from amgan.photos.decode import Place, display_name
 from amgan.photos.listing import Listing, list_folder
 from amgan.schema import AttributeSchema
 from indexer.fetching import file_name_of, is_address
-from indexer.opening import Place
 from indexer.refusals import Refusal
-from indexer.shards import find_shards, samples
 from retrieval.details import LONGEST, detail_names
 from retrieval.stores.base import point_id
 
@@ -89,8 +88,8 @@ class Noticed:
 
 class Catalogue:
     """A folder with ``metadata.csv``, ``.jsonl`` or ``.parquet``, with or without further labels beside it
-    (``amgan.data.labels``), or a folder of photos at any depth, or of WebDataset shards (``indexer.shards``) where it
-    holds neither metadata nor photos. A ``file_name`` may be the address of a photo (``indexer.fetching``).
+    (``amgan.data.labels``), or a folder of photos at any depth, or of WebDataset shards (``amgan.data.shards``) where
+    it holds neither metadata nor photos. A ``file_name`` may be the address of a photo (``indexer.fetching``).
 
     Args:
         folder: the catalogue; also a metadata file of any name in its folder, or one shard.

@@ -11,33 +11,17 @@ import hashlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from amgan.errors import PhotoError
 from amgan.photos import CutOut, DecodeLimits, read_mask
 from amgan.photos.cutout import cut_out_several, working_photo
-from amgan.photos.decode import read_file, read_span
+from amgan.photos.decode import Place
 from amgan.photos.given import GivenMask
 from amgan.photos.reduced import header_pixels, read_reduced
 
 LARGE = 12_000_000  # pixels; of larger photos only one is decoded at a time
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where bytes lie: a file, or ``length`` bytes of it from ``offset`` on."""
-
-    file: Path
-    offset: int = 0
-    length: int | None = None
-
-    def read(self, limits: DecodeLimits, name: str) -> bytes:
-        """Raises PhotoError, as ``read_file``."""
-        if self.length is None:
-            return read_file(self.file, limits, name)
-        return read_span(self.file, self.offset, self.length, limits, name)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ import portalocker
 
 from amgan.errors import PhotoError
 from amgan.photos import CutOut, DecodeLimits, Placement
-from indexer.opening import LARGE, Opened, Place, Wanted, open_photo
+from amgan.photos.decode import Place
+from indexer.opening import LARGE, Opened, Wanted, open_photo
 
 _LENGTH = struct.Struct("<I")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from amgan.photos import CutOut
+from amgan.photos.decode import Place
 from amgan.schema import Edit
 
 if TYPE_CHECKING:  # torch takes seconds to import
@@ -19,8 +20,7 @@ class Found:
 
     Attributes:
         rank: from 1.
-        item_id, file_name: as the catalogue names it; ``file`` is where the photo lies, None where the folder is not
-            known.
+        item_id, file_name: as the catalogue names it; ``photo`` is where it lies, None where the folder is not known.
         score: weighted mean of the similarity in the picture, the wanted and the kept attributes, at most 1.
         parts: what each of them adds to the score, by the names of ``query_parts``; empty where nobody asked.
         predicted, confidence: the attributes that the index predicts, and how sure it is (0 to 1).
@@ -31,13 +31,18 @@ class Found:
     rank: int
     item_id: str
     file_name: str
-    file: Path | None
+    photo: Place | None
     score: float
     predicted: dict[str, str]
     confidence: dict[str, float]
     given: dict[str, str]
     details: dict[str, str] = field(default_factory=dict)
     parts: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def file(self) -> Path | None:
+        """The photo's file; None where it is not known, or lies inside an archive."""
+        return self.photo.file if self.photo and self.photo.length is None else None
 
     @property
     def attributes(self) -> dict[str, dict[str, Any]]:
@@ -54,8 +59,10 @@ class Found:
 
     def to_dict(self) -> dict[str, Any]:
         parts = {name: round(share, 6) for name, share in self.parts.items()}
-        shown = {"file": str(self.file) if self.file else None, "score": round(self.score, 6), "parts": parts}
-        return asdict(self) | shown | {"attributes": self.attributes}
+        own = asdict(self)
+        del own["photo"]
+        own["file"] = str(self.file) if self.file else None
+        return own | {"score": round(self.score, 6), "parts": parts, "attributes": self.attributes}
 
 
 @dataclass(frozen=True)

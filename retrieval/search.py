@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from amgan.data.names import relative_name
-from amgan.errors import PhotoError, UserError
+from amgan.errors import UserError
 from amgan.photos import CutOut, cut_out, read_image, read_mask
+from amgan.photos.decode import Place
 from retrieval.details import details_of, repeated_products
+from retrieval.photos import CataloguePhotos
 from retrieval.query import QueryWeights, compose, query_parts, target_probabilities
 from retrieval.results import Found, SearchResult
 from retrieval.stores.base import MAX_K, Filter, Hit, Payload, VectorStore, point_id
@@ -51,7 +52,7 @@ class Searcher:
         store: an open collection.
         representation: made with the networks that filled it.
         editor: draws the edit.
-        root: the catalogue's folder, so that hits can be shown; None leaves ``Found.file`` empty.
+        root: the catalogue's folder, so that hits can be shown; None leaves ``Found.photo`` empty.
 
     Attributes:
         weights: of queries that name none: those that were fitted for the index, else the default ones.
@@ -195,15 +196,15 @@ class Searcher:
         """A catalogue item's garment, cut out as for the index. Raises UserError when its photo is not to be had."""
         if self.root is None:
             raise UserError("Where the catalogue's photos lie is not known; name their folder (--catalogue FOLDER).")
-        mask_name = payload.get("mask_file_name")
-        mask = read_mask(_inside(self.root, mask_name)) if mask_name else None
-        return self.cut_out(read_image(_inside(self.root, payload.get("file_name"))), mask, keep_source)
+        photos = CataloguePhotos(self.root)
+        mask = photos.mask(payload)
+        return self.cut_out(read_image(photos.photo(payload)), None if mask is None else read_mask(mask), keep_source)
 
-    def file_of(self, payload: Payload) -> Path | None:
-        """Where a catalogue item's photo lies, as far as is known; None where the index names a file outside the
-        catalogue."""
+    def photo_of(self, payload: Payload) -> Place | None:
+        """Where a catalogue item's photo lies, as far as is known; None where the index names one that is none of the
+        catalogue's."""
         try:
-            return _inside(self.root, payload.get("file_name")) if self.root else None
+            return CataloguePhotos(self.root).photo(payload) if self.root else None
         except UserError:
             return None
 
@@ -213,7 +214,7 @@ class Searcher:
             rank=rank,
             item_id=str(p.get("item_id", hit.id)),
             file_name=str(p.get("file_name", "")),
-            file=self.file_of(p),
+            photo=self.photo_of(p),
             score=float(hit.score),
             predicted=dict(p.get("predicted") or {}),
             confidence=dict(p.get("confidence") or {}),
@@ -224,17 +225,6 @@ class Searcher:
     def close(self) -> None:
         """Release the store: its memory, its connection."""
         self.store.close()
-
-
-def _inside(root: Path, name: object) -> Path:
-    """The catalogue's file of that name. Raises UserError when it leads outside, for an index may come from anyone, and
-    when it lies in an archive."""
-    if ".tar/" in str(name):
-        raise UserError(f"{name} lies in an archive; unpack the catalogue to see its photos or to edit them.")
-    try:
-        return root / relative_name(str(name or ""))
-    except PhotoError as error:
-        raise UserError(f"The index names a photo that is none of the catalogue's: {error}") from None
 
 
 def _names(hit: Hit) -> set[str | None]:

@@ -112,7 +112,7 @@ def _hit(sheet: Image.Image, draw: ImageDraw.ImageDraw, found: Found, edit: Mapp
 def thumbnail(found: Found, side: int = TILE) -> Image.Image | None:
     """The hit's photo, whole, at most ``side`` pixels a side; None where it cannot be read."""
     try:
-        picture = read_image(found.file) if found.file else None
+        picture = read_image(found.photo) if found.photo else None
     except PhotoError:
         return None
     if picture is not None:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 
 from PIL import Image
 
+from amgan.photos.decode import Place
 from retrieval.results import Found
 from retrieval.search import Searcher
 from ui import cards
@@ -26,13 +27,15 @@ class Shop:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def file_of(self, payload: dict) -> Path:
-        return self.root / payload["file_name"]
+    def photo_of(self, payload: dict) -> Place:
+        return Place(self.root / payload["file_name"])
 
 
 def hit(root: Path, **details: str) -> Found:
     Image.new("RGB", (8, 8), "red").resize((40, 40)).save(root / "a.png")
-    return Found(1, "a", "a.png", root / "a.png", 0.5, {"color": "red"}, {"color": 0.8}, {"color": EVIL}, details)
+    return Found(
+        1, "a", "a.png", Place(root / "a.png"), 0.5, {"color": "red"}, {"color": 0.8}, {"color": EVIL}, details
+    )
 
 
 def shown(root: Path, address: Address, **details: str) -> str:

@@ -12,9 +12,10 @@ from PIL import Image
 
 from amgan.errors import PhotoError
 from amgan.photos import DecodeLimits, list_photos, read_image
+from amgan.photos.decode import Place
 from amgan.photos.reduced import read_reduced
 from indexer.decoders import Decoders
-from indexer.opening import Place, Wanted, open_photo
+from indexer.opening import Wanted, open_photo
 from scripts import make_broken_photos as broken
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="stops and kills processes the POSIX way")

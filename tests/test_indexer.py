@@ -269,10 +269,10 @@ def test_nothing_usable_leaves_the_index_as_it_was(tmp_path):
 
 
 def test_unreadable_photos_stay_as_they_were(tmp_path, monkeypatch):
-    import indexer.opening
+    import amgan.photos.decode
     from amgan.errors import PhotoError
 
-    folder, location, read_file = draw_catalogue(tmp_path, 3), MemoryLocation(), indexer.opening.read_file
+    folder, location, read_file = draw_catalogue(tmp_path, 3), MemoryLocation(), amgan.photos.decode.read_file
     run(folder, location)
 
     def failing(path, limits, name):
@@ -280,7 +280,7 @@ def test_unreadable_photos_stay_as_they_were(tmp_path, monkeypatch):
             raise PhotoError("unreadable", f"{name} cannot be read: Input/output error.")
         return read_file(path, limits, name)
 
-    monkeypatch.setattr(indexer.opening, "read_file", failing)
+    monkeypatch.setattr(amgan.photos.decode, "read_file", failing)
     draw_garment(folder / "new.png", 9)
     summary, refused = run(folder, location)
     assert refused == {"0/0.png": "unreadable"}

@@ -8,16 +8,21 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import numpy as np
 import pyarrow
 import pyarrow.parquet as parquet
 import pytest
+from PIL import Image
 
 from amgan.errors import PhotoError, UserError
+from amgan.photos import DecodeLimits, cut_out, read_image
 from indexer.build import index
 from indexer.catalogue import Catalogue
 from indexer.fetching import Fetcher, file_name_of
 from indexer.pipeline import Hooks
 from indexer.prepare import Settings
+from retrieval.search import Searcher
+from retrieval.sheet import thumbnail
 from retrieval.stores.memory import MemoryLocation
 from tests.fake_encoder import SCHEMA, FakeEncoder, draw_catalogue, draw_garment
 
@@ -74,6 +79,46 @@ def test_shards(shards, tmp_path):
     with pytest.raises(UserError, match="cannot be read as an uncompressed tar file"):
         run(shards, location)
     assert len(list(location.open("shop").scroll([]))) == 6
+
+
+class Editor:
+    schema, image_size = SCHEMA, 32
+
+
+def test_photos_and_masks_are_read_from_where_they_lie_in_shards(shards, tmp_path):
+    masked, left = shards / "2.tar", np.zeros((72, 64), np.uint8)
+    left[10:62, 18:32] = 255
+    mask = io.BytesIO()
+    Image.fromarray(left).save(mask, "PNG")
+    with tarfile.open(masked, "w") as shard:
+        add(shard, "a/7.png", (tmp_path / "photos/0/0.png").read_bytes())
+        add(shard, "a/7.mask.png", mask.getvalue())
+    location = MemoryLocation()
+    run(shards, location)
+    shop = location.open("shop")
+    searcher = Searcher(shop, FakeEncoder(), Editor(), shards)
+    payloads = {r.payload["file_name"]: r.payload for r in shop.scroll()}
+    for j in range(6):
+        place, photo = searcher.photo_of(payloads[f"{j // 3}.tar/a/{j:05d}.png"]), tmp_path / f"photos/{j % 3}/{j}.png"
+        assert place.read(DecodeLimits(), "a photo") == photo.read_bytes()
+    assert searcher.item_cutout(payloads["0.tar/a/00000.png"]).method == "white"
+    cut = searcher.item_cutout(payloads["2.tar/a/7.png"])
+    assert cut.method == "given" and (cut.mask == cut_out(read_image(tmp_path / "photos/0/0.png"), left, 32).mask).all()
+    hits = searcher.nearest(next(shop.scroll(vectors=True)).vector, 7)
+    assert all(thumbnail(hit) is not None and hit.file is None for hit in hits)
+
+    with tarfile.open(masked, "w") as shard:  # packed anew, in another order
+        add(shard, "a/8.png", (tmp_path / "photos/2/2.png").read_bytes())
+        add(shard, "a/7.png", (tmp_path / "photos/0/0.png").read_bytes())
+    assert searcher.item_cutout(payloads["2.tar/a/7.png"]).method == "white"
+    with tarfile.open(masked, "w") as shard:
+        add(shard, "a/8.png", (tmp_path / "photos/2/2.png").read_bytes())
+    with pytest.raises(UserError, match=r"2\.tar has no a/7\.png any more; index the catalogue again"):
+        searcher.item_cutout(payloads["2.tar/a/7.png"])
+    masked.unlink()
+    assert searcher.photo_of({"file_name": "2.tar/../../secret.png"}) is None
+    with pytest.raises(PhotoError, match=r"2\.tar"):
+        searcher.item_cutout(payloads["2.tar/a/7.png"])
 
 
 def test_a_table_of_any_name(tmp_path):

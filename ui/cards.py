@@ -110,8 +110,8 @@ def _card(to: Address, photo: str, name: str, more: str, title: str = "") -> str
 
 
 def _photo(file_name: str, searcher: Searcher, words: str, texts: Texts) -> str:
-    file = searcher.file_of({"file_name": file_name})
-    picture = thumbnail(str(file)) if file else None
+    place = searcher.photo_of({"file_name": file_name})
+    picture = thumbnail(place) if place else None
     if picture is None:
         return f'<span class="photo none">{escape(texts("hits.no_photo"))}</span>'
     alt = f"{words} ({_stem(file_name)})" if words else _stem(file_name)

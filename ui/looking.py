@@ -39,8 +39,8 @@ def _step(searcher: Searcher, address: Address, number: int, texts: Texts) -> st
     step = read_address(parse_qs(address.way[number]), searcher.schema)
     picture = None
     if step.item and (payload := searcher.store.retrieve([step.item], ["file_name"]).get(step.item)):
-        file = searcher.file_of(payload)
-        picture = resources.thumbnail(str(file), 72) if file else None
+        place = searcher.photo_of(payload)
+        picture = resources.thumbnail(place, 72) if place else None
     elif step.photo and (upload := uploads.find(step.photo)):
         picture = resources.small(resources.upload_picture(step.photo, upload), 72)
     what = texts.values(step.edit) or (texts("studio.your_photo") if step.photo else "")

@@ -11,7 +11,6 @@ import itertools
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -20,6 +19,7 @@ from PIL import Image
 from amgan.errors import PhotoError, UserError
 from amgan.photos import CutOut, read_image, read_mask
 from amgan.photos.boxed import mask_in_box
+from amgan.photos.decode import Place
 from retrieval.catalogue import LateSearcher, open_catalogue
 from retrieval.query import QueryWeights
 from retrieval.results import SearchResult
@@ -111,10 +111,10 @@ def grid(_searcher: Searcher, collection: str, filter: Filter, page: int, size: 
 
 
 @st.cache_data(max_entries=5000, show_spinner=False)
-def thumbnail(file: str, side: int = THUMBNAIL) -> str | None:
+def thumbnail(place: Place, side: int = THUMBNAIL) -> str | None:
     """A photo, whole, as a ``data:`` address; None where it cannot be read."""
     try:
-        picture = read_image(Path(file))
+        picture = read_image(place)
     except PhotoError:
         return None
     return small(picture, side)

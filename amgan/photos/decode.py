@@ -53,7 +53,22 @@ class DecodeLimits:
     max_scans: int = 100
 
 
-Source = str | os.PathLike[str] | bytes | BinaryIO
+@dataclass(frozen=True)
+class Place:
+    """Where a picture's bytes lie: a file, or ``length`` bytes of it from ``offset`` on, as in an archive."""
+
+    file: Path
+    offset: int = 0
+    length: int | None = None
+
+    def read(self, limits: DecodeLimits, name: str) -> bytes:
+        """Raises PhotoError, as `read_file`."""
+        if self.length is None:
+            return read_file(self.file, limits, name)
+        return read_span(self.file, self.offset, self.length, limits, name)
+
+
+Source = str | os.PathLike[str] | bytes | BinaryIO | Place
 
 
 def read_image(source: Source, limits: DecodeLimits = DecodeLimits(), name: str | None = None) -> Image.Image:
@@ -63,7 +78,7 @@ def read_image(source: Source, limits: DecodeLimits = DecodeLimits(), name: str 
     their high byte; CMYK and other colour spaces brought to sRGB, by the embedded profile where there is one.
 
     Args:
-        source: a path, the file's bytes, or an open binary file.
+        source: a path, the file's bytes, an open binary file, or where the bytes lie.
         limits: sizes beyond which nothing is decoded.
         name: what messages call the picture, for uploads; by default its path.
 
@@ -143,6 +158,9 @@ def _bytes(source: Source, limits: DecodeLimits, name: str | None) -> tuple[byte
     elif isinstance(source, (str, os.PathLike)):
         name = name or display_name(source)
         data = read_file(Path(source), limits, name)
+    elif isinstance(source, Place):
+        name = name or display_name(source.file)
+        data = source.read(limits, name)
     else:
         given = getattr(source, "name", None)
         name = name or (display_name(given) if isinstance(given, str) and given else "The picture")

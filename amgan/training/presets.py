@@ -100,8 +100,9 @@ def _each_rival(**settings: Any) -> dict[str, Any]:
 _DRAWN_ALIKE = {"outline_weight": 2.0, "balance": 0.6, "warm_up": 100}
 
 # What two CPU cores train of the paper's model and of its rivals, in thousands and not in millions of images. WGAN-GP
-# needs more: after 500 steps at its highest stable rate, 2e-4, StarGAN changes no colour; with ``ns-r1`` nearly all. And
-# where the class loss weighs 1, cycles shut the masks of GANimation and SaGAN before a critic knows the classes.
+# needs more: at its highest stable rate, 2e-4, StarGAN changes no colour in 1,500 steps; with ``ns-r1`` it changes
+# nearly all in 500. Where the class loss weighs 1, cycles shut the masks of GANimation and SaGAN before a critic knows
+# the classes.
 _AT_64 = {
     **_DRAWN_ALIKE,
     "image_size": 64,

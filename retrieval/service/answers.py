@@ -19,13 +19,14 @@ from amgan.editing.editor import Region as EditorRegion
 from amgan.editing.source_size import at_source_size
 from amgan.errors import PhotoError
 from amgan.photos import CutOut, read_image
+from amgan.photos.decode import Place
 from retrieval.details import details_of, web_address
 from retrieval.query import QueryWeights
 from retrieval.results import Found
 from retrieval.search import Searcher
 from retrieval.service import bodies
 from retrieval.service.bodies import Query
-from retrieval.service.garments import choose, find_item, item_file, parse
+from retrieval.service.garments import choose, find_item, item_photo, parse
 from retrieval.service.keys import Caller
 from retrieval.service.live import LiveCatalogue, Version
 from retrieval.service.pictures import data_address, encode, of_mask, of_tensor, width_at_least
@@ -151,14 +152,14 @@ class Answers:
         width = width_at_least(width)
         with self.live.use() as version:
             _, payload = find_item(version.searcher, id)
-            file = item_file(version.searcher, payload)
+            place = item_photo(version.searcher, payload)
         mark = hashlib.sha256(f"{payload.get('sha256')} {payload.get('file_name')} {width}".encode()).hexdigest()[:24]
         headers = {"ETag": f'"{mark}"', "Cache-Control": "public, max-age=86400"}
         headers["Cross-Origin-Resource-Policy"] = "cross-origin"  # a shop's pages lie elsewhere
         if seen is not None and mark in seen:
             return Response(status_code=304, headers=headers)
         try:
-            data = self._thumbnail(str(file), mark, width)
+            data = self._thumbnail(place, mark, width)
         except PhotoError as error:
             raise Problem("not-found", "The photo of this item is not to be had here.") from error
         return Response(data, media_type="image/webp", headers=headers)
@@ -270,9 +271,9 @@ def _garment(id: str, item_id: Any, payload: dict[str, Any], details: dict[str, 
     }
 
 
-def _thumbnail(file: str, mark: str, width: int) -> bytes:
+def _thumbnail(place: Place, mark: str, width: int) -> bytes:
     """A photo, whole, at most that wide; ``mark`` changes when the photo does."""
-    picture = read_image(file)
+    picture = read_image(place)
     picture.thumbnail((width, 4 * width), Image.Resampling.LANCZOS, reducing_gap=3)
     return encode(picture, "image/webp")
 

@@ -8,7 +8,6 @@ import hashlib
 import logging
 import uuid
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TypeVar
 
 from PIL import Image
@@ -16,7 +15,7 @@ from pydantic import ValidationError
 
 from amgan.errors import UserError
 from amgan.photos import CutOut, read_image, read_mask
-from amgan.photos.decode import DecodeLimits
+from amgan.photos.decode import DecodeLimits, Place
 from amgan.photos.listing import SUFFIXES
 from retrieval.search import Searcher
 from retrieval.service.bodies import Asked, Query
@@ -116,16 +115,12 @@ def _item_cutout(searcher: Searcher, payload: Payload, keep_source: bool) -> Cut
         raise Problem("not-found", "The photo of this item is not to be had; the index has to be renewed.") from error
 
 
-def item_file(searcher: Searcher, payload: Payload) -> Path:
+def item_photo(searcher: Searcher, payload: Payload) -> Place:
     """Where an item's photo lies. Raises Problem "not-found"."""
-    try:
-        file = searcher.file_of(payload)
-    except UserError as error:
-        log.warning("photo of an item", extra={"fields": {"error": str(error)}})
-        file = None
-    if file is None:
+    place = searcher.photo_of(payload)
+    if place is None:
         raise Problem("not-found", "The photo of this item is not to be had here.")
-    return file
+    return place
 
 
 def _itself(payload: Payload) -> tuple[str, ...]:

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from amgan.errors import UserError
+from amgan.photos.decode import Place
 from amgan.photos.listing import SUFFIXES
-from indexer.opening import Place
 
 _COLUMNS_AT_MOST = 2**20  # bytes of a JSON member
 
