@@ -38,9 +38,10 @@ index-catalog /mnt/photos --store http://qdrant:6333 --collection shop --ray 10.
 
 FOLDER holds photos at any depth, or metadata.csv (.jsonl, .parquet) with file_name, and where there are any
 mask_file_name and one column per attribute. In its place may stand such a file of any name, or WebDataset shards (.tar,
-not compressed), one or a folder of them: 17.jpg, 17.json with the columns, 17.mask.png. A file_name may be a web
-address: the photo is fetched, at most 32 MB in 30 s and not from inside the own network, and kept in FOLDER/.fetched,
-so that the same command goes on where it stopped; after a day the server is asked whether it changed.
+not compressed), one or a folder of them: 17.jpg, 17.json with the columns, 17.mask.png. A file_name (or image_link,
+image_url, image, photo, as product feeds call it) may be a web address: the photo is fetched, at most 32 MB in 30 s
+and not from inside the own network, and kept in FOLDER/.fetched, so that the same command goes on where it stopped;
+after a day the server is asked whether it changed.
 
 Run the same command again to go on after an interruption, or to bring the index up to date: only photos whose bytes or
 mask changed are embedded again, changed labels and other columns are told to the index, and what left the catalogue

@@ -153,6 +153,24 @@ def test_random_bytes_are_rows_or_a_sentence(tmp_path, content, start, name):
     assert said.endswith(".")
 
 
+def test_the_photos_column_may_be_called_as_product_feeds_call_it(tmp_path):
+    row = {"file_name": "a.jpg", "id": "7"}
+    assert rows_of(tmp_path / "metadata.csv", "id,Image_Link\n7,a.jpg\n") == [row]
+    assert rows_of(tmp_path / "metadata.jsonl", '{"id": 7, "photo": "a.jpg"}') == [row]
+    # file_name counts wherever it is, then the likelier; what is not the photo's keeps its name.
+    both = {"file_name": "a.jpg", "image": "b.jpg"}
+    assert rows_of(tmp_path / "metadata.csv", "image,file_name\nb.jpg,a.jpg\n") == [both]
+    assert rows_of(tmp_path / "metadata.csv", "image,image_url\nb.jpg,a.jpg\n") == [both]
+    with pytest.raises(UserError, match="separated by tabs"):
+        rows_of(tmp_path / "metadata.csv", "image_link\tid\na.jpg\t7\n")
+    with pytest.raises(UserError, match=r"no column file_name \(or image_link, image_url, image, photo\)"):
+        rows_of(tmp_path / "metadata.csv", "imagery,id\na.jpg,7\n")
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pyarrow.table({"image url": ["a.jpg"], "id": [7]}), tmp_path / "metadata.parquet")
+    assert [r.cells for r in metadata_rows(tmp_path / "metadata.parquet")] == [row]
+
+
 def test_parquet_that_python_cannot_say(tmp_path):
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")

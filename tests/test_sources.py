@@ -186,7 +186,7 @@ def test_photos_by_address_are_fetched_once_and_asked_about_later(tmp_path, shop
     folder, location = tmp_path / "catalogue", MemoryLocation()
     folder.mkdir()
     lines = [f"{address}/a.png,Jumper", f"{address}/b.png?size=2,Shirt", f"{address}/404,Gone", f"{address}/503,Later"]
-    (folder / "metadata.csv").write_text("file_name,title\n" + "\n".join(lines) + "\n")
+    (folder / "metadata.csv").write_text("image_link,title\n" + "\n".join(lines) + "\n")
     allowed = Fetcher(private=True)
     summary, records, refused = run(folder, location, fetcher=allowed)
     assert sorted(refused.values()) == ["url-missing", "url-unreadable"]

@@ -17,8 +17,14 @@ from typing import Any, TextIO
 
 from amgan.errors import UserError
 from amgan.photos.listing import SUFFIXES
+from amgan.spelling import plain
 
 NAMES = ("file_name", "mask_file_name")  # the columns that name files
+# What else the first may be called, the likeliest first, as ``plain`` writes it: product feeds have ``image_link``.
+PHOTO_COLUMNS = (
+    *("file name", "filename", "image link", "image url", "photo url", "picture url", "img url"),
+    *("image file", "photo file", "image name", "image path", "image", "photo", "picture"),
+)
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
@@ -92,11 +98,24 @@ def _reason(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error)
 
 
-def _require_file_name(columns: Iterable[str], where: str) -> None:
-    columns = list(columns)
-    if "file_name" not in columns:
+def _with_file_name(columns: list[str], where: str) -> list[str]:
+    """The columns, the one that names the picture as ``file_name``. Raises UserError where there is none."""
+    if "file_name" in columns:
+        return columns
+    found = _photo_column(columns)
+    if found is None:
         there = ", ".join(repr(c[:40]) for c in columns[:20]) or "none"
-        raise UserError(f"{where}: there is no column file_name, which names the picture; the columns are {there}.")
+        raise UserError(
+            f"{where}: there is no column file_name (or image_link, image_url, image, photo), which names the picture; "
+            f"the columns are {there}."
+        )
+    return ["file_name" if name == found else name for name in columns]
+
+
+def _photo_column(columns: Iterable[str]) -> str | None:
+    """The column that names the picture, where none is called ``file_name``."""
+    named = {plain(c): c for c in columns}
+    return next((named[spelling] for spelling in PHOTO_COLUMNS if spelling in named), None)
 
 
 class _Lines:
@@ -124,7 +143,7 @@ def _csv_rows(path: Path) -> Iterator[Row]:
         records = _csv_records(lines)
         _, header = next(records, (0, []))
         columns = [name.strip() for name in header]
-        _check_header(columns, lines)
+        columns = _checked_header(columns, lines)
         for number, cells in records:
             if len(cells) != len(columns):
                 raise UserError(
@@ -160,26 +179,25 @@ def _csv_records(lines: _Lines) -> Iterator[tuple[int, list[str]]]:
             yield number, cells
 
 
-def _check_header(columns: list[str], lines: _Lines) -> None:
+def _checked_header(columns: list[str], lines: _Lines) -> list[str]:
     where = f"{lines.path}, line {lines.number - len(lines.row) + 1}"
     if not columns:
         raise UserError(f"{lines.path} is empty; its first line has to name the columns, file_name among them.")
     if len(lines.row) > 1:
         raise UserError(f"{where}: a quotation mark that opens in the header is not closed there; close it.")
-    if "file_name" not in columns:
+    if "file_name" not in columns and _photo_column(columns) is None:
         _check_separator(lines)
-    _require_file_name(columns, where)
+    columns = _with_file_name(columns, where)
     if "" in columns:
         raise UserError(f"{where}: column {columns.index('') + 1} has no name; give it one, or take it out.")
     _require_unique(columns, where)
+    return columns
 
 
 def _check_separator(lines: _Lines) -> None:
     for separator, name in _SEPARATORS.items():
-        if (
-            "file_name" in [cell.strip(' "\r\n') for cell in lines.row[0].split(separator)]
-            and separator in lines.row[0]
-        ):
+        cells = [cell.strip(' "\r\n') for cell in lines.row[0].split(separator)]
+        if len(cells) > 1 and ("file_name" in cells or _photo_column(cells)):
             raise UserError(f"{lines.path}: its columns are separated by {name}; save it with commas.")
 
 
@@ -210,10 +228,9 @@ def _json_cells(line: str, where: str) -> dict[str, str]:
         pairs = json.loads(line, object_pairs_hook=_Pairs)
         if not isinstance(pairs, _Pairs):
             raise UserError(f'{where}: this is no object; each line is one, like {{"file_name": "a.jpg"}}.')
-        columns = [name.strip() for name, _ in pairs]
-        _require_file_name(columns, where)
+        columns = _with_file_name([name.strip() for name, _ in pairs], where)
         _require_unique(columns, where)
-        cells = {name.strip(): _text(value, name.strip(), where) for name, value in pairs}
+        cells = {name: _text(value, name, where) for name, (_, value) in zip(columns, pairs, strict=True)}
         if "\\u" in line:  # an escape may stand for half a character, which can be neither printed nor stored
             "".join((*cells, *cells.values())).encode()
     except RecursionError:
@@ -243,8 +260,7 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
         raise UserError(f"Reading {path} needs pyarrow: pip install pyarrow.") from None
     try:
         with parquet.ParquetFile(path) as file:
-            columns = [name.strip() for name in file.schema_arrow.names]
-            _require_file_name(columns, str(path))
+            columns = _with_file_name([name.strip() for name in file.schema_arrow.names], str(path))
             _require_unique(columns, str(path))
             first = 1
             for batch in file.iter_batches(1024):
