@@ -163,7 +163,7 @@ def test_the_photos_column_may_be_called_as_product_feeds_call_it(tmp_path):
     assert rows_of(tmp_path / "metadata.csv", "image,image_url\nb.jpg,a.jpg\n") == [both]
     with pytest.raises(UserError, match="separated by tabs"):
         rows_of(tmp_path / "metadata.csv", "image_link\tid\na.jpg\t7\n")
-    with pytest.raises(UserError, match=r"no column file_name \(or image_link, image_url, image, photo\)"):
+    with pytest.raises(UserError, match=r"no column file_name, image_link, image_url, image or photo"):
         rows_of(tmp_path / "metadata.csv", "imagery,id\na.jpg,7\n")
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")

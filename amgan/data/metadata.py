@@ -106,7 +106,7 @@ def _with_file_name(columns: list[str], where: str) -> list[str]:
     if found is None:
         there = ", ".join(repr(c[:40]) for c in columns[:20]) or "none"
         raise UserError(
-            f"{where}: there is no column file_name (or image_link, image_url, image, photo), which names the picture; "
+            f"{where}: there is no column file_name, image_link, image_url, image or photo, which names the picture; "
             f"the columns are {there}."
         )
     return ["file_name" if name == found else name for name in columns]
