@@ -7,6 +7,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -44,8 +45,15 @@ def wait_for(server: subprocess.Popen, port: int, log: Path) -> None:
 
 @pytest.fixture
 def page(browser_path: str) -> Iterator[Page]:
+    with opened(browser_path) as page:
+        yield page
+
+
+@contextmanager
+def opened(browser_path: str, *flags: str) -> Iterator[Page]:
+    """A page in a browser of its own."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=browser_path, args=[*FLAGS, *flags])
         page = browser.new_page(viewport={"width": 1360, "height": 1000})
         page.set_default_timeout(PATIENCE)
         expect.set_options(timeout=PATIENCE)

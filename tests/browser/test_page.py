@@ -12,9 +12,10 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from PIL import Image, ImageOps
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import free_port, wait_for
+from tests.browser.conftest import free_port, opened, wait_for
 from tests.fake_reports import comparison, single, write
 from tests.tiny_catalogue import draw_shirt, make_catalogue, make_index, make_weights
 
@@ -114,6 +115,27 @@ def _sees_the_same(browser: Browser, link: str) -> None:
     found(other, "for blue")
     expect(other.locator(".compare .frame")).to_be_in_viewport()  # what answers is in view where it was asked
     context.close()
+
+
+def test_a_photo_is_taken_with_the_camera(address: str, browser_path: str, tmp_path: Path) -> None:
+    film(draw_shirt("short", "red", 480), tmp_path / "camera.y4m")
+    camera = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+    with opened(browser_path, *camera, f"--use-file-for-fake-video-capture={tmp_path / 'camera.y4m'}") as page:
+        page.goto(address)
+        page.get_by_role("radio", name="Take a photo").click()
+        page.get_by_role("button", name="Take Photo").click()
+        found(page, "similar garments")
+        assert len(query(page)["photo"][0]) == 64
+        chip(page, "long").click()
+        found(page, "for long")
+
+
+def film(picture: Image.Image, file: Path) -> None:
+    """What a camera sees: a second of a picture that stands still, as YUV4MPEG2."""
+    wide = ImageOps.pad(picture, (640, 480), color="white").convert("YCbCr")
+    luma, *chroma = wide.split()
+    frame = b"FRAME\n" + b"".join(p.tobytes() for p in (luma, *(c.reduce(2) for c in chroma)))
+    file.write_bytes(b"YUV4MPEG2 W640 H480 F30:1 Ip A1:1 C420jpeg\n" + 30 * frame)
 
 
 def test_by_keyboard_alone(address: str, page: Page) -> None:
