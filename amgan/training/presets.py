@@ -122,9 +122,11 @@ _AT_64 = {
 
 
 def _rivals_at_64() -> dict[str, Any]:
-    """The rivals at that size. With a class loss of 1 their cycles shut the masks of GANimation and SaGAN before a critic
-    knows the classes, and nothing is edited ever after: theirs weighs 10, and SaGAN's weights of what stays as it is,
-    20 and 100, are 10 and 5. SaGAN has two generators, of half the channels each."""
+    """The rivals at that size, SaGAN's two generators with half the channels each.
+
+    With a class loss of 1 the cycles of GANimation and SaGAN shut their masks before a critic knows the classes, and
+    nothing is edited ever after: theirs weighs 10. SaGAN's weights of what stays as it is, 20 and 100, are 10 and 5.
+    """
     rivals = _each_rival(**_AT_64)
     rivals["ganimation"] = changed(rivals["ganimation"], cls=10.0)
     rivals["sagan"] = changed(SaganConfig(), **_AT_64, cls=10.0, cyc=10.0, own=5.0)
