@@ -8,7 +8,7 @@ Rows are AMGAN, its three rivals and the paper's ablations (`--row` chooses; `ta
 `target-masks` can be asked for as well). Teacher and judge are trained once and shared (`--classifiers` takes others'),
 budgets are the preset's, equal for all: in images, or with --minutes in time. The same command again goes on where it
 was, and measures again where there is something new. At the end OUT/report holds the comparison, OUT/reproduced.md the
-paper's figures beside ours.
+paper's figures beside ours, budgets, and what the rows differ in.
 """
 
 from __future__ import annotations
@@ -36,16 +36,6 @@ TARGETS = ("target-source", "target-union", "target-masks")
 ROLES = ("teacher", "judge")
 CLASSIFIERS, ROWS, REPORT, MARK = "classifiers", "rows", "report", "reproduced.json"
 MODULES = {"amgan": "amgan.cli", "evaluate-retrieval": "retrieval.evaluation.cli"}
-
-# Mean accuracy by the judge in per cent, and mean top-30, on DeepFashion-Synthesis and Shopping100k (AMGAN, ICCV 2019).
-# Its text gives ablations as drops of the accuracy; figures of single rivals are not in it but in a plot.
-PAPER: dict[str, tuple[tuple[float, float] | None, tuple[float, float] | None]] = {
-    "amgan": ((79.48, 49.49), (0.657, 0.403)),
-    "no-crop-critic": ((74.05, 43.15), None),
-    "no-perceptual": ((69.84, 35.47), None),
-    "no-attention": ((67.34, 25.50), None),
-    "cam-mask": ((72.51, 40.15), None),
-}
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -189,7 +179,10 @@ def measure(plan: Plan, split: str, limit: int | None, rounds: int) -> None:
         if call([*command, "--out", str(where)]):
             raise UserError("The rows are trained, and could not be measured; what was wrong is said above.")
         write_atomic(where / MARK, json.dumps(mark, indent=1) + "\n")
-    page = beside_the_paper(read(where / "report.json"), rows, plan.data.resolve().name)
+    from scripts import reproduced
+
+    budgets = {row: reproduced.budget(plan.folder(row)) for row in rows}
+    page = reproduced.page(read(where / "report.json"), rows, plan.data.resolve().name, budgets)
     write_atomic(plan.out / "reproduced.md", page)
     print(page)
 
@@ -199,47 +192,6 @@ def fingerprint(folder: Path) -> str:
     from amgan.weights import load_generator
 
     return str(load_generator(folder)[2])
-
-
-def beside_the_paper(report: dict[str, Any], rows: Sequence[str], name: str) -> str:
-    """Markdown: accuracy and top-30 of every row, the paper's on its two data sets, and ours by the paper's means."""
-    methods = report.get("methods") or {rows[0]: {"edits": report["edits"]["edited"]}}
-    table = report["protocols"]["A"]["judge"]["rows"]
-    lines = [
-        f"# The paper's figures, and ours on {name}",
-        "",
-        "Accuracy of the edited attribute by the judge, in per cent, and top-30 retrieval by the judge's features: "
-        "means over attributes of the means over all edits, as in the paper (AMGAN, ICCV 2019). Its data sets are "
-        "DeepFashion-Synthesis (D) and Shopping100k (S); its figures compare with ours on the same data alone. "
-        "Intervals, per attribute and paired: report/report.html.",
-        "",
-        "| row | paper, accuracy D / S | ours | paper, top-30 D / S | ours |",
-        "| --- | ---: | ---: | ---: | ---: |",
-    ]
-    for row in rows:
-        accuracy, top = PAPER.get(row, (None, None))
-        hit = table.get(row if "methods" in report else "edited", {}).get("plain", {}).get("30", {}).get("mean")
-        lines.append(
-            f"| {row} | {pair(accuracy, 2)} | {100 * plain_accuracy(methods[row]['edits']):.2f} | {pair(top, 3)} | "
-            f"{'–' if hit is None else f'{hit:.3f}'} |"
-        )
-    unedited = table.get("unedited", {}).get("plain", {}).get("30", {}).get("mean")
-    lines.append(f"| the photo, unedited | – | – | – | {'–' if unedited is None else f'{unedited:.3f}'} |")
-    return "\n".join(lines) + "\n"
-
-
-def pair(figures: tuple[float, float] | None, digits: int) -> str:
-    return "–" if figures is None else " / ".join(f"{x:.{digits}f}" for x in figures)
-
-
-def plain_accuracy(edits: dict[str, Any]) -> float:
-    """The mean over attributes of the share of all edits in which the judge sees the wanted value."""
-    means = []
-    for table in edits.values():
-        counts = [v["edits"] for v in table["values"].values()]
-        right = [v["edits"] * v["accepted"] for v in table["values"].values()]
-        means.append(sum(right) / sum(counts))
-    return sum(means) / len(means)
 
 
 def left(plan: Plan) -> list[str]:

@@ -15,7 +15,9 @@ import pytest
 from amgan.errors import UserError
 from amgan.testing import draw_catalogue
 from amgan.weights import weights_folder
+from retrieval.evaluation.blocks import to_markdown
 from scripts import reproduce
+from scripts import reproduced as reproduced_page
 
 ROWS = ("amgan", "stargan", "no-crop-critic")
 
@@ -74,6 +76,9 @@ def test_every_row_is_trained_once_and_measured(
     assert "| no-crop-critic | 74.05 / 43.15 | " in page and "0.657 / 0.403" in page
     report = json.loads((out / "report" / "report.json").read_text(encoding="utf-8"))
     assert list(report["methods"]) == list(ROWS)
+    seconds = reproduced_page.budget(out / "rows" / "stargan")[1]
+    assert seconds > 0 and f"| stargan | 0.016 | {seconds:,.0f} | 0.0" in page
+    assert "## In short" in page and "| A top-30, teacher | " in page and "| chance | " in page
 
     calls.clear()
     assert reproduced(monkeypatch, *given, *rows) == 0  # nothing is left
@@ -137,12 +142,23 @@ def test_mistakes_end_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_the_papers_means_worked_by_hand() -> None:
     values = {"long": {"edits": 3, "accepted": 1.0}, "short": {"edits": 1, "accepted": 0.0}}
     edits = {"sleeve": {"values": values}, "color": {"values": {"red": {"edits": 2, "accepted": 0.5}}}}
-    assert reproduce.plain_accuracy(edits) == pytest.approx((3 / 4 + 1 / 2) / 2)
+    assert reproduced_page.plain_accuracy(edits) == pytest.approx((3 / 4 + 1 / 2) / 2)
     table = {"unedited": {"plain": {"30": {"mean": 0.125}}}, "edited": {"plain": {"30": {"mean": 0.25}}}}
     report = {"edits": {"edited": edits}, "protocols": {"A": {"judge": {"rows": table}}}}
-    page = reproduce.beside_the_paper(report, ["amgan"], "shirts")
+    page = to_markdown(reproduced_page.beside_the_paper(report, ["amgan"]))
     assert "| amgan | 79.48 / 49.49 | 62.50 | 0.657 / 0.403 | 0.250 |" in page
     assert "| the photo, unedited | – | – | – | 0.125 |" in page
+
+
+def test_a_claim_is_met_where_the_interval_of_the_paired_difference_leaves_out_0() -> None:
+    methods = {"amgan": {"mean": 0.5}, "stargan": {"mean": 0.4}, "sagan": {"mean": 0.45}}
+    differences = {
+        "stargan - amgan": {"mean": -0.1, "low": -0.15, "high": -0.02},
+        "amgan - sagan": {"mean": 0.05, "low": -0.01, "high": 0.1},
+    }
+    compared = {"C top-10, teacher": {"methods": methods, "differences": differences}}
+    page = to_markdown(reproduced_page.claims(compared, ["amgan", "stargan", "sagan"]))
+    assert "| C top-10, teacher | amgan | stargan | sagan |" in page
 
 
 def test_the_ablations_are_those_that_training_knows() -> None:
