@@ -13,6 +13,7 @@ paper's figures beside ours, budgets, and what the rows differ in.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
 import shutil
@@ -74,9 +75,21 @@ class Plan:
         command += [*self.shared, *(part for s in settings for part in ("-c", s)), "--out", str(self.folder(row))]
         return command + (["--minutes", f"{self.minutes:g}"] if self.minutes is not None else [])
 
+    def mark(self, row: str) -> dict[str, str]:
+        """What tells this training from others: its command, and what the preset of that name holds for its model."""
+        from amgan.config import to_dict
+        from amgan.training.presets import preset
+
+        stages = preset(self.preset).of(row if row in METHODS else "amgan").stages
+        recipe = json.dumps({name: to_dict(config) for name, config in stages.items()}, sort_keys=True)
+        return {
+            "command": shlex.join(self.training(row)),
+            "preset": hashlib.sha256(recipe.encode()).hexdigest()[:16],
+        }
+
     def done(self, row: str) -> bool:
         """Whether this very training has come to its end."""
-        return read(self.folder(row) / MARK).get("command") == shlex.join(self.training(row))
+        return read(self.folder(row) / MARK) == self.mark(row)
 
 
 @app.command(help=__doc__)
@@ -161,7 +174,7 @@ def train_row(plan: Plan, row: str, log: Path | None) -> None:
     if call(command, log):
         print(f"{row} is not done: its training failed{f', see {log}' if log else ''}.", file=sys.stderr)
     else:
-        write_atomic(folder / MARK, json.dumps({"command": shlex.join(command)}, indent=1) + "\n")
+        write_atomic(folder / MARK, json.dumps(plan.mark(row), indent=1) + "\n")
 
 
 def measure(plan: Plan, split: str, limit: int | None, rounds: int) -> None:

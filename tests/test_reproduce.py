@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from amgan.errors import UserError
+from amgan.models.rivals.stargan import StarganConfig
 from amgan.testing import draw_catalogue
 from amgan.weights import weights_folder
 from retrieval.evaluation.blocks import to_markdown
@@ -129,6 +130,10 @@ def test_rows_side_by_side_log_in_their_folders(tmp_path: Path, monkeypatch: pyt
     reproduce.train_rows(plan, jobs=2)
     assert logs == {row: tmp_path / "out" / "rows" / row / "log.txt" for row in plan.rows}
     assert not reproduce.left(plan) and reproduce.left(replace(plan, shared=())) == ["amgan", "stargan"]
+    presets = import_module("amgan.training.presets")
+    other = replace(presets.PRESETS["tiny"], rivals={"stargan": presets.changed(StarganConfig(), cls=2.0)})
+    monkeypatch.setitem(presets.PRESETS, "tiny", other)  # a preset that changed keeps its name
+    assert reproduce.left(plan) == ["stargan"]
 
 
 def test_mistakes_end_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
