@@ -11,6 +11,7 @@ from PIL import Image
 from amgan import at_source_size, cut_out
 from amgan.editing.cloth import Cloth, quilt, sample
 from amgan.editing.editor import EditResult
+from amgan.editing.main_colour import main_colour
 from amgan.editing.shapes import find_ground
 from amgan.editing.source_size import Enlarged, enlarge_edit
 from amgan.photos import CutOut
@@ -79,14 +80,57 @@ def boxes(cutout) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
     )
 
 
-def test_a_grown_sleeve_has_the_cloths_detail_and_the_painted_colour(cutout, boxes):
-    result = with_sleeve(cutout, COLOUR * 0.9)
+def test_a_grown_sleeve_has_the_cloths_detail_and_its_colour(cutout, boxes):
+    result = with_sleeve(cutout, COLOUR * 0.9 + 12)
     shown, before = pixels(at_source_size(result, cutout).image), blurred(result, cutout).image * 255
     sleeve, own = boxes
     there = detail(cutout.source.image, own)
     assert detail(before, sleeve) < 0.1 * there
     assert 0.7 * there < detail(shown, sleeve) < 1.3 * there
-    assert np.abs(shown[sleeve].mean((0, 1)) - before[sleeve].mean((0, 1))).max() < 2
+    assert np.abs(shown[sleeve].mean((0, 1)) - cutout.source.image[own].mean((0, 1))).max() < 3
+
+
+def of_two(second: np.ndarray, where: np.ndarray) -> CutOut:
+    """Cloth of a second colour where that is, bool (SIDE, SIDE)."""
+    weave = np.where(where[..., None], second / COLOUR, 1.0)
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    mask[140:620, 240:530] = 255
+    cloth = np.where(mask[..., None] > 0, COLOUR * weave, 255).clip(0, 255).astype(np.uint8)
+    return cut_out(Image.fromarray(cloth), mask, SMALL, keep_source=True)
+
+
+def test_of_a_print_a_sleeve_has_the_ground(boxes):
+    y, x = np.mgrid[:SIDE, :SIDE]
+    printed = of_two(np.array([230, 200, 40]), (abs(x - 385) < 90) & (abs(y - 330) < 130))
+    sleeve, _ = boxes
+    average = 0.7 * COLOUR + 0.3 * np.array([230, 200, 40])  # what a generator paints
+    shown = pixels(at_source_size(with_sleeve(printed, average), printed).image)
+    assert np.abs(shown[sleeve].mean((0, 1)) - COLOUR).max() < 6
+    assert detail(shown, sleeve) < 6  # nothing of the print
+
+
+def test_wide_stripes_go_on_in_a_sleeve(boxes):
+    """Wider than detail: the sleeve was painted in one colour, their average."""
+    pale = np.array([225, 215, 220])
+    striped = of_two(pale, np.mgrid[:SIDE, :SIDE][0] % 60 < 30)
+    sleeve, own = boxes
+    shown = pixels(at_source_size(with_sleeve(striped, (COLOUR + pale) / 2), striped).image)
+    assert shown[sleeve].std(0).mean() > 0.6 * striped.source.image[own].std(0).mean()
+    assert np.abs(shown[sleeve].mean((0, 1)) - (COLOUR + pale) / 2).max() < 15  # no stripe is the ground
+
+
+def test_the_main_colour_is_that_of_most_of_the_pixels():
+    teal, yellow = np.float32([0.3, 0.6, 0.55]), np.float32([0.9, 0.8, 0.2])
+    noise = np.random.default_rng(0).normal(0, 0.02, (1000, 3)).astype(np.float32)
+
+    def mixed(share: float) -> np.ndarray:
+        return (np.where(np.arange(1000)[:, None] < 1000 * share, teal, yellow) + noise).clip(0, 1)
+
+    found = main_colour(mixed(0.7))
+    assert found is not None
+    assert np.linalg.norm(found - cv2.cvtColor(teal[None, None], cv2.COLOR_RGB2LAB)[0, 0]) < 1
+    assert main_colour(mixed(0.5)) is None
+    assert main_colour(mixed(0.7)[:20]) is None
 
 
 def test_a_grown_sleeve_that_is_then_recoloured_keeps_the_detail_and_takes_the_colour(cutout, boxes):
@@ -102,8 +146,8 @@ def test_a_grown_sleeve_that_is_then_recoloured_keeps_the_detail_and_takes_the_c
     shown = pixels(result.image)
     sleeve, own = boxes
     assert 0.7 * detail(cutout.source.image, own) < detail(shown, sleeve) < 1.3 * detail(cutout.source.image, own)
-    for box, colour in ((sleeve, 0.85 * COLOUR), (own, COLOUR)):
-        assert np.abs(shown[box].mean((0, 1)) - colour[::-1]).max() < 12
+    for box in (sleeve, own):
+        assert np.abs(shown[box].mean((0, 1)) - COLOUR[::-1]).max() < 12
     assert outline(shown) <= 5
 
 

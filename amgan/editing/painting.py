@@ -12,7 +12,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from amgan.editing.cloth import quilt, sample
+from amgan.editing.cloth import CLOSELY, LOOSELY, patterned, quilt, sample
 from amgan.editing.grown import Edges, Grown
 from amgan.editing.shapes import FAINT, Box, large_box
 from amgan.editing.taken import Taken
@@ -43,6 +43,8 @@ def paint_grown(grown: Grown, photo: np.ndarray, edited: np.ndarray) -> Iterator
     scale = size / grown.near.shape[0]
     own = cv2.resize(grown.own.astype(np.uint8), (size, size), interpolation=cv2.INTER_NEAREST) > 0
     cloth = sample(photo, own, scale, grain=grown.edges is not None)
+    if cloth is not None and grown.edges is None:
+        cloth = patterned(photo, own, scale, CLOSELY if grown.plain else LOOSELY, cloth) or cloth
     parts = [_Part(grown, box, scale, size) for box in grown.boxes]
     sheet = None if cloth is None else quilt(cloth, *(max(p.extent[i] for p in parts) for i in (0, 1)))
     for part in parts:

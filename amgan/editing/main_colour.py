@@ -1,0 +1,36 @@
+"""The colour that most of a garment has: its ground under a print."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+BIN = 8  # side of the cells of Lab in which it is looked for
+ALIKE = 16.0  # distance from which on colours are others
+LIGHTNESS = 0.7  # what its difference counts: folds are no other colour
+MOST = 0.55  # share of the garment; of two stripes each has half
+FEWEST = 50  # pixels that say anything
+
+
+def main_colour(pixels: np.ndarray) -> np.ndarray | None:
+    """By mean shift (Comaniciu and Meer, 2002) from the fullest cell.
+
+    Args:
+        pixels: float32 (n, 3), RGB in [0, 1].
+
+    Returns:
+        Lab, (3,); None where no colour is most of them.
+    """
+    if len(pixels) < FEWEST:
+        return None
+    lab = cv2.cvtColor(pixels[None], cv2.COLOR_RGB2LAB)[0] * (LIGHTNESS, 1, 1)
+    corner = lab.min(0)
+    cells, counts = np.unique(np.floor((lab - corner) / BIN), axis=0, return_counts=True)
+    around = np.linalg.norm(cells[:, None] - cells, axis=2) < 1.1  # a cell and its six neighbours
+    colour = (cells[(around @ counts).argmax()] + 0.5) * BIN + corner
+    for _ in range(5):
+        near = np.linalg.norm(lab - colour, axis=1) < ALIKE
+        if not near.any():
+            return None
+        colour = lab[near].mean(0)
+    return colour / (LIGHTNESS, 1, 1) if near.mean() > MOST else None
