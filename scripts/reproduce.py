@@ -64,13 +64,18 @@ class Plan:
             command += ["-c", f"backbone={self.judge}", "-c", "pretrained=false", "-c", "frozen=0"]
         return command
 
+    def teacher(self) -> str | None:
+        """The rows' teacher as the setting ``cam`` names it; None where there is none yet."""
+        found = read(self.out / CLASSIFIERS / "teacher" / "config.json")
+        return f"{found['backbone']}@{found['image_size']}" if {"backbone", "image_size"} <= found.keys() else None
+
     def training(self, row: str) -> list[str]:
         """The command that trains a row. Raises UserError where there is no such row."""
         from amgan.training.ablations import ablation
         from amgan.training.presets import preset
 
         chosen = preset(self.preset)
-        model, settings = (row, []) if row in METHODS else ("amgan", ablation(row, chosen))
+        model, settings = (row, []) if row in METHODS else ("amgan", ablation(row, chosen, self.teacher()))
         command = ["amgan", "train", "--data", str(self.data), "--model", model, "--preset", self.preset]
         command += [*self.shared, *(part for s in settings for part in ("-c", s)), "--out", str(self.folder(row))]
         return command + (["--minutes", f"{self.minutes:g}"] if self.minutes is not None else [])

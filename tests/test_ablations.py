@@ -142,6 +142,22 @@ def test_weights_with_a_map_as_the_mask_are_saved_whole(tmp_path: Path) -> None:
             export_command(str(tmp_path), tmp_path / "saved", "openvino")
 
 
+def test_the_teacher_may_see_at_a_side_of_its_own(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    teacher = AttributeClassifier(SCHEMA, TEACHER, 48).eval()
+    config = override(changed(AmganConfig(), **MINI, bf16=False), [f"cam={TEACHER}@48"])
+    method, batch = Amgan(SCHEMA, config, teacher, CPU), some_batch()
+    made = method.forward(batch).edited
+    assert made.mask.shape[-1] == SIZE and made.mask.std() > 0.01
+    save_generator(tmp_path, method.generator, config, {}, half=False)
+    again = load_generator(tmp_path)[0]
+    m = make_condition(SCHEMA, batch.wanted, batch.edited)
+    torch.testing.assert_close(again(batch.source, m).mask, made.mask)
+    with pytest.raises(UserError, match="or a backbone and its side: NAME@96"):
+        override(config, [f"cam={TEACHER}@big"])
+    assert f"cam={TEACHER}@48" in ablation("cam-mask", PRESETS["tiny"], f"{TEACHER}@48")
+
+
 @pytest.mark.parametrize("settings", [("crops=false",), (f"cam={TEACHER}", "crops=false", "percep=0")])
 def test_an_ablation_trains_and_resumes(settings: tuple[str, ...], tmp_path: Path) -> None:
     for role in ("teacher", "judge"):

@@ -25,11 +25,17 @@ ABLATIONS: dict[str, tuple[str, ...]] = {
 }
 
 
-def ablation(name: str, chosen: Preset) -> list[str]:
-    """The settings of an ablation of AMGAN for a preset, without those that do nothing in any of its stages. Raises
-    UserError."""
+def ablation(name: str, chosen: Preset, teacher: str | None = None) -> list[str]:
+    """The settings of an ablation of AMGAN for a preset, without those that do nothing in any of its stages.
+
+    Args:
+        teacher: the run's, as the setting ``cam`` names it, where it is not the preset's.
+
+    Raises:
+        UserError: there is no such ablation.
+    """
     if name not in ABLATIONS:
         raise UserError(f"Unknown ablation {name!r}. Valid: {', '.join(ABLATIONS)}.")
-    settings = [text.replace(TEACHER, chosen.teacher.backbone) for text in ABLATIONS[name]]
+    settings = [text.replace(TEACHER, teacher or chosen.teacher.backbone) for text in ABLATIONS[name]]
     idle = [apply(config, settings)[1] for config in chosen.of("amgan").stages.values()]
     return [text for text in settings if not all(text.partition("=")[0] in stage for stage in idle)]

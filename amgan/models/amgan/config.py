@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -22,7 +23,7 @@ class GeneratorConfig:
     blank: float = setting(0.0, low=0)  # how readily new cloth starts from the garment's colour on white
     code: int = setting(0, low=0, high=1024)  # numbers for what an edit leaves open, learnt from pairs (BicycleGAN)
     motifs: int = setting(0, low=0, high=1024)  # learned pictures that lie on the garment: stripes, zips (motifs.py)
-    cam: str = ""  # an ablation: the teacher's backbone, whose class activation map itself is the mask
+    cam: str = ""  # an ablation: the teacher, BACKBONE or BACKBONE@SIDE, whose class activation map is the mask
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,8 @@ class AmganConfig:
                 f"Setting critic_layers cannot be {c.critic_layers}: critics that halve a picture of "
                 f"{self.image_size} pixels so often need image_size={2**c.critic_layers} at least."
             )
+        if g.cam and not re.fullmatch(r"[^@]+(@\d+)?", g.cam):
+            raise UserError(f"Setting cam cannot be {g.cam!r}: it is a backbone, or a backbone and its side: NAME@96.")
         for name, missing in (
             ("code", not g.skips),
             ("motifs", not g.skips),
@@ -98,6 +101,12 @@ class AmganConfig:
         ):
             if getattr(g, name) and missing:
                 raise UserError(f"Setting {name} needs {'context' if name == 'blank' else 'skips'}=true.")
+
+    @property
+    def cam_teacher(self) -> tuple[str, int] | None:
+        """Backbone of the teacher whose map is the mask, and the side in pixels at which it sees."""
+        backbone, _, side = self.generator.cam.partition("@")
+        return (backbone, int(side or self.image_size)) if backbone else None
 
     @property
     def has_critics(self) -> bool:

@@ -71,8 +71,8 @@ class Amgan:
 
     @staticmethod
     def make_generator(schema: AttributeSchema, config: AmganConfig) -> Generator | CamMasked:
-        generator, cam = Generator.from_config(schema, config.generator), config.generator.cam
-        return CamMasked(generator, AttributeClassifier(schema, cam, config.image_size)) if cam else generator
+        generator, cam = Generator.from_config(schema, config.generator), config.cam_teacher
+        return CamMasked(generator, AttributeClassifier(schema, *cam)) if cam else generator
 
     def _take_teacher(self, generator: CamMasked) -> None:
         """The teacher itself is the one whose maps are the mask. Raises UserError where it is of another kind."""
