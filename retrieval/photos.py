@@ -12,7 +12,7 @@ from amgan.errors import PhotoError, UserError
 from amgan.photos.decode import Place
 from retrieval.stores.base import Payload
 
-_SHARDS_AT_HAND = 64  # whose members are remembered; each is some 100 bytes
+_SHARDS_AT_HAND = 64  # whose members are remembered, some 100 bytes for each
 
 
 class CataloguePhotos:

@@ -113,7 +113,7 @@ def _with_file_name(columns: list[str], where: str) -> list[str]:
 
 
 def _photo_column(columns: Iterable[str]) -> str | None:
-    """The column that names the picture, where none is called ``file_name``."""
+    """The column that names the picture; ``file_name`` is one of the spellings."""
     named = {plain(c): c for c in columns}
     return next((named[spelling] for spelling in PHOTO_COLUMNS if spelling in named), None)
 
@@ -185,7 +185,7 @@ def _checked_header(columns: list[str], lines: _Lines) -> list[str]:
         raise UserError(f"{lines.path} is empty; its first line has to name the columns, file_name among them.")
     if len(lines.row) > 1:
         raise UserError(f"{where}: a quotation mark that opens in the header is not closed there; close it.")
-    if "file_name" not in columns and _photo_column(columns) is None:
+    if _photo_column(columns) is None:
         _check_separator(lines)
     columns = _with_file_name(columns, where)
     if "" in columns:
@@ -197,7 +197,7 @@ def _checked_header(columns: list[str], lines: _Lines) -> list[str]:
 def _check_separator(lines: _Lines) -> None:
     for separator, name in _SEPARATORS.items():
         cells = [cell.strip(' "\r\n') for cell in lines.row[0].split(separator)]
-        if len(cells) > 1 and ("file_name" in cells or _photo_column(cells)):
+        if len(cells) > 1 and _photo_column(cells) is not None:
             raise UserError(f"{lines.path}: its columns are separated by {name}; save it with commas.")
 
 

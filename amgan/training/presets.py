@@ -129,8 +129,8 @@ def _rivals_at_64() -> dict[str, Any]:
     """
     rivals = _each_rival(**_AT_64)
     rivals["ganimation"] = changed(rivals["ganimation"], cls=10.0)
-    rivals["sagan"] = changed(SaganConfig(), **_AT_64, cls=10.0, cyc=10.0, own=5.0)
-    rivals["sagan"] = changed(rivals["sagan"], channels=_AT_64["channels"] // 2)
+    half = {"channels": _AT_64["channels"] // 2}
+    rivals["sagan"] = changed(SaganConfig(), **_AT_64 | half, cls=10.0, cyc=10.0, own=5.0)
     return rivals
 
 
