@@ -141,7 +141,7 @@ def film(picture: Image.Image, file: Path) -> None:
 def test_by_keyboard_alone(address: str, page: Page) -> None:
     page.goto(address)
     expect(page.locator("li.card").first).to_be_visible()
-    assert page.locator("h1").count() == 1
+    expect(page.locator("h1")).to_have_count(1)  # the page's parts are drawn one by one
     levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4')].map(h => +h.tagName[1])")
     assert all(b - a <= 1 for a, b in itertools.pairwise(levels)), levels
     names = page.locator("li.card a.pick").evaluate_all("links => links.map(a => a.querySelector('img').alt)")
