@@ -118,3 +118,22 @@ def test_a_cut_sleeve_of_another_colour_has_that_colour_up_to_its_end(cutout):
         slice(round((left + 4) * scale), round((body - 5) * scale)),
     )
     assert np.abs(shown[near].mean((0, 1)) - COLOUR[::-1]).max() < 25
+
+
+def test_an_edge_that_gives_way_to_a_new_sleeve_leaves_no_haze(cutout):
+    rows, columns = np.nonzero(cutout.mask)
+    left, right, middle = columns.min(), columns.max(), (rows.min() + rows.max()) // 2
+    alpha = np.zeros((SMALL, SMALL), np.float32)
+    alpha[rows.min() - 3 : rows.max() + 4, left - 3 : left + 3] = 1  # three pixels of the sleeve's outer edge
+    alpha = cv2.GaussianBlur(alpha, (0, 0), 1.2)
+    raw = np.full((SMALL, SMALL, 3), 0.98, np.float32)
+    sleeve = slice(middle - 20, middle + 20), slice(right + 1, right + 12)
+    alpha[sleeve], raw[sleeve] = 1, COLOUR / 255
+    shown = pixels(at_source_size(hand_made(cutout, alpha, raw), cutout).image)
+    scale = shown.shape[0] / SMALL
+    lines = slice(round((middle - 10) * scale), round((middle + 10) * scale))
+    strip = 255 - shown[lines, round((left - 6) * scale) : round((left + 14) * scale)].mean((0, 2))
+    cloth = strip[-round(4 * scale) :].mean()
+    first = np.flatnonzero(strip > cloth / 2)[0]
+    assert ((strip > 0.04 * cloth) & (strip < 0.9 * cloth)).sum() <= 8
+    assert abs(first - 9 * scale) < 2 * scale  # the edge is gone

@@ -1,26 +1,29 @@
 """Both sides of a garment: a sleeve that a generator grew on one side alone.
 
-Generators favour the side that they saw more examples of. A mirrored garment is as good a garment, so the side that was
-left out is taken from the edit of the mirrored picture, if it has grown there.
+Generators favour the side that they saw more examples of: on the other a sleeve is missing, short, or streaks in the
+air. A mirrored garment is as good a garment, so that side is taken from the edit of the mirrored picture, if more of a
+sleeve has grown there.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from amgan.editing.shapes import WHITE
+from amgan.editing.shapes import WHITE, opened, touching
 from amgan.models.interface import Generated
 
 CLOTH = 240 / 255  # one of the edit with a channel below is cloth
-LEAST = 0.002  # share of the frame that is a sleeve
-SHARE = 0.25  # of the other side's new cloth: with less, a side was left out
+LEAST = 0.005  # share of the frame that is a sleeve
+SHARE = 0.7  # of the other side's new cloth: with less, a side was left out
+MORE = 1.1  # times as much new cloth as before makes the mirrored edit the better one
 SEAM = 8  # pixels over which the two halves are blended, in the middle, where a sleeve edit changes nothing
 
 
 def left_out(x: Tensor, edited: Tensor) -> Tensor:
-    """Which side of each picture grew no cloth while the other did: int64 (B,), -1 the left one, 1 the right one, 0
-    neither.
+    """Which side of each picture grew no cloth, or much less, while the other did: int64 (B,), -1 the left one, 1 the
+    right one, 0 neither.
 
     Args:
         x, edited: float (B, 3, H, W) in [-1, 1], garments on white.
@@ -42,12 +45,18 @@ def with_other_side(x: Tensor, made: Generated, mirrored: Generated, side: Tenso
     column = (side[:, None] > 0).long()
     before, after = (_new_cloth(x, g.image).gather(1, column) for g in (made, other))
     across = (torch.arange(x.shape[3], device=x.device) - (x.shape[3] - 1) / 2) / SEAM  # 0 in the middle
-    weight = (0.5 + across * side[:, None]).clamp(0, 1) * (after > before)
+    weight = (0.5 + across * side[:, None]).clamp(0, 1) * (after > MORE * before)
     return Generated(*(torch.lerp(a, b, weight[:, None, None].to(a)) for a, b in zip(made[:3], other[:3], strict=True)))
 
 
 def _new_cloth(x: Tensor, edited: Tensor) -> Tensor:
-    """Pixels of cloth on the photo's white, left and right of the middle: float (B, 2)."""
-    new = (x.amin(1) >= 2 * WHITE - 1) & (edited.amin(1) < 2 * CLOTH - 1)  # (B, H, W)
+    """Pixels of cloth on the photo's white that hang together with the garment, left and right of the middle: float
+    (B, 2). Streaks a pixel wide are none."""
+    white, cloth = (x.amin(1) >= 2 * WHITE - 1).cpu().numpy(), (edited.amin(1) < 2 * CLOTH - 1).cpu().numpy()
     middle = x.shape[3] // 2
-    return torch.stack([half.flatten(1).sum(1) for half in (new[..., :middle], new[..., middle:])], 1).float()
+    counts = []
+    for ground, painted in zip(white, cloth, strict=True):
+        solid = opened(ground & painted, 3)
+        new = solid & touching(solid | ~ground, ~ground)
+        counts.append((np.count_nonzero(new[:, :middle]), np.count_nonzero(new[:, middle:])))
+    return torch.tensor(counts, dtype=torch.float32, device=x.device).reshape(len(x), 2)

@@ -23,7 +23,7 @@ HAZE = 0.1  # alpha from which the generator's white shows
 NEW = 5  # pixels that cloth is wide where there was none; less is a trace
 PALEST = 0.08  # darkness, of 1, of the palest stripe of new cloth
 MORE = 2  # times as much taken away as new: sleeves are shortened, and what is new is a puff beside them
-LEAST = 5  # pixels that something taken away is wide
+LEAST, BESIDE = 5, 3  # pixels that something taken away is wide; and a short sleeve's edge beside a new, long one
 SPACE = 4  # pixels of cloth beside it whose haze is looked after
 AROUND = 6  # pixels over which a change of colour is a mean
 STAYS = (0.1, 0.2)  # its size, of RGB: below, the photo's colours stay; above, it counts in full
@@ -98,7 +98,8 @@ def _gone(
     cover = np.clip((after / np.maximum(dark, FAINT) - ENDS[0]) / (ENDS[1] - ENDS[0]), 0, 1)
     cloth = cv2.morphologyEx((cover > 0.5).astype(np.uint8), cv2.MORPH_CLOSE, disc(STRIPE)) > 0
     bare = ~ground & ~cloth & (alpha > TAKEN)
-    return cover, cloth, touching(bare, opened(bare, LEAST))
+    grown = opened(ground & (cover > 0.5), NEW).any()
+    return cover, cloth, touching(bare, opened(bare, BESIDE if grown else LEAST))
 
 
 def _change(x: np.ndarray, y: np.ndarray, cover: np.ndarray) -> np.ndarray:
