@@ -1,7 +1,7 @@
 # Two commands on a bare machine with Python 3.11 or newer:
 #   make demo                      draw a catalogue, edit a garment, find the matching ones, open the page
 #   make demo CATALOGUE=folder     the same with a folder of photos
-#   make test                      run the tests
+#   make test                      run the tests; make test-all: all that CI runs
 # The environment (.venv) is made on first use, and again when pyproject.toml or constraints.txt change.
 
 PYTHON ?=
@@ -20,9 +20,10 @@ SHIP ?=
 ADDRESS ?= localhost
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui train-on test test-long lint format types browser
+.PHONY: help setup demo ui train-on test test-all test-long lint format types browser
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,8 +57,11 @@ train-on: $(READY)  ## WEIGHTS=synthetic MINUTES=100: go on training shipped wei
 	@$(BIN)/python scripts/train_on.py $(if $(SHIP),ship,start) --weights "$(WEIGHTS)" \
 		$(if $(SHIP),,--minutes $(MINUTES) --nice $(NICE) $(if $(DATA),--data "$(DATA)") $(foreach s,$(CONFIG),-c $(s)))
 
-test: $(READY) browser  ## the tests: about a quarter of an hour on two quiet cores
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
+test: $(READY) browser  ## the tests: about five minutes on two quiet cores
+	@$(TEST) -m "not slow and not thorough"
+
+test-all: $(READY) browser  ## with trainings, whole commands and killed processes: a quarter of an hour; what CI runs
+	@$(TEST) -m "not slow"
 
 test-long: $(READY) browser  ## fault, load and endurance runs
 	@$(BIN)/python -m pytest -m slow

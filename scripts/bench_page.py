@@ -15,7 +15,6 @@ import asyncio
 import contextlib
 import os
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,13 +31,12 @@ import typer
 
 from amgan.commandline import Json, print_json, run
 from amgan.errors import UserError
-from scripts.benching import free_port, index_photos, resident, some_photos
+from scripts.benching import find_browser, free_port, index_photos, resident, some_photos
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
 
 ROOT = Path(__file__).resolve().parent.parent
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 PATIENCE = 180.0  # seconds for a page to answer
 STATUS = ".st-key-hits [role=status]"  # what a screen reader is told once there are hits
@@ -124,14 +122,6 @@ def _answers(url: str) -> bool:
             return True
     except OSError:
         return False
-
-
-def find_browser() -> str:
-    """A Chromium or Chrome. Raises UserError."""
-    for candidate in (os.environ.get("AMGAN_BROWSER"), *BROWSERS):
-        if candidate and (found := shutil.which(candidate)):
-            return found
-    raise UserError("There is no Chromium here: make browser installs one, AMGAN_BROWSER names one.")
 
 
 async def _visit(

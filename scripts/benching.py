@@ -1,9 +1,11 @@
 """What measurements of speed share: counted operations, the machine's own rate of matrix products, its name,
-drawn garments, features, ports, memory, indexes of photos."""
+drawn garments, features, ports, browsers, memory, indexes of photos."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 import socket
 import sys
 import tempfile
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from amgan.schema import AttributeSchema
 
 RANK, NOISE = 24, 0.6
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 def counted_operations(work: Callable[[], object]) -> float:
@@ -118,6 +121,14 @@ def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
+
+
+def find_browser() -> str:
+    """A Chromium or Chrome. Raises UserError."""
+    for candidate in (os.environ.get("AMGAN_BROWSER"), *BROWSERS):
+        if candidate and (found := shutil.which(candidate)):
+            return found
+    raise UserError("There is no Chromium here: make browser installs one, AMGAN_BROWSER names one.")
 
 
 def resident(pid: int) -> int:

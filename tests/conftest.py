@@ -1,7 +1,6 @@
 """What every test may ask for. Nothing here, and nothing in a test, may use the network."""
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -16,7 +15,6 @@ os.environ["AMGAN_CACHE"] = "off"  # nothing of the tests in the user's caches, 
 os.environ.setdefault("STREAMLIT_BROWSER_GATHER_USAGE_STATS", "false")
 
 ROOT = Path(__file__).resolve().parent.parent
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 def missing(what: str) -> None:
@@ -50,11 +48,14 @@ def garments() -> Path:
 @pytest.fixture(scope="session")
 def browser_path() -> str:
     """A Chromium or Chrome to drive with playwright's `executable_path`."""
-    for candidate in (os.environ.get("AMGAN_BROWSER"), *BROWSERS):
-        if candidate and (found := shutil.which(candidate)):
-            return found
-    missing("no Chromium found (make browser; AMGAN_BROWSER names one)")
-    raise AssertionError("unreachable")
+    from amgan.errors import UserError
+    from scripts.benching import find_browser
+
+    try:
+        return find_browser()
+    except UserError as error:
+        missing(str(error))
+        raise
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from amgan.testing import draw_catalogue
 from retrieval.stores import connect
 from tests.test_stores import IDENTITY, points
 from tests.test_stores import SCHEMA as STORED
-from tests.tiny_catalogue import make_catalogue, make_weights
+from tests.tiny_catalogue import make_catalogue, make_index, make_weights
 
 # A generator and a critic with the interface of StarGAN's public code, which cannot be had here.
 RIVAL = """
@@ -75,6 +75,7 @@ def test_fast_and_plain_training_learn_the_same(root, tmp_path):
     assert spread < 0.01 * plain and apart < 0.01 * plain
 
 
+@pytest.mark.thorough
 def test_protocols_at_a_small_size(root, tmp_path):
     output = script(root, "bench_protocols", "--queries", "12", "--dimensions", "16", "--rounds", "20", "--plain", "4")
     figures = json.loads(output)
@@ -82,6 +83,7 @@ def test_protocols_at_a_small_size(root, tmp_path):
     assert figures["plain loops"]["agree"] and figures["seconds"]["all"] > 0
 
 
+@pytest.mark.thorough
 def test_search_of_a_small_index(root, tmp_path):
     store = connect(tmp_path / "index").create("shop", IDENTITY, STORED)
     store.upsert(points(60))
@@ -103,6 +105,15 @@ def test_the_page_with_two_visitors(root, tmp_path, browser_path, monkeypatch):
     figures = json.loads(script(root, "bench_page", photos, *arguments))
     assert figures["rows"][0]["clicks"] == 4 and figures["rows"][0]["mixed up"] == 0
     assert 0 < figures["start"]["MB then"] <= figures["start"]["MB with hits"]
+
+
+@pytest.mark.slow
+def test_what_takes_a_page_s_memory(root, tmp_path):
+    make_index(tmp_path / "index", make_catalogue(tmp_path / "photos"), make_weights(tmp_path / "weights"))
+    rows = json.loads(script(root, "measure_memory", tmp_path / "index", "shirts", "--json"))["rows"]
+    together = [row["own"] + row["files"] for row in rows]
+    assert len(rows) == 8 and together[-1] > together[2] > together[0] > 0
+    assert "There is no collection 'shirts'" in script(root, "measure_memory", tmp_path / "nothing", "shirts", code=2)
 
 
 def test_ways_to_cut_out(root, tmp_path):

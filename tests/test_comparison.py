@@ -63,6 +63,7 @@ def test_pairing_finds_what_two_intervals_hide() -> None:
     assert paired["low"] > 0  # and yet b is never worse
 
 
+@pytest.mark.thorough
 def test_two_weights_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     catalogue = draw_catalogue(tmp_path / "shirts", count=18)
     one, two = (tiny_weights(tmp_path / name, seed=seed) for name, seed in (("one", 0), ("two", 3)))

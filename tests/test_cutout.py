@@ -76,6 +76,7 @@ def test_the_second_try_brings_back_what_was_left_out(garments, item):
     assert doubt(rgb, kept) < doubt(rgb, first) / 2
 
 
+@pytest.mark.thorough
 def test_a_quick_mask_is_kept_where_it_is_as_good_as_a_thorough_one(garments):
     kept = []
     for file in sorted((garments / "images").iterdir())[:40]:

@@ -52,6 +52,7 @@ def reason_of(function, *arguments) -> str:
     return caught.value.reason
 
 
+@pytest.mark.thorough
 def test_every_odd_and_broken_file_comes_out_as_expected(folder):
     expected = json.loads((folder / "expected.json").read_text("utf-8"))
     assert len(expected) >= 40

@@ -3,10 +3,13 @@
 import subprocess
 import sys
 
+import pytest
+
 from amgan.synth import SCHEMA
 from amgan.testing import tiny_weights
 
 
+@pytest.mark.thorough
 def test_the_demo_draws_indexes_edits_and_searches(tmp_path, root):
     weights = tiny_weights(tmp_path / "weights", SCHEMA, image_size=32)
     command = [

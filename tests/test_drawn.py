@@ -185,6 +185,7 @@ def test_validation_garments_are_drawn_once(here, tmp_path, monkeypatch):
         assert torch.equal(getattr(drawn, name), getattr(again, name))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("model", ["amgan", "stargan"])
 def test_training_on_drawn_garments_goes_on(model, here, tmp_path, monkeypatch):
     monkeypatch.setattr("amgan.training.command.validation_garments", lambda size: validation_garments(size, 8))
@@ -216,6 +217,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.thorough
 def test_processes_end_with_the_training_however_it_ends(tmp_path):
     script = tmp_path / "killed.py"
     script.write_text(KILLED)
@@ -235,6 +237,7 @@ def test_processes_end_with_the_training_however_it_ends(tmp_path):
     raise AssertionError("the process still draws")
 
 
+@pytest.mark.thorough
 def test_a_process_that_is_killed_is_replaced(monkeypatch):
     monkeypatch.setattr(stream, "CHUNK", 2)
     monkeypatch.setattr(stream, "WINDOW", 1)

@@ -54,6 +54,7 @@ SEARCH = """
 """
 
 
+@pytest.mark.thorough
 def test_many_search_while_one_writes(tmp_path):
     filled(tmp_path).close()
     readers = [connect(tmp_path).open("shop") for _ in range(8)]
@@ -267,6 +268,7 @@ def test_a_disk_that_fills_up(tmp_path):
         subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
+@pytest.mark.thorough
 def test_damaged_files_are_named(tmp_path):
     filled(tmp_path).close()
     kept = tmp_path.parent / f"{tmp_path.name}-kept"

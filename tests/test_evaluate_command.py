@@ -206,6 +206,7 @@ MORE = {
 }
 
 
+@pytest.mark.thorough
 def test_folders_of_more_and_of_fewer_attributes_than_the_weights(
     weights: Path, catalogue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -270,6 +270,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     return int(status.value.code or 0)
 
 
+@pytest.mark.thorough
 def test_the_command_measures_a_synthetic_folder_exactly(
     folder: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

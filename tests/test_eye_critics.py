@@ -211,6 +211,7 @@ def test_a_critic_learns_to_tell_sharp_from_blurred() -> None:
 # --- A whole run ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_a_run_is_resumed_warmed_up_from_and_its_critics_are_shown(tmp_path: Path, root: Path) -> None:
     data = draw_catalogue(tmp_path / "data", 24, split=("train", "val"))
     folder, out = read_imagefolder(data), tmp_path / "run"

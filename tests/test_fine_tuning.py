@@ -87,6 +87,7 @@ def test_priors_are_the_shares_of_what_is_drawn():
     assert torch.isfinite(unknown).all()
 
 
+@pytest.mark.thorough
 def test_rare_values_are_found_where_priors_are_left_to_the_data(data, tmp_path):
     """Of pictures that say nothing a classifier learns how often each value is, and nothing with that left out."""
     train, val = data

@@ -160,6 +160,7 @@ def test_help_says_how_it_ends(command):
     assert "--keep-uncertain" in text
 
 
+@pytest.mark.thorough
 @POSIX
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_interruption_keeps_what_is_done(tmp_path, number):
@@ -182,6 +183,7 @@ def test_an_interruption_keeps_what_is_done(tmp_path, number):
     assert len(contents(store)) == 60
 
 
+@pytest.mark.thorough
 @POSIX
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_killed_at_random_and_run_again_equals_a_clean_run(tmp_path, kills):

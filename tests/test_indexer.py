@@ -174,6 +174,7 @@ def test_a_mask_that_moved_is_noted(tmp_path):
     assert contents(location)["0/0.png"][0]["mask_file_name"] == "new.png"
 
 
+@pytest.mark.thorough
 def test_other_weights_take_over_only_when_whole(tmp_path):
     folder, location = draw_catalogue(tmp_path / "photos", 12), connect(tmp_path / "store")
     a, b = FakeEncoder("a"), FakeEncoder("b")

@@ -49,6 +49,7 @@ def test_tool_finds_nothing(what: str, root: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.thorough
 def test_amgan_imports_with_its_own_requirements_alone(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", IMPORT_ALL, *NOT_FOR_TRAINING], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -65,6 +66,7 @@ def test_commands_explain_themselves_without_torch(root: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.thorough
 def test_no_file_imports_itself_by_way_of_others(root: Path) -> None:
     """Imports within functions and those for type checkers alone count, too."""
     packages = ("amgan", "retrieval", "indexer", "ui")

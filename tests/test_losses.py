@@ -81,6 +81,7 @@ def test_adversarial_losses_pull_apart(objective):
     assert mine < losses.generator_adversarial(objective, fake, torch.zeros(1))
 
 
+@pytest.mark.thorough
 def test_a_critic_of_features_learns_what_goes_with_what():
     torch.manual_seed(0)
     teacher = AttributeClassifier(SCHEMA, "small-4", 32).eval().requires_grad_(False)
@@ -110,6 +111,7 @@ def test_the_code_s_divergence_is_that_of_two_normal_distributions():
     assert torch.allclose(code_divergence(mean, logvar, prior), expected, atol=1e-4)
 
 
+@pytest.mark.thorough
 def test_a_code_says_what_the_picture_does_not():
     """One source, two true edits: without a code the best answer is their mean. What the condition says, that a picture
     is to be red or blue, the code's prior learns from it."""

@@ -255,6 +255,7 @@ def test_a_toy_method_trains_through_the_same_trainer(drawn, tmp_path, monkeypat
     train(Toy, *drawn, config, tmp_path, CPU, {"data": "drawn"})
 
 
+@pytest.mark.thorough
 def test_a_short_run_of_amgan_beats_no_edit(drawn, tmp_path) -> None:
     """The true picture of a shirt in red is the same shirt drawn in red: edits come nearer to it than no edit."""
     for role in ("teacher", "judge"):

@@ -82,6 +82,7 @@ def test_the_hand_drawn_ones_are_of_forty_garments():
         assert 0.1 < (mask_within(polygons, 128, 128) > 0).mean() < 0.9, name
 
 
+@pytest.mark.thorough
 def test_cut_outs_scored_against_outlines(root, tmp_path):
     """Overlap is with the outlines, not with the folder's masks, and of the photos that they are for."""
     folder, path = draw_catalogue(tmp_path / "photos", 4, split=("test",)), tmp_path / "outlines.json"

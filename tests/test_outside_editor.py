@@ -117,6 +117,7 @@ def test_searches_and_the_page_edit_with_it(package, index: Path) -> None:
         searcher.close()
 
 
+@pytest.mark.thorough
 def test_reports_measure_it_with_the_eyes_of_weights(package, index: Path, tmp_path: Path) -> None:
     data = index / "shirts"
     rows = [f"images/{p.name},{p.stem.split()[0]},{p.stem.split()[1]}" for p in sorted((data / "images").iterdir())]

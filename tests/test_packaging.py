@@ -67,6 +67,7 @@ def test_commands_answer(command: str, installed: Path, tmp_path: Path) -> None:
     assert run(installed / command, "--version", cwd=tmp_path).startswith("amgan ")
 
 
+@pytest.mark.thorough
 def test_installed_command_edits_a_photo(installed: Path, tmp_path: Path) -> None:
     make = """
 from pathlib import Path
@@ -91,6 +92,7 @@ Image.fromarray(draw_garment(color="blue")[0]).save("shirt.png")
     assert {path.name for path in (tmp_path / "o").iterdir()} >= {"shirt.png", "shirt.input.png", "shirt.mask.png"}
 
 
+@pytest.mark.thorough
 def test_shipped_weights_load_from_the_wheel(installed: Path, tmp_path: Path) -> None:
     load = "from amgan.editing.editor import load_editor; print(*load_editor('photos').schema.names)"
     assert set(run(installed / "python", "-c", load, cwd=tmp_path).split()) >= {"sleeve", "color"}

@@ -46,6 +46,7 @@ def train(base, out, settings, processes, *more, roles=("teacher", "judge")):
     return subprocess.run([sys.executable, *command], cwd=base, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["wgan-gp", pytest.param("features", marks=pytest.mark.slow)])
 def test_two_processes_train_as_one_does(ready, kind):
     runs = {}
@@ -65,6 +66,7 @@ def test_two_processes_train_as_one_does(ready, kind):
         assert torch.allclose(tensor, same[name], atol=2e-3), name
 
 
+@pytest.mark.thorough
 def test_processes_need_an_even_share_and_finished_classifiers(ready):
     done = train(ready, "odd", [], 2, "batch=7")
     assert done.returncode != 0 and "cannot be shared by 2 processes evenly" in done.stderr

@@ -136,6 +136,7 @@ def test_adde_of_another_data_set_numbers_its_values(tmp_path: Path) -> None:
     assert [r["shape"] for r in rows_of(tmp_path / "out")] == ["shape-2", ""]
 
 
+@pytest.mark.thorough
 def test_clothing_dataset(tmp_path: Path, capsys) -> None:
     source = write_clothing(tmp_path / "clone", 20)
     first = next(iter(sorted((source / "images").iterdir())))
@@ -318,6 +319,7 @@ def test_every_release_opens_and_unknown_ones_are_said(tmp_path: Path) -> None:
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in RELEASES if name != "deepfashion-synthesis"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["deepfashion-synthesis", *SLOW])
 def test_what_it_writes_is_trained_on_and_measured(tmp_path: Path, name: str, deepfashion: Path, monkeypatch) -> None:
     """By the commands themselves: ``amgan prepare``, ``amgan train``, ``evaluate-retrieval``."""
@@ -346,6 +348,7 @@ def test_what_it_writes_is_trained_on_and_measured(tmp_path: Path, name: str, de
     assert (Path(report) / "report.md").is_file()
 
 
+@pytest.mark.thorough
 def test_queries_of_adde_are_measured(tmp_path: Path, monkeypatch) -> None:
     import retrieval.evaluation.cli as evaluation
 

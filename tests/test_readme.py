@@ -85,7 +85,15 @@ def test_make_knows_the_target(line: str, root: Path) -> None:
     assert re.search(rf"^{target}:", (root / "Makefile").read_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize("line", [line for line in COMMANDS if not line.startswith("make ")])
+THOROUGH = ("evaluate-retrieval", "amgan export", "amgan synth", "amgan train", "user-study new")
+OTHERS = [
+    pytest.param(line, marks=pytest.mark.thorough) if line.startswith(THOROUGH) else line
+    for line in COMMANDS
+    if not line.startswith("make ")
+]
+
+
+@pytest.mark.parametrize("line", OTHERS)
 def test_command_runs(line: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for long, short in SHORTER.items():
         line = line.replace(long, short)
@@ -96,6 +104,7 @@ def test_command_runs(line: str, folder: Path, monkeypatch: pytest.MonkeyPatch) 
             assert (folder / arguments[arguments.index(option) + 1]).exists()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("number", "prints"), [(0, 10), (1, 1), (2, 1)])
 def test_python_example_runs(number: int, prints: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     example = blocks("python")[number]

@@ -46,6 +46,7 @@ def reproduced(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     return int(status.value.code or 0)
 
 
+@pytest.mark.thorough
 def test_every_row_is_trained_once_and_measured(
     tmp_path: Path, calls: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:

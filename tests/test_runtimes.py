@@ -71,6 +71,7 @@ def test_rearranged_generator_makes_the_same_pictures(kind: str, samples: tuple[
     assert torch.allclose(z, truth.raw, atol=1e-4) and torch.allclose(alpha, truth.mask, atol=1e-4)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("engine", "kind"),
     [
@@ -110,6 +111,7 @@ def test_command_exports_what_edit_takes(tmp_path: Path) -> None:
         assert torch.allclose(a.mask, b.mask, atol=1e-3)
 
 
+@pytest.mark.thorough
 def test_damaged_or_foreign_exports_are_refused(tmp_path: Path) -> None:
     needs("openvino")
     folder = tmp_path / "export"
@@ -158,6 +160,7 @@ def tracing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(name, lambda *_, **__: pytest.fail("traced in the process that serves"))
 
 
+@pytest.mark.thorough
 def test_embedding_never_fails_while_runtimes_are_measured(
     cache: Path,
     tmp_path: Path,

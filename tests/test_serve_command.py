@@ -37,6 +37,7 @@ def ask(port: int, method: str, path: str, body: dict | None = None) -> tuple[in
     return answer.status, answer.read()
 
 
+@pytest.mark.thorough
 def test_it_serves_logs_and_ends_when_all_is_answered(tmp_path: Path, root: Path) -> None:
     settings, port = make_served(tmp_path), free_port()
     command = [sys.executable, "-m", "retrieval.service.cli", "--store", settings.store, "--collection", "shirts"]

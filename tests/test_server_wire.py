@@ -138,6 +138,7 @@ def test_a_wait_ends_when_the_command_is_told_to_stop(dripping):
     assert time.monotonic() - start < 2.5
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(os.name != "posix", reason="signals the POSIX way")
 def test_the_first_ctrl_c_ends_a_wait(dripping):
     code = """

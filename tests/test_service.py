@@ -472,6 +472,7 @@ def test_a_new_version_of_the_index_is_seen_without_a_restart(one_store: Setting
         assert old.searcher.store._store._closed
 
 
+@pytest.mark.thorough
 def test_what_an_indexer_writes_meanwhile_is_found(one_store: Settings) -> None:
     with TestClient(create_app(one_store)) as client:
         hits = search(client, item=ITEM, k=30)["hits"]

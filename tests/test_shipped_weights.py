@@ -80,6 +80,7 @@ def test_classifiers_know_photos(garments, weights: str, role: str, sleeve: floa
     assert scores["sleeve"] >= sleeve and scores["color"] >= color
 
 
+@pytest.mark.thorough
 def test_edits_of_photos_are_what_a_shop_would_show(garments) -> None:
     photos, judge = some_photos(garments), load_classifier("photos", "judge")
     scores = validation_scores(load_editor("photos"), judge, photos, 60)

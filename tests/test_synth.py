@@ -153,6 +153,7 @@ def contents(folder):
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
+@pytest.mark.thorough
 def test_a_folder_is_the_same_whatever_the_number_of_workers_and_interruptions(tmp_path):
     one = contents(folder_of(tmp_path / "one", 1))
     assert one == contents(folder_of(tmp_path / "two", 2))
@@ -162,6 +163,7 @@ def test_a_folder_is_the_same_whatever_the_number_of_workers_and_interruptions(t
     assert one == contents(folder_of(tmp_path / "broken", 1))
 
 
+@pytest.mark.thorough
 def test_a_folder_reads_as_garments_with_true_edits(tmp_path):
     data = read_imagefolder(folder_of(tmp_path, 1, size=64))
     assert data.schema == SCHEMA
@@ -192,6 +194,7 @@ def test_a_folder_of_another_kind_or_version_is_refused(tmp_path):
         SynthFolder(3, split="half")
 
 
+@pytest.mark.thorough
 def test_the_command(tmp_path):
     command = [sys.executable, "-m", "amgan.cli", "synth", "--count", "6", "--size", "48", "--split", "test"]
     done = subprocess.run([*command, "--out", str(tmp_path / "x")], capture_output=True, text=True, timeout=120)
@@ -223,6 +226,7 @@ def test_usual_details_are_alike_for_all_and_leave_the_rest_of_the_garment_alone
     assert all(np.abs(b.with_usual_arms(False).arms[0].sleeve(1.0)[:, 0]).max() * b.scale < 0.48 for b in bodies)
 
 
+@pytest.mark.thorough
 def test_a_folder_of_usual_edits(tmp_path):
     made = {}
     for usual in (False, True):

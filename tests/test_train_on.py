@@ -60,6 +60,7 @@ def house(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.thorough
 def test_settings_steps_and_seconds_are_counted_on(house, monkeypatch):
     seen = []
     real = Trainer.step
@@ -85,6 +86,7 @@ def call(*line):
     return CliRunner().invoke(train_on.app, [str(x) for x in line])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("better", [True, False])
 def test_what_is_better_is_shipped(house, monkeypatch, better):
     out = house / "train-on"

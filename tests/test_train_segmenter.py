@@ -176,6 +176,7 @@ def test_a_training_writes_weights_that_cut_out(folder, tmp_path):
     }
 
 
+@pytest.mark.thorough
 def test_a_resumed_training_is_the_unbroken_one(outlines, tmp_path):
     config = changed(TINY, sure=0.0, snapshot_kimg=0.012)
     whole, broken = tmp_path / "whole", tmp_path / "broken"

@@ -86,6 +86,7 @@ def losses_of(run):
     return [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
 
 
+@pytest.mark.thorough
 def test_a_classifier_learns_drawn_garments(tmp_path):
     folder = read_imagefolder(draw_catalogue(tmp_path / "data", 80, split=("train", "val")))
     train, val = (load_garments(folder, folder.split(s), 32, progress=False) for s in ("train", "val"))
@@ -96,6 +97,7 @@ def test_a_classifier_learns_drawn_garments(tmp_path):
     assert accuracy(load_classifier(tmp_path), val) == pytest.approx(expected, abs=0.05)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "settings",
     [
@@ -135,6 +137,7 @@ def test_a_resumed_run_has_the_losses_of_an_unbroken_one(data, classifiers, tmp_
     assert a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
 
 
+@pytest.mark.thorough
 def test_a_run_writes_weights_sheets_and_tensorboard(data, classifiers, tmp_path):
     out = copy_of(classifiers, tmp_path)
     train(Amgan, *data, TINY, out, CPU, {**ABOUT, "command": "amgan train"})
@@ -154,6 +157,7 @@ def test_a_run_writes_weights_sheets_and_tensorboard(data, classifiers, tmp_path
         train(Amgan, *data, changed(TINY, lr=0.1), out, CPU, ABOUT)
 
 
+@pytest.mark.thorough
 def test_warm_start_takes_what_fits(data, classifiers, tmp_path):
     first = copy_of(classifiers, tmp_path / "first")
     train(Amgan, *data, TINY, first, CPU, ABOUT)
@@ -179,6 +183,7 @@ def test_long_gradients_are_shortened(data, classifiers):
     assert lengths[0.0] == lengths[1e6] > 0.1 and lengths[0.1] <= 0.1 * (1 + 1e-4)
 
 
+@pytest.mark.thorough
 def test_warm_start_takes_critics_and_encoder_too(data, classifiers, tmp_path, capsys):
     config = changed(TINY, kimg=0.004, snapshot_kimg=0.004, code=2, skips=True)
     first = copy_of(classifiers, tmp_path / "first")
@@ -199,6 +204,7 @@ def test_warm_start_takes_critics_and_encoder_too(data, classifiers, tmp_path, c
     assert load_critics(first, {}, load_generator("photos")[0].schema) == []
 
 
+@pytest.mark.thorough
 def test_classifiers_that_are_missing_are_trained_first(tmp_path):
     data = draw_catalogue(tmp_path / "data", 30)
     train_command(TrainOptions(data, tmp_path / "run", preset="tiny", device="cpu"))
@@ -206,6 +212,7 @@ def test_classifiers_that_are_missing_are_trained_first(tmp_path):
     assert {p.name for p in (tmp_path / "run").iterdir()} == parts
 
 
+@pytest.mark.thorough
 def test_stages_start_from_the_one_before(tmp_path, classifiers, monkeypatch, capsys):
     data, out = draw_catalogue(tmp_path / "data", 30), copy_of(classifiers, tmp_path / "run")
     stages = {
@@ -270,6 +277,7 @@ def test_wrong_arguments_are_sentences(tmp_path, options, sentence):
     assert not (tmp_path / "run").exists()  # nothing was begun
 
 
+@pytest.mark.thorough
 def test_an_interrupted_run_is_saved_and_says_so(tmp_path):
     data = draw_catalogue(tmp_path / "data", 30)
     command = ["-c", "from amgan.cli import main; main()", "train", "--data", str(data), "--out", str(tmp_path / "run")]

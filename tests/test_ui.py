@@ -113,6 +113,7 @@ def test_the_address_is_all_there_is(root: Path) -> None:
     assert address(app) == query
 
 
+@pytest.mark.thorough
 def test_what_an_address_asks_for_in_vain_is_said(root: Path) -> None:
     app = open_page(root, **{"item": garment("short red & 96"), "set.color": "mauve", "set.sleeve": "long", "k": "7"})
     assert "left out: color=mauve" in text(app)
@@ -282,6 +283,7 @@ def test_what_is_wrong_with_the_set_up_is_said_without_its_paths(
     assert "cannot open" in open_page(root).error[0].value and "--collection NAME" in caplog.text
 
 
+@pytest.mark.thorough
 def test_a_newer_index_takes_over_while_the_page_is_open(
     root: Path, afresh: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

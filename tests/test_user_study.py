@@ -196,6 +196,7 @@ def test_the_report_finds_what_participants_prefer(tmp_path: Path) -> None:
     assert len(result.rows) == 20 * 27 * 4 and result.rows[0]["editor"] in (*EDITORS, "")
 
 
+@pytest.mark.thorough
 def test_no_preference_is_not_found(tmp_path: Path) -> None:
     study = fake_study(tmp_path)
     simulate(study, 12, [1, 1, 1, 1], seed=5)

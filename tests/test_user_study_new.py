@@ -49,6 +49,7 @@ def new(made: Path, monkeypatch: pytest.MonkeyPatch, out: Path, *more: object) -
     return int(status.value.code or 0)
 
 
+@pytest.mark.thorough
 def test_a_study_is_what_the_editors_made_and_blind(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

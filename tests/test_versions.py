@@ -52,6 +52,7 @@ def test_a_store_that_lost_some_or_mixed_them_up_is_not_trusted(tmp_path):
         verify(store, 12)
 
 
+@pytest.mark.thorough
 def test_back_and_forth(tmp_path):
     folder, location = draw_catalogue(tmp_path / "photos", 5), connect(tmp_path / "store")
     fill(folder, location)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from amgan.evaluation.exact import Truths
 
 GAP, LABEL = 4, 26
+SMALLEST_TILE = 96  # pixels: what is smaller is drawn larger
 COLOURS_FIRST = ("red", "blue", "green", "black", "white", "yellow")
 
 
@@ -141,18 +142,19 @@ def make_methods_sheet(
         edits: rows of ``items``, each with an edit of one attribute.
         truths: uint8 (n, 3, S, S), of the rows of ``edits``.
     """
-    tile, left = int(items.images.shape[-1]), LABEL * 7
+    tile, left = max(int(items.images.shape[-1]), SMALLEST_TILE), LABEL * 7
     row_height = tile + tile // 2 + 2 * GAP
-    heads = ["photo", *(["true"] if truths is not None else []), *editors]
-    page = Image.new("RGB", (left + len(heads) * (tile + GAP), LABEL + len(edits) * row_height), "white")
+    names = ["photo", *(["true"] if truths is not None else []), *editors]
+    heads = [textwrap.wrap(name, tile // 8, max_lines=2, placeholder="…") for name in names]
+    top = 10 + 16 * max(map(len, heads))
+    page = Image.new("RGB", (left + len(heads) * (tile + GAP), top + len(edits) * row_height), "white")
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(13)
-    for c, head in enumerate(heads):
-        short = head if len(head) <= tile // 7 else head[: tile // 7] + "…"
-        draw.text((left + c * (tile + GAP) + 4, 5), short, fill="black", font=font)
+    for c, lines in enumerate(heads):
+        draw.text((left + c * (tile + GAP) + 4, 5), "\n".join(lines), fill="black", font=font)
     rows = torch.tensor([row for row, _ in edits])
     results = [editor.edit(items.images[rows], [edit for _, edit in edits]) for editor in editors.values()]
     for n, (row, edit) in enumerate(edits):
-        y = LABEL + n * row_height
+        y = top + n * row_height
         ((attribute, value),) = edit.items()
         before = items.schema.decode(items.labels[row].cpu().numpy()).get(attribute, "?")
         lines = textwrap.wrap(f"{attribute}: {before} to {value}", 24)

@@ -45,6 +45,7 @@ def test_the_check_finds_what_is_wrong(axe: str, page: Page) -> None:
     assert {re.split(r"[ :]", line)[1] for line in findings(page, axe)} == {"color-contrast", "image-alt"}
 
 
+@pytest.mark.thorough
 def test_the_search_page(address: str, axe: str, visitor: Page) -> None:
     visitor.goto(address)
     expect(visitor.locator("li.card").first).to_be_visible()
@@ -66,6 +67,7 @@ def test_the_search_page(address: str, axe: str, visitor: Page) -> None:
     assert findings(visitor, axe) == []
 
 
+@pytest.mark.thorough
 def test_the_report_page(address: str, axe: str, visitor: Page) -> None:
     for report, told in (("one", "Few photos."), ("two", "two - one")):
         visitor.goto(f"{address}reports?report={report}&attribute=sleeve")
@@ -74,6 +76,7 @@ def test_the_report_page(address: str, axe: str, visitor: Page) -> None:
         assert findings(visitor, axe) == []
 
 
+@pytest.mark.thorough
 def test_the_compare_page(address: str, axe: str, visitor: Page) -> None:
     visitor.goto(f"{address}compare")
     expect(visitor.locator("li.card").first).to_be_visible()

@@ -117,6 +117,7 @@ def _sees_the_same(browser: Browser, link: str) -> None:
     context.close()
 
 
+@pytest.mark.thorough
 def test_a_photo_is_taken_with_the_camera(address: str, browser_path: str, tmp_path: Path) -> None:
     film(draw_shirt("short", "red", 480), tmp_path / "camera.y4m")
     camera = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
@@ -138,6 +139,7 @@ def film(picture: Image.Image, file: Path) -> None:
     file.write_bytes(b"YUV4MPEG2 W640 H480 F30:1 Ip A1:1 C420jpeg\n" + 30 * frame)
 
 
+@pytest.mark.thorough
 def test_by_keyboard_alone(address: str, page: Page) -> None:
     page.goto(address)
     expect(page.locator("li.card").first).to_be_visible()
@@ -171,6 +173,7 @@ def test_by_keyboard_alone(address: str, page: Page) -> None:
     assert download.value.suggested_filename.endswith(".blue.png")
 
 
+@pytest.mark.thorough
 def test_a_box_is_drawn_around_a_doubtful_garment(address: str, page: Page, tmp_path: Path) -> None:
     photo = tmp_path / "shirt.png"
     draw_shirt("short", "red", 400).save(photo)

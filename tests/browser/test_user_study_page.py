@@ -44,6 +44,7 @@ def asked(page: Page, garment: int, question: int) -> None:
     page.wait_for_timeout(ECHO * 1000 + 50)
 
 
+@pytest.mark.thorough
 def test_a_session_through_a_crash(root: Path, page: Page, tmp_path: Path) -> None:
     study = fake_study(tmp_path / "study", comparisons=2, repeats=1)
     draw_pictures(study)

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.ops import roi_align
 
 MIN_SIDE = 16  # pixels; a smaller box would be blown up to mush
 
@@ -87,6 +86,8 @@ def _extent(occupied: Tensor, least: int) -> tuple[Tensor, Tensor]:
 def crop(images: Tensor, boxes: Tensor, side: int | None = None) -> Tensor:
     """The same boxes cut from pictures (B, 3, S, S) and resized to ``side``, half of S when not given; differentiable
     in the pictures. What lies outside is white (1)."""
+    from torchvision.ops import roi_align  # see amgan.models.backbones
+
     index = torch.arange(len(boxes), device=boxes.device, dtype=boxes.dtype)[:, None]
     boxes = torch.cat([index, boxes], dim=1)
     return roi_align(images.float() - 1, boxes, side or images.shape[-1] // 2, sampling_ratio=2, aligned=True) + 1
