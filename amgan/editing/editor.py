@@ -20,6 +20,7 @@ from torch import Tensor
 
 from amgan.attributes import kind
 from amgan.editing.runtimes import CARD, Network, eager, find_fastest, load_exported, remembered
+from amgan.editing.shorter import SHORTER, in_turn, stayed_long
 from amgan.editing.sides import left_out, with_other_side
 from amgan.errors import UserError
 from amgan.models.amgan.generator import Generator
@@ -228,9 +229,9 @@ class NetworkEditor:
     @torch.inference_mode()
     def _edit(self, images: Tensor, edits: list[dict[str, str]], only_on: str | None) -> Generated:
         x = to_float(images.to(self.device)).contiguous(memory_format=torch.channels_last)
-        result = self._forward(x, edits)
         if only_on is None:
-            return self._both_sides(x, edits, result)
+            return self._by_way_of_shorter(x, edits, self._both_sides(x, edits))
+        result = self._forward(x, edits)
         sleeves = self._forward(x, [{"sleeve": BARE}] * len(images)).mask
         if bool((sleeves == 1).all()):
             raise UserError("Editing a region needs weights whose mask finds the sleeves; these repaint everything.")
@@ -238,8 +239,9 @@ class NetworkEditor:
         mask = result.mask * (sleeves if only_on == "sleeve" else 1 - sleeves)
         return Generated(mask * result.raw + (1 - mask) * x, mask, result.raw)
 
-    def _both_sides(self, x: Tensor, edits: list[dict[str, str]], made: Generated) -> Generated:
+    def _both_sides(self, x: Tensor, edits: list[dict[str, str]]) -> Generated:
         """The edit, with a sleeve on the side that the generator left out."""
+        made = self._forward(x, edits)
         outline = [any(kind(name).outline for name in edit) for edit in edits]
         if not any(outline):
             return made
@@ -250,6 +252,22 @@ class NetworkEditor:
         mirrored = self._forward(x[rows].flip(3), [edits[i] for i in rows.tolist()])
         both = with_other_side(x[rows], Generated(*(a[rows] for a in made[:3])), mirrored, side[rows])
         return Generated(*(a.index_copy(0, rows, b) for a, b in zip(made[:3], both[:3], strict=True)))
+
+    def _by_way_of_shorter(self, x: Tensor, edits: list[dict[str, str]], made: Generated) -> Generated:
+        """The edit, where it left sleeves long made of the garment with short ones."""
+        values = self.schema.values("sleeve") if "sleeve" in self.schema.names else ()
+        first = {i: SHORTER.get(edit.get("sleeve", "")) for i, edit in enumerate(edits)}
+        rows = [i for i, value in first.items() if value in values]
+        if not rows:
+            return made
+        shorter = self._both_sides(x[rows], [{**edits[i], "sleeve": str(first[i])} for i in rows])
+        long = stayed_long(x[rows], made.image[rows], shorter.image).nonzero()[:, 0]
+        if not len(long):
+            return made
+        at, shorter = torch.tensor(rows, device=x.device)[long], Generated(*(a[long] for a in shorter[:3]))
+        grown = self._both_sides(shorter.image, [edits[i] for i in at.tolist()])
+        turned = in_turn(x[at], shorter, grown)
+        return Generated(*(a.index_copy(0, at, b.to(a)) for a, b in zip(made[:3], turned[:3], strict=True)))
 
     def _forward(self, x: Tensor, edits: list[dict[str, str]]) -> Generated:
         labels = torch.full((len(edits), self.schema.n_attributes), UNKNOWN)
