@@ -119,6 +119,17 @@ def test_wide_stripes_go_on_in_a_sleeve(boxes):
     assert np.abs(shown[sleeve].mean((0, 1)) - (COLOUR + pale) / 2).max() < 15  # no stripe is the ground
 
 
+def test_dots_go_on_in_a_sleeve_on_their_own_ground(boxes):
+    y, x = np.mgrid[:SIDE, :SIDE] % 60 - 30
+    dotted = of_two(np.array([230, 200, 40]), x * x + y * y < 15**2)
+    sleeve, own = boxes
+    mean = dotted.source.image[own].mean((0, 1))
+    shown = pixels(at_source_size(with_sleeve(dotted, mean), dotted).image)
+    assert shown[sleeve].std(0).mean() > 0.6 * dotted.source.image[own].std(0).mean()
+    assert np.abs(np.median(shown[sleeve], axis=(0, 1)) - COLOUR).max() < 14
+    assert np.abs(shown[sleeve].mean((0, 1)) - mean).max() < 12
+
+
 def test_the_main_colour_is_that_of_most_of_the_pixels():
     teal, yellow = np.float32([0.3, 0.6, 0.55]), np.float32([0.9, 0.8, 0.2])
     noise = np.random.default_rng(0).normal(0, 0.02, (1000, 3)).astype(np.float32)

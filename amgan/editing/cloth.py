@@ -23,15 +23,25 @@ DETAIL_LIMIT, GRAIN_LIMIT = 3.0, 1.5  # of the median of what is left, where edg
 FITTING = 0.6  # correlation of neighbours from which patches make up a pattern
 CLOSELY, LOOSELY = 0.55, 0.3  # the same of wide patterns: where most of a garment has one colour, and elsewhere
 STRONG, FAINTEST = 2.0, 0.05  # contrast of a pattern, over that of its detail, and of 1, from which it is laid
+REPEATS = 0.12  # deviation of the means, of RGB in [0, 1], in shade and light
 SEED = 11
 
 
 class Cloth(NamedTuple):
-    """Plain cloth: ``patches`` float32 (n, side, side, 3) of its detail, each of mean 0; ``brightness``, 0 to 1, of the
-    photo there."""
+    """Patches of cloth.
+
+    Attributes:
+        patches: of its detail, float32 (n, side, side, 3), each of mean 0.
+        means: of the photo there, float32 (n, 3), RGB in [0, 1].
+    """
 
     patches: np.ndarray
-    brightness: float
+    means: np.ndarray
+
+    @property
+    def repeats(self) -> bool:
+        """Whether all patches show the same, as of a print in one place they do not: their means are alike."""
+        return bool(np.linalg.norm(self.means.std(0)) < REPEATS)
 
 
 def patterned(photo: np.ndarray, cloth: np.ndarray, scale: float, fitting: float, detail: Cloth) -> Cloth | None:
@@ -45,12 +55,13 @@ def patterned(photo: np.ndarray, cloth: np.ndarray, scale: float, fitting: float
     Returns:
         None where there is no such pattern.
     """
-    patches = _patches(photo, cloth, scale, WIDE_PATCH, PATTERN, 1.0)
-    if patches is None:
+    found = _patches(photo, cloth, scale, WIDE_PATCH, PATTERN, 1.0)
+    if found is None:
         return None
-    found = _alike(patches.patches)
-    strong = np.abs(found).mean() > max(FAINTEST, STRONG * np.abs(detail.patches).mean())
-    return Cloth(found, patches.brightness) if strong and _fitting(found) > fitting else None
+    alike = _alike(found.patches)
+    found = Cloth(found.patches[alike], found.means[alike])
+    strong = np.abs(found.patches).mean() > max(FAINTEST, STRONG * np.abs(detail.patches).mean())
+    return found if strong and _fitting(found.patches) > fitting else None
 
 
 def sample(photo: np.ndarray, cloth: np.ndarray, scale: float, grain: bool = False) -> Cloth | None:
@@ -75,7 +86,7 @@ def sample(photo: np.ndarray, cloth: np.ndarray, scale: float, grain: bool = Fal
     if grain or _fitting(patches) < FITTING:
         limit = (GRAIN_LIMIT if grain else DETAIL_LIMIT) * np.median(np.abs(patches[::4, ::2, ::2])) + 1e-3
         patches = limit * np.tanh(patches / limit)
-    return Cloth(patches, cloth_of.brightness)
+    return Cloth(patches, cloth_of.means)
 
 
 def _patches(
@@ -103,17 +114,17 @@ def _patches(
     kept = min(KEPT, max(CANDIDATES, KEPT_PIXELS // side**2))
     corners = corners[np.random.default_rng(SEED).permutation(len(corners))[:kept]]
     patches = np.stack([detail[y : y + side, x : x + side] for y, x in corners])
-    brightness = float(photo[tuple((corners + side // 2).T)].mean())
-    return Cloth(patches - patches.mean((1, 2), keepdims=True), brightness)
+    means = np.stack([photo[y : y + side, x : x + side].mean((0, 1)) for y, x in corners])
+    return Cloth(patches - patches.mean((1, 2), keepdims=True), means)
 
 
 def _alike(patches: np.ndarray) -> np.ndarray:
-    """The half of the patches that is nearest to others: stripes, without what is printed over them; of a print on
-    plain ground the ground."""
+    """Which half of the patches is nearest to others: stripes, without what is printed over them; of a print on plain
+    ground the ground."""
     small = np.stack([cv2.resize(p, (12, 12), interpolation=cv2.INTER_AREA).ravel() for p in patches])
     power = (small * small).sum(1)
     far = np.sort(power[:, None] + power - 2 * small @ small.T, axis=1)[:, : max(3, len(small) // 20)].mean(1)
-    return patches[np.sort(np.argsort(far, kind="stable")[: max(1, len(patches) // 2)])]
+    return np.sort(np.argsort(far, kind="stable")[: max(1, len(patches) // 2)])
 
 
 def low_pass(photo: np.ndarray, sigma: float) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from amgan.editing.main_colour import main_colour
+from amgan.editing.main_colour import lab_of, main_colour, moved
 from amgan.editing.shapes import (
     FAINT,
     Box,
@@ -57,7 +57,7 @@ class Grown(NamedTuple):
         inside: 1 well inside the photo's garment.
         darkness: of the photo's garment around there, 0 to 1.
         own: bool, cloth of the photo that stays.
-        plain: whether most of that has one colour, be there a print on it or not.
+        main: the Lab colour that most of that has, (3,), be there a print on it or not; None where there is none.
         edges: of the pattern that the generator painted, where it did.
         boxes: of the parts, in pixels.
     """
@@ -70,7 +70,7 @@ class Grown(NamedTuple):
     inside: np.ndarray
     darkness: np.ndarray
     own: np.ndarray
-    plain: bool
+    main: np.ndarray | None
     edges: Edges | None
     boxes: list[Box]
 
@@ -105,7 +105,7 @@ def find_grown(
     own = (cv2.erode(cloth, np.ones((5, 5))) > 0) & (repainted < 0.1) & (alpha < 0.5)
     main, patterned = main_colour(y[own]), _patterned(x, own, y, inner)
     if main is not None and not patterned and inner.any():
-        colour = _in_own_colour(colour, main, inner)
+        colour = moved(colour, main - lab_of(np.median(colour[inner], axis=0)))  # of a print it painted the average
     # On the ground, specks of haze are no cloth; under the garment that stays, new cloth goes on.
     cover *= ~ground | touching(ground & (cover > 0.02), new)
     cover = np.where(ground | (dilate(repainted, 5) > 0.02), cover, dilate(cover * ground, 7))
@@ -119,7 +119,7 @@ def find_grown(
         cv2.erode(cloth, np.ones((3, 3))),
         mean_darkness((1 - x.min(2)) * cloth),
         own,
-        main is not None,
+        main,
         _edges(colour, cover > 0.5) if patterned else None,
         boxes(near),
     )
@@ -148,12 +148,6 @@ def _cover(y: np.ndarray, ground: np.ndarray, alpha: np.ndarray) -> tuple[np.nda
     cover = np.clip(np.maximum(cover, deep), 0, 1)
     lacking = np.clip((1 - cover) * 5, 0, 1)[..., None]
     return cover, cv2.GaussianBlur(y + lacking * (best[..., :3] - y), (0, 0), 0.5)
-
-
-def _in_own_colour(colour: np.ndarray, ground: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """New cloth, (h, w, 3), in the Lab colour of its garment's ground: of a print a generator paints the average."""
-    lab = cv2.cvtColor(np.clip(colour, 0, 1), cv2.COLOR_RGB2LAB)
-    return cv2.cvtColor(lab + (ground - np.median(lab[new], axis=0)).astype(np.float32), cv2.COLOR_LAB2RGB)
 
 
 def _patterned(x: np.ndarray, own: np.ndarray, y: np.ndarray, new: np.ndarray) -> bool:

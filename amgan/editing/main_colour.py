@@ -34,3 +34,14 @@ def main_colour(pixels: np.ndarray) -> np.ndarray | None:
             return None
         colour = lab[near].mean(0)
     return colour / (LIGHTNESS, 1, 1) if near.mean() > MOST else None
+
+
+def moved(picture: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """A picture, float32 (h, w, 3), RGB in [0, 1], whose colours are moved by so much of Lab, (3,)."""
+    lab = cv2.cvtColor(np.clip(picture, 0, 1), cv2.COLOR_RGB2LAB)
+    return cv2.cvtColor(lab + by.astype(np.float32), cv2.COLOR_LAB2RGB)
+
+
+def lab_of(colour: np.ndarray) -> np.ndarray:
+    """Of one colour, RGB (3,) in [0, 1]."""
+    return cv2.cvtColor(colour.astype(np.float32)[None, None], cv2.COLOR_RGB2LAB)[0, 0]

@@ -14,6 +14,7 @@ import numpy as np
 
 from amgan.editing.cloth import CLOSELY, LOOSELY, patterned, quilt, sample
 from amgan.editing.grown import Edges, Grown
+from amgan.editing.main_colour import lab_of, moved
 from amgan.editing.shapes import FAINT, Box, large_box
 from amgan.editing.taken import Taken
 
@@ -42,17 +43,20 @@ def paint_grown(grown: Grown, photo: np.ndarray, edited: np.ndarray) -> Iterator
     size = photo.shape[0]
     scale = size / grown.near.shape[0]
     own = cv2.resize(grown.own.astype(np.uint8), (size, size), interpolation=cv2.INTER_NEAREST) > 0
-    cloth = sample(photo, own, scale, grain=grown.edges is not None)
+    cloth, new = sample(photo, own, scale, grain=grown.edges is not None), grown.colour
     if cloth is not None and grown.edges is None:
-        cloth = patterned(photo, own, scale, CLOSELY if grown.plain else LOOSELY, cloth) or cloth
+        pattern = patterned(photo, own, scale, LOOSELY if grown.main is None else CLOSELY, cloth)
+        if pattern is not None and pattern.repeats and grown.main is not None:  # laid on its mean, not on its ground
+            new = moved(new, lab_of(pattern.means.mean(0)) - grown.main)
+        cloth = pattern or cloth
     parts = [_Part(grown, box, scale, size) for box in grown.boxes]
     sheet = None if cloth is None else quilt(cloth, *(max(p.extent[i] for p in parts) for i in (0, 1)))
     for part in parts:
-        colour = part.enlarge(grown.colour, cv2.INTER_CUBIC)
+        colour = part.enlarge(new, cv2.INTER_CUBIC)
         if grown.edges is not None:
             _crisp(colour, grown.edges, part)
         if cloth is not None and sheet is not None:
-            light = cv2.transform(colour, np.full((1, 3), 1 / (3 * max(cloth.brightness, 0.02))))
+            light = cv2.transform(colour, np.full((1, 3), 1 / (3 * max(float(cloth.means.mean()), 0.02))))
             colour += part.lay(sheet) * np.clip(light, 0.5, 2)[..., None]
         yield _compose(grown, part, photo[part.box], edited[part.box], colour)
 
