@@ -1,4 +1,4 @@
-"""A generator that leaves long sleeves long when 3/4 ones are wanted: they are grown from short ones."""
+"""A generator that leaves long sleeves long when 3/4 ones are wanted: their ends are cut off."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from amgan.editing.editor import GeneratorEditor
-from amgan.editing.shorter import stayed_long
+from amgan.editing.shorter import KEPT, ends_cut_off, stayed_long
 from amgan.models.interface import Generated
 from amgan.schema import AttributeSchema
 
@@ -54,14 +54,26 @@ def ends(image: torch.Tensor) -> list[list[int]]:
     return [[int((p[:, c.start + 3] < 240).sum()) + 10 for c in SLEEVES] for p in image.amin(1)]
 
 
-def test_long_sleeves_that_stayed_long_become_short_ones_first():
+def test_long_sleeves_that_stayed_long_are_cut():
     generator = Lengths()
     result = GeneratorEditor(generator, SIZE, "lengths").edit(garment(LONG), {"sleeve": "3/4"})
-    assert generator.asked == [1, 0, 1] and ends(result.image) == [[MIDDLE, MIDDLE]]
-    mask, photo = result.mask, garment(LONG).float()
-    shown = photo + mask * (result.raw.float() - photo)  # one edit, whose mask and picture say all of it
-    assert (shown - result.image.float()).abs().max() <= 1.01
-    assert mask[..., BODY[1]].sum() == 0 and not result.steps
+    assert generator.asked == [1, 0]
+    ((left, right),) = ends(result.image)
+    cut = SHORT + KEPT * (LONG - SHORT)
+    assert left == right and abs(left - cut) <= 2
+    assert torch.equal(result.image[:, :, : left - 1], garment(LONG)[:, :, : left - 1])  # what stays is the photo's
+    assert result.mask[:, :, : left - 2].sum() == 0 and result.mask[..., BODY[1]].sum() == 0
+
+
+def test_sleeves_that_point_sideways_are_cut_at_their_outer_ends():
+    x = torch.ones(1, 3, SIZE, SIZE)
+    x[:, :, 10:54, 22:42] = x[:, :, 12:22, 2:62] = 0  # a body, and sleeves at right angles to it
+    short = x.clone()
+    short[:, :, 12:22, :16] = short[:, :, 12:22, 48:] = 1
+    cut = ends_cut_off(x, Generated(short, torch.ones(1, 1, SIZE, SIZE), short)).image
+    row = (cut[0, 0, 17] < 0.5).nonzero()[:, 0]
+    assert abs(int(row.min()) - (16 - 14 * KEPT)) <= 2 and abs(int(row.max()) - (47 + 14 * KEPT)) <= 2
+    assert torch.equal(cut[:, :, 22:], x[:, :, 22:])
 
 
 @pytest.mark.parametrize(
@@ -84,7 +96,9 @@ def test_each_picture_of_a_batch_has_its_own_edit():
     pictures = torch.cat([garment(LONG), garment(LONG), garment(SHORT), garment(LONG)])
     edits = [{"sleeve": "3/4"}, {"sleeve": "short"}, {"sleeve": "3/4"}, {"color": "red"}]
     both = GeneratorEditor(Lengths(), SIZE, "lengths").edit(pictures, edits)
-    assert ends(both.image) == [[MIDDLE] * 2, [SHORT] * 2, [MIDDLE] * 2, [LONG] * 2]
+    (cut, other), *rest = ends(both.image)
+    assert cut == other and SHORT + 5 < cut < LONG - 5
+    assert rest == [[SHORT] * 2, [MIDDLE] * 2, [LONG] * 2]
 
 
 def test_what_stayed_long():

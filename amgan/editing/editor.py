@@ -20,7 +20,7 @@ from torch import Tensor
 
 from amgan.attributes import kind
 from amgan.editing.runtimes import CARD, Network, eager, find_fastest, load_exported, remembered
-from amgan.editing.shorter import SHORTER, in_turn, stayed_long
+from amgan.editing.shorter import SHORTER, ends_cut_off, stayed_long
 from amgan.editing.sides import left_out, with_other_side
 from amgan.errors import UserError
 from amgan.models.amgan.generator import Generator
@@ -230,7 +230,7 @@ class NetworkEditor:
     def _edit(self, images: Tensor, edits: list[dict[str, str]], only_on: str | None) -> Generated:
         x = to_float(images.to(self.device)).contiguous(memory_format=torch.channels_last)
         if only_on is None:
-            return self._by_way_of_shorter(x, edits, self._both_sides(x, edits))
+            return self._shortened(x, edits, self._both_sides(x, edits))
         result = self._forward(x, edits)
         sleeves = self._forward(x, [{"sleeve": BARE}] * len(images)).mask
         if bool((sleeves == 1).all()):
@@ -253,21 +253,20 @@ class NetworkEditor:
         both = with_other_side(x[rows], Generated(*(a[rows] for a in made[:3])), mirrored, side[rows])
         return Generated(*(a.index_copy(0, rows, b) for a, b in zip(made[:3], both[:3], strict=True)))
 
-    def _by_way_of_shorter(self, x: Tensor, edits: list[dict[str, str]], made: Generated) -> Generated:
-        """The edit, where it left sleeves long made of the garment with short ones."""
+    def _shortened(self, x: Tensor, edits: list[dict[str, str]], made: Generated) -> Generated:
+        """The edit, with sleeves that it left long cut off in part."""
         values = self.schema.values("sleeve") if "sleeve" in self.schema.names else ()
-        first = {i: SHORTER.get(edit.get("sleeve", "")) for i, edit in enumerate(edits)}
-        rows = [i for i, value in first.items() if value in values]
+        shorter = {i: SHORTER.get(edit.get("sleeve", "")) for i, edit in enumerate(edits)}
+        rows = [i for i, value in shorter.items() if value in values]
         if not rows:
             return made
-        shorter = self._both_sides(x[rows], [{**edits[i], "sleeve": str(first[i])} for i in rows])
-        long = stayed_long(x[rows], made.image[rows], shorter.image).nonzero()[:, 0]
+        short = self._both_sides(x[rows], [{**edits[i], "sleeve": str(shorter[i])} for i in rows])
+        long = stayed_long(x[rows], made.image[rows], short.image).nonzero()[:, 0]
         if not len(long):
             return made
-        at, shorter = torch.tensor(rows, device=x.device)[long], Generated(*(a[long] for a in shorter[:3]))
-        grown = self._both_sides(shorter.image, [edits[i] for i in at.tolist()])
-        turned = in_turn(x[at], shorter, grown)
-        return Generated(*(a.index_copy(0, at, b.to(a)) for a, b in zip(made[:3], turned[:3], strict=True)))
+        at = torch.tensor(rows, device=x.device)[long]
+        cut = ends_cut_off(x[at], Generated(*(a[long] for a in short[:3])))
+        return Generated(*(a.index_copy(0, at, b.to(a)) for a, b in zip(made[:3], cut[:3], strict=True)))
 
     def _forward(self, x: Tensor, edits: list[dict[str, str]]) -> Generated:
         labels = torch.full((len(edits), self.schema.n_attributes), UNKNOWN)
