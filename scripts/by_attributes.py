@@ -110,7 +110,7 @@ def draw(runs: Sequence[Run], rows: Sequence[str]) -> bytes:
             above = [f.get("high", f["mean"]) - f["mean"] for f in found]
             at = [len(r.edited) + 0.06 * shift for r in runs]  # bars that do not cover one another
             axis.errorbar(at, means, [below, above], marker="osD^"[shift % 4], capsize=3, label=row)
-        axis.set(title=measure, xlabel="attributes that are edited", ylim=(0, 1))
+        axis.set(title=measure, xlabel="attributes that are edited", ylim=(0, 1.03))
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.3)
     axes[0, 0].legend()
