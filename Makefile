@@ -57,7 +57,7 @@ train-on: $(READY)  ## WEIGHTS=synthetic MINUTES=100: go on training shipped wei
 	@$(BIN)/python scripts/train_on.py $(if $(SHIP),ship,start) --weights "$(WEIGHTS)" \
 		$(if $(SHIP),,--minutes $(MINUTES) --nice $(NICE) $(if $(DATA),--data "$(DATA)") $(foreach s,$(CONFIG),-c $(s)))
 
-test: $(READY) browser  ## the tests: about five minutes on two quiet cores
+test: $(READY) browser  ## the tests: six minutes on two quiet cores
 	@$(TEST) -m "not slow and not thorough"
 
 test-all: $(READY) browser  ## with trainings, whole commands and killed processes: a quarter of an hour; what CI runs

@@ -113,6 +113,7 @@ def test_learning_rates_follow_progress():
     assert [round(learning_rate(1.0, p), 3) for p in (0.0, 0.05, 0.1, 0.55, 1.0)] == [0.01, 0.5, 1.0, 0.5, 0.0]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("model", ["classifier", "amgan"])
 def test_the_command_goes_on(tmp_path, monkeypatch, model):
     Clock(monkeypatch, at_look=0.5)

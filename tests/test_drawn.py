@@ -107,6 +107,7 @@ def numbers(drawn):
     return [c.number for c in drawn.chunks]
 
 
+@pytest.mark.thorough
 def test_which_pairs_a_step_sees_follows_from_the_step(here):
     whole = DrawnStream(SIZE, 0, rows=2.0)
     assert numbers(whole) == [0, 1, 2] and not whole.advance(0)

@@ -178,6 +178,7 @@ def test_nothing_looks_without_need() -> None:
 # --- Seeing -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_a_critic_learns_to_tell_sharp_from_blurred() -> None:
     """What critics from scratch did not learn in hundreds of steps."""
     torch.manual_seed(0)

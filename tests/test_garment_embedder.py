@@ -99,6 +99,7 @@ def test_weights_come_back_as_they_were_saved(tmp_path: Path) -> None:
     assert [len(x) for x in again.predict_and_embed(images[:0])] == [0, 0]
 
 
+@pytest.mark.thorough
 def test_it_learns_drawn_garments_whatever_their_colour(data: list[Garments], tmp_path: Path) -> None:
     config = changed(TINY, kimg=0.48, lr=5e-3, head_lr=5e-3, snapshot_kimg=0.48)
     best = train_embedder(*data, config, tmp_path, CPU, ABOUT)

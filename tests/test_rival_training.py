@@ -183,6 +183,7 @@ def test_edits_and_exports_take_any_method(model: str, catalogue: Path, tmp_path
     assert (a.image.int() - b.image.int()).abs().max() <= 1
 
 
+@pytest.mark.thorough
 def test_reports_take_any_method(catalogue: Path, tmp_path: Path) -> None:
     weights = tiny_weights(tmp_path / "weights", image_size=SIZE, model="stargan")
     arguments = [str(catalogue), "--weights", str(weights), "--rounds", "0", "--out", str(tmp_path / "report")]

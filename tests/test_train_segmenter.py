@@ -162,6 +162,7 @@ def test_views_lie_upon_each_other():
 # --- The run ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_a_training_writes_weights_that_cut_out(folder, tmp_path):
     out = tmp_path / "run"
     train_command(

@@ -181,6 +181,7 @@ def test_a_classifiers_head_maps_values_by_name():
         assert torch.allclose(a[:, theirs], b[:, mine], atol=1e-5)
 
 
+@pytest.mark.thorough
 def test_training_goes_on_from_other_weights_and_with_extra_garments(folder, tmp_path):
     schema = AttributeSchema.from_dict(
         {"sleeve": ["sleeveless", "short", "long"], "color": ["black", "white", "red", "blue", "multi"]}
