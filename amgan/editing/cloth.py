@@ -114,7 +114,7 @@ def _patches(
     kept = min(KEPT, max(CANDIDATES, KEPT_PIXELS // side**2))
     corners = corners[np.random.default_rng(SEED).permutation(len(corners))[:kept]]
     patches = np.stack([detail[y : y + side, x : x + side] for y, x in corners])
-    means = np.stack([photo[y : y + side, x : x + side].mean((0, 1)) for y, x in corners])
+    means = np.array([cv2.mean(photo[y : y + side, x : x + side])[:3] for y, x in corners], np.float32)
     return Cloth(patches - patches.mean((1, 2), keepdims=True), means)
 
 

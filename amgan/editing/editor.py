@@ -250,23 +250,20 @@ class NetworkEditor:
         if not len(rows):
             return made
         mirrored = self._forward(x[rows].flip(3), [edits[i] for i in rows.tolist()])
-        both = with_other_side(x[rows], Generated(*(a[rows] for a in made[:3])), mirrored, side[rows])
-        return Generated(*(a.index_copy(0, rows, b) for a, b in zip(made[:3], both[:3], strict=True)))
+        return made.with_rows(rows, with_other_side(x[rows], made.rows(rows), mirrored, side[rows]))
 
     def _shortened(self, x: Tensor, edits: list[dict[str, str]], made: Generated) -> Generated:
         """The edit, with sleeves that it left long cut off in part."""
         values = self.schema.values("sleeve") if "sleeve" in self.schema.names else ()
-        shorter = {i: SHORTER.get(edit.get("sleeve", "")) for i, edit in enumerate(edits)}
-        rows = [i for i, value in shorter.items() if value in values]
+        rows = [i for i, edit in enumerate(edits) if SHORTER.get(edit.get("sleeve", "")) in values]
         if not rows:
             return made
-        short = self._both_sides(x[rows], [{**edits[i], "sleeve": str(shorter[i])} for i in rows])
+        short = self._both_sides(x[rows], [{**edits[i], "sleeve": SHORTER[edits[i]["sleeve"]]} for i in rows])
         long = stayed_long(x[rows], made.image[rows], short.image).nonzero()[:, 0]
         if not len(long):
             return made
         at = torch.tensor(rows, device=x.device)[long]
-        cut = ends_cut_off(x[at], Generated(*(a[long] for a in short[:3])))
-        return Generated(*(a.index_copy(0, at, b.to(a)) for a, b in zip(made[:3], cut[:3], strict=True)))
+        return made.with_rows(at, ends_cut_off(x[at], short.rows(long)))
 
     def _forward(self, x: Tensor, edits: list[dict[str, str]]) -> Generated:
         labels = torch.full((len(edits), self.schema.n_attributes), UNKNOWN)

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from amgan.editing.shapes import WHITE, opened
-from amgan.editing.sides import CLOTH, LEAST
+from amgan.editing.shapes import opened
+from amgan.editing.sides import LEAST, is_cloth, is_white
 from amgan.models.interface import Generated
 
 SHORTER = {"3/4": "short"}  # of the attribute sleeve: a value in between, and the shorter one that it is made of
@@ -31,7 +31,7 @@ def stayed_long(x: Tensor, edited: Tensor, shorter: Tensor) -> Tensor:
             garments on white.
     """
     by_edit, by_shorter = (_taken(x, y).flatten(1).sum(1) for y in (edited, shorter))
-    return (by_shorter > SLEEVES * _cloth(x).flatten(1).sum(1)) & (by_edit < SHORTENED * by_shorter)
+    return (by_shorter > SLEEVES * is_cloth(x).flatten(1).sum(1)) & (by_edit < SHORTENED * by_shorter)
 
 
 def ends_cut_off(x: Tensor, shorter: Generated) -> Generated:
@@ -41,7 +41,7 @@ def ends_cut_off(x: Tensor, shorter: Generated) -> Generated:
         x: pictures (B, 3, H, W) in [-1, 1].
         shorter: their edit.
     """
-    cloth, off = _cloth(x).cpu().numpy(), _taken(x, shorter.image).cpu().numpy()
+    cloth, off = is_cloth(x).cpu().numpy(), _taken(x, shorter.image).cpu().numpy()
     ends = [_ends(*both) for both in zip(cloth, off, strict=True)]
     mask = shorter.mask * torch.from_numpy(np.stack(ends)).to(shorter.mask)[:, None]
     return Generated(mask * shorter.raw + (1 - mask) * x, mask, shorter.raw)
@@ -67,11 +67,6 @@ def _ends(cloth: np.ndarray, off: np.ndarray) -> np.ndarray:
     return out.astype(np.float32)
 
 
-def _cloth(x: Tensor) -> Tensor:
-    """Bool (B, H, W)."""
-    return x.amin(1) < 2 * CLOTH - 1
-
-
 def _taken(x: Tensor, edited: Tensor) -> Tensor:
     """Cloth that is white afterwards, bool (B, H, W)."""
-    return _cloth(x) & (edited.amin(1) >= 2 * WHITE - 1)
+    return is_cloth(x) & is_white(edited)

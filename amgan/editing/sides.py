@@ -49,10 +49,20 @@ def with_other_side(x: Tensor, made: Generated, mirrored: Generated, side: Tenso
     return Generated(*(torch.lerp(a, b, weight[:, None, None].to(a)) for a, b in zip(made[:3], other[:3], strict=True)))
 
 
+def is_white(x: Tensor) -> Tensor:
+    """Of pictures (B, 3, H, W) in [-1, 1], bool (B, H, W)."""
+    return x.amin(1) >= 2 * WHITE - 1
+
+
+def is_cloth(x: Tensor) -> Tensor:
+    """The same; what is neither is haze."""
+    return x.amin(1) < 2 * CLOTH - 1
+
+
 def _new_cloth(x: Tensor, edited: Tensor) -> Tensor:
     """Pixels of cloth on the photo's white that hang together with the garment, left and right of the middle: float
     (B, 2). Streaks a pixel wide are none."""
-    white, cloth = (x.amin(1) >= 2 * WHITE - 1).cpu().numpy(), (edited.amin(1) < 2 * CLOTH - 1).cpu().numpy()
+    white, cloth = is_white(x).cpu().numpy(), is_cloth(edited).cpu().numpy()
     middle = x.shape[3] // 2
     counts = []
     for ground, painted in zip(white, cloth, strict=True):

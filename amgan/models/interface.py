@@ -115,6 +115,14 @@ class Generated(NamedTuple):
     raw: Tensor
     prior: Tensor | None = None
 
+    def rows(self, which: Tensor) -> Generated:
+        """Some of the pictures, by index, int64 (n,); without the prior."""
+        return Generated(self.image[which], self.mask[which], self.raw[which])
+
+    def with_rows(self, which: Tensor, others: Generated) -> Generated:
+        """These pictures, by index, in the place of those that are there; without the prior."""
+        return Generated(*(a.index_copy(0, which, b.to(a)) for a, b in zip(self[:3], others[:3], strict=True)))
+
 
 def make_condition(schema: AttributeSchema, labels: Tensor, edited: Tensor) -> Tensor:
     """The condition m = {m_1..m_N, r}: only the edited attributes' values are set, so an edit never needs the current
