@@ -79,6 +79,7 @@ class SearchResult:
             ``at_source_size(result.edited, result.cutout)`` is the one to show.
         strength: how much of it the search saw, see ``weakened``.
         hits, unedited_hits: what the edited picture finds, and what the unedited one would.
+        seconds: how long "cut-out" (where a photo came, and no cut-out of it), "edit", "embed" and "search" took.
     """
 
     edit: Edit
@@ -90,6 +91,7 @@ class SearchResult:
     strength: float
     hits: list[Found]
     unedited_hits: list[Found]
+    seconds: dict[str, float] = field(default_factory=dict)
 
     @property
     def wanted(self) -> Edit:

@@ -8,6 +8,7 @@ What comes back says what was found with the edit, and what the unedited photo w
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -116,6 +117,7 @@ class Searcher:
 
         from amgan.editing.editor import weakened
 
+        watch = _Stopwatch()
         canonical = self.schema.canonical(edit) if edit else {}
         if only_on and not canonical:
             raise UserError(f"Only on the {only_on} says where a colour edit may draw, and no edit is asked for.")
@@ -125,10 +127,13 @@ class Searcher:
             cutout = self.cut_out(photo, keep_source=True)
             if not cutout.trusted:
                 raise UncertainCutOut(cutout)
+            watch.lap("cut-out")
         image = torch.from_numpy(np.ascontiguousarray(cutout.image)).permute(2, 0, 1)[None]  # (1, 3, H, W)
         edited = self.editor.edit(image, canonical, only_on) if canonical else _untouched(image)
         seen = weakened(edited, image, strength).image
+        watch.lap("edit")
         features, probabilities = self.representation.embed(torch.cat([image, seen]))  # (2, D), (2, N)
+        watch.lap("embed")
         predicted, confidence = self.representation.describe(probabilities[0])
         said = {self.schema.resolve_attribute(n): self.schema.resolve_value(n, v) for n, v in (known or {}).items()}
         probabilities[0] = target_probabilities(probabilities[0], said, self.schema)
@@ -145,6 +150,7 @@ class Searcher:
         hits = [self.nearest(compose(parts), k, filter, exclude) for parts in queries]
         if explain:
             hits = [self.explained(found, parts) for found, parts in zip(hits, queries, strict=True)]
+        watch.lap("search")
         return SearchResult(
             edit=canonical,
             only_on=only_on,
@@ -155,6 +161,7 @@ class Searcher:
             strength=strength,
             hits=hits[-1],
             unedited_hits=hits[0],
+            seconds=watch.seconds,
         )
 
     def nearest(
@@ -225,6 +232,19 @@ class Searcher:
     def close(self) -> None:
         """Release the store: its memory, its connection."""
         self.store.close()
+
+
+class _Stopwatch:
+    """Seconds of one stage after another."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        """The time since the last call was this stage's."""
+        now = time.perf_counter()
+        self.seconds[stage], self._last = now - self._last, now
 
 
 def _names(hit: Hit) -> set[str | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,19 +14,6 @@ if TYPE_CHECKING:  # --help must not wait for torch
 
 DRAWN, PHOTO_SIDE, POINTS, WARM_UP = 40, 768, 4000, 2
 STAGES = ("read", "cut-out", "edit", "embed", "search")
-
-
-class Watch:
-    """A function that adds up the seconds spent in it."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function, self.seconds = function, 0.0
-
-    def __call__(self, *arguments: Any, **named: Any) -> Any:
-        start = time.perf_counter()
-        result = self.function(*arguments, **named)
-        self.seconds += time.perf_counter() - start
-        return result
 
 
 def whole_path(
@@ -76,28 +63,18 @@ def whole_path(
 def one_search(searcher: Searcher, photo: Path, edit: Mapping[str, str]) -> tuple[dict[str, float], set[str], str]:
     """Seconds of each stage, the hits, and how the garment was cut out."""
     from amgan.photos import read_image
-    from retrieval.representation import Representation
 
     start = time.perf_counter()
     picture = read_image(photo)
     opened = time.perf_counter()
     cutout = searcher.cut_out(picture)
     cut = time.perf_counter()
-    draw, encode = (
-        Watch(searcher.editor.edit),
-        Watch(Representation.encode.__get__(searcher.representation)),
-    )
-    searcher.editor.edit = draw  # type: ignore[method-assign]
-    searcher.representation.encode = encode  # type: ignore[method-assign]
     result = searcher.find_similar(cutout, edit)
-    end = time.perf_counter()
     spent = {
         "read": opened - start,
         "cut-out": cut - opened,
-        "edit": draw.seconds,
-        "embed": encode.seconds,
-        "search": end - cut - draw.seconds - encode.seconds,
-        "all": end - start,
+        **result.seconds,
+        "all": time.perf_counter() - start,
     }
     return spent, {hit.item_id for hit in result.hits}, cutout.method
 

@@ -98,12 +98,14 @@ def test_search_of_a_small_index(root, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_the_page_with_two_visitors(root, tmp_path, browser_path, monkeypatch):
+def test_the_page_with_twenty_visitors(root, tmp_path, browser_path, monkeypatch):
     monkeypatch.setenv("AMGAN_RUNTIME", "eager")
     photos, weights = make_catalogue(tmp_path / "photos"), make_weights(tmp_path / "weights")
-    arguments = ("--weights", weights, "--photos", "20", "--visitors", "2", "--clicks", "2", "--json")
+    arguments = ("--weights", weights, "--photos", "30", "--visitors", "20", "--clicks", "6", "--json")
     figures = json.loads(script(root, "bench_page", photos, *arguments))
-    assert figures["rows"][0]["clicks"] == 4 and figures["rows"][0]["mixed up"] == 0
+    row = figures["rows"][0]
+    assert row["clicks"] == 120 and row["mixed up"] == 0
+    assert all(0 < row[f"{stage} p50 s"] < row["p50 s"] for stage in ("edit", "embed", "search", "draw"))
     assert 0 < figures["start"]["MB then"] <= figures["start"]["MB with hits"]
 
 

@@ -88,6 +88,7 @@ def test_the_edit_is_what_is_searched_for(made: Path, shop: Searcher) -> None:
 def test_scores_are_those_of_every_vector_compared_by_hand(made: Path, shop: Searcher) -> None:
     weights = QueryWeights(0.4, 0.5, 0.1)
     result = shop.find_similar(photo(made), {"color": "blue"}, k=30, weights=weights)
+    assert list(result.seconds) == ["cut-out", "edit", "embed", "search"] and min(result.seconds.values()) > 0
     stored = {r.payload["file_name"]: r.vector for r in shop.store.scroll(vectors=True)}
     pair = torch.cat([as_tensor(result.cutout.image), result.edited.image])
     vectors, probabilities = shop.representation.encode(pair)

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import logging
+import re
 import shutil
 import threading
 import time
@@ -72,6 +73,12 @@ def search(client: TestClient, **asked) -> dict:
     response = client.post("/v1/search", json=asked)
     assert response.status_code == 200, response.text
     return response.json()
+
+
+def test_an_answer_says_what_took_its_time(client: TestClient) -> None:
+    answer = client.post("/v1/search", json={"item": ITEM, "edits": {"sleeve": "long"}})
+    times = re.fullmatch(r"edit;dur=([\d.]+), embed;dur=([\d.]+), search;dur=([\d.]+)", answer.headers["server-timing"])
+    assert times and all(float(time) > 0 for time in times.groups())
 
 
 def test_an_item_is_edited_and_the_real_ones_are_found(client: TestClient) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 
 import streamlit as st
-from torch import Tensor
 
-from amgan.editing.editor import Editor, EditResult, Region, load_editor
+from amgan.editing.editor import Region, load_editor
 from amgan.errors import UserError
 from amgan.photos import CutOut
 from amgan.weights import shipped
@@ -28,33 +27,13 @@ from ui.texts import Texts
 HITS = 6  # of each editor
 
 
-class TimedEditor:
-    """An editor that notes how long its last edit took, in seconds."""
-
-    def __init__(self, editor: Editor) -> None:
-        self.editor, self.seconds = editor, 0.0
-        self.schema, self.image_size, self.identity = editor.schema, editor.image_size, editor.identity
-
-    def edit(
-        self, images: Tensor, edits: Mapping[str, str] | Sequence[Mapping[str, str]], only_on: Region | None = None
-    ) -> EditResult:
-        """See ``Editor.edit``."""
-        start = time.perf_counter()
-        result = self.editor.edit(images, edits, only_on)
-        self.seconds = time.perf_counter() - start
-        return result
-
-
 @dataclass(frozen=True)
 class Made:
-    """A search with one editor, and its seconds: cutting out (0 where it was cut out before), editing, and embedding
-    with searching."""
+    """A search with one editor; ``cut`` is how many seconds the cut-out took, 0 where it was cut out before."""
 
     cutout: CutOut
     result: SearchResult
     cut: float
-    edit: float
-    search: float
 
 
 def editors_of(settings: Settings, searcher: Searcher) -> list[str]:
@@ -110,12 +89,9 @@ def _made(
     start = time.perf_counter()
     cutout = _cutout(_searcher, _garment, _address)
     cut = time.perf_counter() - start
-    timed = TimedEditor(_searcher.editor)
-    searching = Searcher(_searcher.store, _searcher.representation, timed, _searcher.root)
-    start = time.perf_counter()
-    result = searching.find_similar(replace(cutout, source=None), edit, HITS, only_on=only_on, exclude=_garment.exclude)
-    whole = time.perf_counter() - start
-    return Made(cutout, result, cut, timed.seconds, whole - timed.seconds)
+    bare = replace(cutout, source=None)
+    result = _searcher.find_similar(bare, edit, HITS, only_on=only_on, exclude=_garment.exclude)
+    return Made(cutout, result, cut)
 
 
 def _cutout(searcher: Searcher, garment: Garment, address: Address) -> CutOut:
@@ -136,7 +112,11 @@ def _pictures(made: Made, shown: str, name: str, garment: Garment, address: Addr
     of = pictures(made.cutout, made.result.edited, name, garment.key, address.edit, address.only_on)
     what = texts.values(address.edit)
     share = texts("compare.mask_note", percent=f"{100 * of.changed:.0f}")
-    times = [texts("compare.edited", seconds=f"{made.edit:.2f}"), texts("compare.search", seconds=f"{made.search:.2f}")]
+    spent = made.result.seconds
+    times = [
+        texts("compare.edited", seconds=f"{spent['edit']:.2f}"),
+        texts("compare.search", seconds=f"{spent['embed'] + spent['search']:.2f}"),
+    ]
     if made.cut > 0.005:
         times.insert(0, texts("compare.cut", seconds=f"{made.cut:.2f}"))
     after, mask = texts("compare.alt_edit", name=shown, what=what), texts("compare.alt_mask", name=shown)

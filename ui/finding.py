@@ -24,9 +24,10 @@ WEIGHTS = ("image", "wanted", "kept")
 def show(searcher: Searcher, garment: Garment, result: SearchResult, address: Address, texts: Texts) -> None:
     title = texts("hits.with_edit" if result.edit else "hits.alike")
     status = _status(result, address, texts)
+    seconds = " ".join(f"{stage}={spent:.4f}" for stage, spent in result.seconds.items())  # scripts/bench_page.py reads
     save = f'<a class="plain" download="hits.csv" href="{_csv_address(result.hits)}">{escape(texts("hits.csv"))}</a>'
     parts = [
-        f'<p class="spoken" role="status">{escape(status)}</p>',
+        f'<p class="spoken" role="status" data-seconds="{seconds}">{escape(status)}</p>',
         f'<div class="heading"><h2>{escape(title)}</h2>{save if result.hits else ""}</div>',
         _section(result.hits, result, searcher, address, texts, title),
     ]

@@ -80,7 +80,7 @@ class Answers:
                 picture = data_address(of_tensor(_at(asked.picture, result.edited, chosen.cutout).image[0]))
             page = slice(last - asked.k, last)
             more = len(result.hits) > last and last + asked.k <= bodies.DEEPEST
-            return _json(
+            answer = _json(
                 bodies.SearchAnswer(
                     edits=result.edit,
                     region=result.only_on,
@@ -95,6 +95,9 @@ class Answers:
                     version=version.name,
                 )
             )
+            spent = (f"{stage};dur={1000 * seconds:.1f}" for stage, seconds in result.seconds.items())
+            answer.headers["Server-Timing"] = ", ".join(spent)
+            return answer
 
     def edit(self, query: Query, caller: Caller, picture_type: str | None) -> Response:
         asked = parse(bodies.EditRequest, query, caller)
