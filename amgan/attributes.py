@@ -6,7 +6,7 @@ class activation maps say.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,6 +20,8 @@ class Named(Protocol):
     def values(self) -> tuple[str, ...]: ...
     @property
     def editable(self) -> bool: ...
+    @property
+    def settable(self) -> tuple[str, ...] | None: ...
 
 
 class Schema(Protocol):
@@ -74,12 +76,23 @@ def askable(schema: Schema) -> list[list[int]]:
 
 def asked_of(attribute: Named) -> list[str]:
     """The values of an attribute that an edit may ask for, in order: none of one that is only known."""
-    return [v for v in attribute.values if v not in NEVER_ASKED] if attribute.editable else []
+    values = attribute.values if attribute.settable is None else attribute.settable
+    return [v for v in values if v not in NEVER_ASKED] if attribute.editable else []
 
 
 def where(schema: Schema, which: str) -> list[int]:
     """The indices of a schema's attributes whose kind has that flag: ``outline``, ``whole_cloth``, ``recoloured``."""
     return [i for i, a in enumerate(schema.attributes) if getattr(kind(a.name), which)]
+
+
+def in_turn(edit: Mapping[str, str]) -> list[dict[str, str]]:
+    """The parts of an edit that are made one after the other: shape and details first, in the colours that the photo
+    shows; then the colour of all that; last a pattern, which is laid on the cloth as it then is."""
+    parts: dict[int, dict[str, str]] = {}
+    for name, value in edit.items():
+        k = kind(name)
+        parts.setdefault(1 if k.recoloured else 2 if k.whole_cloth else 0, {})[name] = value
+    return [parts[turn] for turn in sorted(parts)]
 
 
 def new_cloth(schema: Schema) -> list[int]:

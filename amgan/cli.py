@@ -92,7 +92,10 @@ def train(
     ] = None,
     edit: Annotated[
         list[str] | None,
-        typer.Option(help="An attribute that is edited; the others are only known. May be repeated; default: all."),
+        typer.Option(
+            help="An attribute that is edited, or NAME=VALUE,VALUE for some of its values; the others are only known. "
+            "May be repeated; default: all."
+        ),
     ] = None,
     go_on: Annotated[
         str | None,

@@ -31,16 +31,22 @@ class Attribute:
     """One attribute, for example ``Attribute("sleeve", ("sleeveless", "short", "long"))``.
 
     Attributes:
-        editable: an edit can change it; otherwise it is only *known*, of what is edited and of what is found. Two
-            attributes are equal whether they can be edited or not. ``amgan.attributes`` knows some that never can.
+        editable: an edit can change it; otherwise it is only *known*, of what is edited and of what is found.
+            ``amgan.attributes`` knows some that never can.
+        settable: the values that an edit can ask for, in the order of ``values``; None means all.
+
+    Two attributes are equal whatever of them can be edited.
     """
 
     name: str
     values: tuple[str, ...]
     editable: bool = field(default=True, compare=False)
+    settable: tuple[str, ...] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "editable", self.editable and kind(self.name).editable)
+        if self.settable is not None:
+            object.__setattr__(self, "settable", tuple(v for v in self.values if v in self.settable))
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,8 @@ class AttributeSchema:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> AttributeSchema:
         """From ``{"sleeve": ["sleeveless", "short", "long"], …}``, the form of ``attributes.json``; one that is only
-        known is ``{"collar": {"values": ["round", "hood"], "editable": false}}``."""
+        known is ``{"collar": {"values": ["round", "hood"], "editable": false}}``, and in the place of ``false`` may
+        stand a list of the values that edits can ask for."""
         if not isinstance(values, Mapping):
             raise UserError(_FORM)
         attributes = tuple(Attribute(k, *_values_of(v)) for k, v in values.items())
@@ -97,8 +104,11 @@ class AttributeSchema:
 
     def to_dict(self) -> dict[str, Any]:
         """The form that ``from_dict`` reads."""
-        known = {"editable": False}
-        return {a.name: list(a.values) if a.editable else {"values": list(a.values), **known} for a in self.attributes}
+        out: dict[str, Any] = {}
+        for a in self.attributes:
+            some = False if not a.editable else None if a.settable is None else list(a.settable)
+            out[a.name] = list(a.values) if some is None else {"values": list(a.values), "editable": some}
+        return out
 
     def values_by_name(self) -> dict[str, list[str]]:
         """Values alone: what two schemas are compared by."""
@@ -109,17 +119,33 @@ class AttributeSchema:
         """The names of the attributes that an edit can change."""
         return tuple(a.name for a in self.attributes if a.editable)
 
-    def editing(self, names: Iterable[str]) -> AttributeSchema:
+    @property
+    def edits(self) -> tuple[str, ...]:
+        """What an edit can change, as ``editing`` takes it: ``("sleeve", "pattern=plain,striped")``."""
+        return tuple(
+            a.name + ("" if a.settable is None else f"={','.join(a.settable)}") for a in self.attributes if a.editable
+        )
+
+    def editing(self, edits: Iterable[str]) -> AttributeSchema:
         """The same schema in which only these attributes can be edited.
 
+        Args:
+            edits: names of attributes, ``sleeve``, where only some values can be asked for with those,
+                ``pattern=plain,striped``.
+
         Raises:
-            UserError: it has no such attribute, or one that no edit can change.
+            UserError: it has no such attribute or value, or the attribute is one that no edit can change.
         """
-        chosen = {self.resolve_attribute(name) for name in names}
-        for name in chosen:
+        chosen: dict[str, tuple[str, ...] | None] = {}
+        for edit in edits:
+            attribute, equals, values = edit.partition("=")
+            name = self.resolve_attribute(attribute)
             if not kind(name).editable:
                 raise UserError(f"No edit can change the {name} of a garment: it would be another garment.")
-        return AttributeSchema(tuple(replace(a, editable=a.name in chosen) for a in self.attributes))
+            chosen[name] = tuple(self.resolve_value(name, v) for v in values.split(",")) if equals else None
+        return AttributeSchema(
+            tuple(replace(a, editable=a.name in chosen, settable=chosen.get(a.name)) for a in self.attributes)
+        )
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -212,9 +238,10 @@ class AttributeSchema:
                 can = ", ".join(self.editable) or "nothing"
                 raise UserError(f"The {key} is known of a garment, and cannot be set. What can be set: {can}.")
             edit[key] = self.resolve_value(key, value)
-            if edit[key] in NEVER_ASKED:
-                valid = ", ".join(asked_of(self.attributes[self.index(key)]))
-                raise UserError(f"No edit can ask for {key}={edit[key]}: it is no single appearance. Valid: {valid}.")
+            valid = asked_of(self.attributes[self.index(key)])
+            if edit[key] not in valid:
+                why = "it is no single appearance" if edit[key] in NEVER_ASKED else "these weights cannot draw it"
+                raise UserError(f"No edit can ask for {key}={edit[key]}: {why}. Valid: {', '.join(valid)}.")
         if not edit:
             raise UserError(f"The edit is empty; set at least one attribute, for example {self._example()}.")
         return edit
@@ -247,7 +274,15 @@ class AttributeSchema:
 
     def edited_by(self, editor: AttributeSchema) -> AttributeSchema:
         """The same schema in which those attributes can be edited that an editor of another schema can edit."""
-        return self.editing(n for n in self.names if editor.find_attribute(n) in editor.editable)
+        edits = []
+        for a in self.attributes:
+            theirs = editor.find_attribute(a.name)
+            if theirs not in editor.editable:
+                continue
+            settable = editor.attributes[editor.index(theirs)].settable
+            both = [v for v in a.values if settable is None or editor.find_value(theirs, v) in settable]
+            edits.append(a.name if settable is None else f"{a.name}={','.join(both)}")
+        return self.editing(edits)
 
     def extended(self, more: AttributeSchema) -> AttributeSchema:
         """With the attributes of another schema: those of a name that is here already in its place, the others last."""
@@ -291,19 +326,24 @@ class AttributeSchema:
 _FORM = 'An attribute schema is an object like {"sleeve": ["short", "long"], "color": ["red", "blue"]}.'
 
 
-def _values_of(value: Any) -> tuple[tuple[str, ...], bool]:
-    """The values of an attribute in JSON, and whether it can be edited. Raises UserError."""
-    editable = True
+def _values_of(value: Any) -> tuple[tuple[str, ...], bool, tuple[str, ...] | None]:
+    """The values of an attribute in JSON, whether it can be edited, and to which of them. Raises UserError."""
+    editable: Any = True
     if isinstance(value, Mapping):
-        if set(value) != {"values", "editable"} or not isinstance(value["editable"], bool):
+        if set(value) != {"values", "editable"} or not isinstance(value["editable"], bool | list):
             raise UserError(
                 'An attribute is a list of values, or {"values": ["round", "hood"], "editable": false} where no edit '
-                "can set it."
+                "can set it, or a list of the values that can be set in the place of false."
             )
         value, editable = value["values"], value["editable"]
     if not isinstance(value, list | tuple) or not all(isinstance(s, str) for s in value):
         raise UserError(_FORM)
-    return tuple(value), editable
+    if isinstance(editable, bool):
+        return tuple(value), editable, None
+    for v in editable:
+        if v not in value:
+            raise UserError(f"{v!r} can be set, says the attribute schema, and is no value of {', '.join(value)}.")
+    return tuple(value), bool(editable), tuple(editable)
 
 
 @lru_cache(maxsize=256)  # every row of a table has the same columns

@@ -9,7 +9,8 @@ from typing import Any
 
 from typer.core import TyperCommand
 
-from amgan.attributes import NEVER_ASKED
+from amgan.attributes import asked_of
+from amgan.schema import AttributeSchema
 
 WEIGHTS = Path(__file__).parent / "weights"
 Values = Mapping[str, Sequence[str] | Mapping[str, Any]]
@@ -36,13 +37,13 @@ def editor_values(weights: str | Path) -> Values | None:
 def settings(values: Values) -> list[str]:
     """One line an attribute: ``sleeve = sleeveless, short, long``, and last what only a filter can ask for."""
     lines = []
-    for attribute, names in values.items():
-        if isinstance(names, Mapping):
-            lines.append(f"{attribute}, known, only in filters: {', '.join(names['values'])}")
+    for a in AttributeSchema.from_dict(values).attributes:
+        asked = asked_of(a)
+        if not asked:
+            lines.append(f"{a.name}, known, only in filters: {', '.join(a.values)}")
             continue
-        asked = [name for name in names if name not in NEVER_ASKED]
-        others = "".join(f"; only in filters: {name}" for name in names if name in NEVER_ASKED)
-        lines.append(f"{attribute} = {', '.join(asked)}{others}")
+        others = "".join(f"; only in filters: {value}" for value in a.values if value not in asked)
+        lines.append(f"{a.name} = {', '.join(asked)}{others}")
     return lines
 
 

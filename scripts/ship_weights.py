@@ -130,7 +130,8 @@ def readable(card: dict[str, Any]) -> str:
     lines = [f"# Weights `{card['name']}`", "", card["data"], "", "| attribute | values | edited |"]
     lines.append("| --- | --- | --- |")
     for a in AttributeSchema.from_dict(card["attributes"]).attributes:
-        lines.append(f"| {a.name} | {', '.join(a.values)} | {'yes' if a.editable else 'known only'} |")
+        edited = ", ".join(a.settable or ("yes",)) if a.editable else "known only"
+        lines.append(f"| {a.name} | {', '.join(a.values)} | {edited} |")
     training = card["training"]
     lines += [
         "",

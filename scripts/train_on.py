@@ -253,7 +253,7 @@ def _validation(weights: str, data: str) -> Any:
     if data == SYNTH:
         return replace(validation_garments(config.image_size), schema=generator.schema)
     folder = read_imagefolder(Path(data), None)
-    folder = replace(folder, schema=folder.schema.editing(generator.schema.editable))
+    folder = replace(folder, schema=folder.schema.editing(generator.schema.edits))
     return load_garments(folder, folder.split("val"), config.image_size)
 
 

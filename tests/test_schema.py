@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from amgan.attributes import askable
+from amgan.attributes import askable, in_turn
 from amgan.errors import UserError
 from amgan.schema import UNKNOWN, AttributeSchema
 
@@ -20,6 +20,12 @@ def test_counts_and_slices():
 @pytest.mark.parametrize("text", ["colour=grey", "COLOR = Gray", "color=gray"])
 def test_an_edit_as_people_write_it(text):
     assert SCHEMA.parse_edit([text]) == {"color": "gray"}
+
+
+def test_a_pattern_is_laid_last():
+    edit = {"pattern": "striped", "color": "red", "collar": "hood", "sleeve": "long"}
+    assert in_turn(edit) == [{"collar": "hood", "sleeve": "long"}, {"color": "red"}, {"pattern": "striped"}]
+    assert in_turn({"pattern": "striped"}) == [{"pattern": "striped"}] and in_turn({}) == []
 
 
 @pytest.mark.parametrize(
@@ -67,6 +73,23 @@ def test_what_is_known_need_not_be_editable():
     for name, sentence in (("kind", "No edit can change the kind"), ("hem", "Unknown attribute 'hem'")):
         with pytest.raises(UserError, match=sentence):
             everything.editing([name])
+
+
+def test_edits_to_some_of_the_values():
+    values = {"pattern": ["plain", "striped", "floral"], "sleeve": ["short", "long"]}
+    schema = AttributeSchema.from_dict(values).editing(["sleeve", "pattern=striped,plain"])
+    assert schema.edits == ("pattern=plain,striped", "sleeve")
+    assert askable(schema) == [[0, 1], [0, 1]]
+    again = AttributeSchema.from_dict(json.loads(json.dumps(schema.to_dict())))
+    assert again.edits == schema.edits == schema.editing(schema.edits).edits and again == schema
+    with pytest.raises(UserError, match=r"No edit can ask for pattern=floral: these weights.*Valid: plain, striped\."):
+        schema.parse_edit(["pattern=floral"])
+    index = AttributeSchema.from_dict({"Pattern": ["floral", "Plain", "dots"], "sleeve": ["short", "long"]})
+    assert index.edited_by(schema).edits == ("Pattern=Plain", "sleeve")
+    with pytest.raises(UserError, match="'dots' can be set"):
+        AttributeSchema.from_dict({"pattern": {"values": ["plain", "striped"], "editable": ["dots"]}})
+    with pytest.raises(UserError, match="dots"):
+        schema.editing(["pattern=dots"])
 
 
 @pytest.mark.parametrize(

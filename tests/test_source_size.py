@@ -14,6 +14,8 @@ from PIL import Image
 from amgan import NoEdit, UserError, at_source_size, cut_out, edit_cut_out, load_editor, read_image, read_mask
 from amgan.data.imagefolder import read_imagefolder
 from amgan.editing.edit_command import edit_command
+from amgan.editing.grown import find_laid
+from amgan.editing.shapes import find_ground
 from amgan.photos import CutOut
 from amgan.photos.framing import LARGEST
 from amgan.photos.guided import joint_upsample
@@ -203,3 +205,39 @@ def test_the_outline_of_new_cloth_is_even_where_the_generators_wobbles(cutout):
     edge = np.array([np.flatnonzero(row.min(1) < 0.75 * 255).max() for row in rows]) / scale
     assert np.ptp(edge) < 0.8  # of 2 pixels of the model's
     assert abs(np.median(edge) - (right + 11)) < 1
+
+
+def test_stripes_that_are_laid_on_the_cloth_have_sharp_edges_and_the_cloths_weave(cutout, monkeypatch):
+    small, large = (a.astype(np.float32) / 255 for a in (cutout.image, cutout.source.image))
+    mask = (cutout.mask > 0).astype(np.float32)
+    stripes = (np.arange(128) % 10 < 5).astype(np.float32)
+    pale = cv2.GaussianBlur(stripes[:, None], (1, 9), 1.2)[:, 0]  # as a network draws them
+    made = hand_made(cutout, mask, small + mask[..., None] * pale[:, None, None] * (0.95 - small))
+    picture, scale = pixels(at_source_size(made, cutout).image).astype(np.float32), large.shape[0] / 128
+
+    def width(picture: np.ndarray) -> float:
+        """Of an edge, in pixels of the photo."""
+        middle = cv2.GaussianBlur(picture.mean(2), (31, 1), 0)[int(45 * scale) : int(95 * scale), large.shape[1] // 2]
+        dark, light = np.percentile(middle, (10, 90))
+        share = (middle - dark) / (light - dark)
+        edges = np.count_nonzero(np.diff(share > 0.5))
+        assert light - dark > 60 and edges == 10
+        return np.count_nonzero((share > 0.25) & (share < 0.75)) / edges
+
+    where = inside(cutout) & (np.interp(np.arange(len(large)) / scale, np.arange(128), pale) < 0.1)[:, None]
+    along = [a.mean(2) - cv2.blur(a.mean(2), (15, 1)) for a in (picture, large)]  # the stripe: of the weave alone
+    assert np.corrcoef(*(a[where] for a in along))[0, 1] > 0.8
+    assert width(picture) < 3.5
+    monkeypatch.setattr("amgan.editing.source_size.find_laid", lambda *_: None)
+    assert width(pixels(at_source_size(made, cutout).image).astype(np.float32)) > 5
+
+
+@pytest.mark.parametrize("edit", ["another colour", "a shorter hem"])
+def test_what_lays_no_pattern_is_not_sharpened(cutout, edit):
+    small = cutout.image.astype(np.float32) / 255
+    alpha = (cutout.mask > 0).astype(np.float32)
+    raw = in_red(small)
+    if edit == "a shorter hem":
+        alpha[:100], raw = 0, np.ones_like(small)
+    y = small + alpha[..., None] * (raw - small)
+    assert find_laid(small, y, alpha, find_ground(small)) is None

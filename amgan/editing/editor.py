@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from amgan.attributes import kind
+from amgan.attributes import in_turn, kind
 from amgan.editing.runtimes import CARD, Network, eager, find_fastest, load_exported, remembered
 from amgan.editing.shorter import SHORTER, ends_cut_off, stayed_long
 from amgan.editing.sides import left_out, with_other_side
@@ -48,7 +48,7 @@ class EditResult:
         image: x*, uint8 (B, 3, H, W).
         mask: the generator's attention alpha, float32 (B, 1, H, W) in [0, 1], from the picture alone.
         raw: z before blending, uint8 (B, 3, H, W).
-        steps: where sleeve and colour were edited in turn, what each made of the picture that the one before had left.
+        steps: where parts of the edit were made in turn, what each made of the picture that the one before had left.
     """
 
     image: Tensor
@@ -206,12 +206,12 @@ class NetworkEditor:
         if not len(images):
             return EditResult(images, torch.zeros(0, 1, *images.shape[2:]), images)
         # A generator paints new sleeves in the colours that it sees, and recolours cloth that is there: so in turn.
-        turns = [{n: v for n, v in e.items() if not kind(n).recoloured} for e in wanted]
-        if not any(0 < len(t) < len(e) for t, e in zip(turns, wanted, strict=True)):
-            return self._edit_all(images, wanted, only_on)
-        first = self._edit_all(images, turns, only_on)
-        rest = [{n: v for n, v in e.items() if n not in t} for t, e in zip(turns, wanted, strict=True)]
-        return EditResult.joined(images.cpu(), [first, self._edit_all(first.image, rest, only_on)])
+        parts = [in_turn(edit) for edit in wanted]
+        steps: list[EditResult] = []
+        for turn in range(max(1, *map(len, parts))):
+            now = [part[turn] if turn < len(part) else {} for part in parts]
+            steps.append(self._edit_all(steps[-1].image if steps else images, now, only_on))
+        return steps[0] if len(steps) == 1 else EditResult.joined(images.cpu(), steps)
 
     def _edit_all(self, images: Tensor, edits: list[dict[str, str]], only_on: Region | None) -> EditResult:
         """In batches, to the host; a picture without an edit stays as it is."""

@@ -30,6 +30,7 @@ LEAST = 0.02  # alpha below which nothing was painted
 PAINTED = 0.3  # alpha from which a pixel is the generator's
 FOLLOWS = (0.1, 0.35)  # response to the photo's shading: below, painted anew; above, recoloured
 SPACE = 4  # pixels around new cloth that are looked after too
+WHOLE, LAID = 0.5, 0.08  # of the garment is painted, and of that are new edges: from here on a pattern was laid on it
 STRIPE = (0.12, 0.24)  # of 1, light to dark within 5 pixels: from here on an edge of a pattern, no fold
 
 
@@ -156,6 +157,18 @@ def _patterned(x: np.ndarray, own: np.ndarray, y: np.ndarray, new: np.ndarray) -
         return False
     ours, theirs = ((p - cv2.GaussianBlur(p, (0, 0), 1.5))[m].std() for p, m in ((x, own), (y, new)))
     return bool(theirs > max(0.02, 0.5 * ours))
+
+
+def find_laid(x: np.ndarray, y: np.ndarray, alpha: np.ndarray, ground: np.ndarray) -> Edges | None:
+    """The pattern that an edit laid on the garment's own cloth; None where it laid none. See ``find_grown``."""
+    cloth = (cv2.erode((~ground).astype(np.uint8), disc(3)) > 0) & (alpha > PAINTED)
+    if not cloth.any() or cloth.sum() < WHOLE * (~ground).sum():
+        return None
+    edges, before = _edges(y, cloth), _edges(x, ~ground)
+    weight = np.clip(edges.weight - before.weight, 0, 1) * cloth * np.clip((alpha - PAINTED) / (0.9 - PAINTED), 0, 1)
+    if (weight > 0.5).sum() < LAID * cloth.sum():
+        return None
+    return edges._replace(weight=cv2.GaussianBlur(weight.astype(np.float32), (0, 0), 0.7))
 
 
 def _edges(colour: np.ndarray, cloth: np.ndarray) -> Edges:

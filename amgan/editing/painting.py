@@ -61,6 +61,24 @@ def paint_grown(grown: Grown, photo: np.ndarray, edited: np.ndarray) -> Iterator
         yield _compose(grown, part, photo[part.box], edited[part.box], colour)
 
 
+def crispen(laid: Edges, image: np.ndarray) -> None:
+    """Edges of a pattern that was laid on the garment's own cloth made steep, in place; weave and folds stay as they
+    are in the photo.
+
+    Args:
+        laid: of the small picture.
+        image: the edit as it was enlarged so far, float32 (S, S, 3) in [0, 1].
+    """
+    size, side = len(image), len(laid.place)
+    whole = _Window((slice(0, side), slice(0, side)), size / side, size)
+    dark, light = whole.enlarge(laid.dark), whole.enlarge(laid.light)
+    place, weight = whole.enlarge(laid.place, cv2.INTER_CUBIC), whole.enlarge(laid.weight)
+    steps = (place - 0.5) / whole.enlarge(laid.slope) * (whole.scale / CRISP)
+    steeper = np.clip(steps + 0.5, 0, 1) - np.clip(place, 0, 1)
+    image += (weight * steeper)[..., None] * (light - dark)
+    np.clip(image, 0, 1, out=image)
+
+
 def clear_haze(taken: Taken, photo: np.ndarray, edited: np.ndarray) -> None:
     """Whole cloth beside what was taken away, in place: the photo's, with the edit's colours.
 

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from amgan.editing.editor import Editor, EditResult, Region
-from amgan.editing.grown import Grown, find_grown
-from amgan.editing.painting import clear_haze, cut_away, paint_grown
+from amgan.editing.grown import Edges, Grown, find_grown, find_laid
+from amgan.editing.painting import clear_haze, crispen, cut_away, paint_grown
 from amgan.editing.shapes import find_ground, large_box
 from amgan.editing.taken import Taken, clean_ground, find_taken
 from amgan.errors import UserError
@@ -119,6 +119,7 @@ class Enlarged(NamedTuple):
     raw: np.ndarray
     grown: Grown | None
     taken: Taken | None
+    laid: Edges | None
 
 
 def enlarge_edit(edited: EditResult, small: np.ndarray, large: np.ndarray) -> Enlarged:
@@ -132,12 +133,15 @@ def enlarge_edit(edited: EditResult, small: np.ndarray, large: np.ndarray) -> En
     raw = enlarge(transform, small, target, large, alpha)
     image = large + mask * (raw - large)
     grown = find_grown(small, picture, alpha, ground, response(transform, small, target))
-    return Enlarged(large, image, mask, raw, grown, find_taken(small, picture, alpha, ground))
+    laid = find_laid(small, picture, alpha, ground)
+    return Enlarged(large, image, mask, raw, grown, find_taken(small, picture, alpha, ground), laid)
 
 
 def _paint(enlarged: Enlarged) -> None:
     """New cloth, and clean outlines, in place; image = photo + mask (raw - photo) goes on to hold."""
-    photo, image, mask, raw, grown, taken = enlarged
+    photo, image, mask, raw, grown, taken, laid = enlarged
+    if laid is not None:
+        crispen(laid, image)
     if taken is not None:
         clear_haze(taken, photo, image)
     if grown is not None:

@@ -22,6 +22,7 @@ from amgan.lessons.descriptors import Descriptors
 from amgan.lessons.edits import can_be_asked_back, draw_edits
 from amgan.lessons.identity import Identity
 from amgan.lessons.lesson import Lesson, LessonData
+from amgan.lessons.patterned import Patterned
 from amgan.lessons.plan import UNPAIRED, BatchPlan, Chance, Edits
 from amgan.lessons.recoloured import Recoloured
 from amgan.lessons.references import NEAREST, PARTNERS
@@ -33,7 +34,7 @@ from amgan.models.training_config import LessonsConfig
 from amgan.pixels import to_float
 
 # The first has any row; the others have the exact result of an edit, and share the rows of ``LessonsConfig.pairs``.
-LESSONS: tuple[type[Lesson], ...] = (Unpaired, Recoloured, Cut, Sewn, TrueEdit, DyedTrueEdit, Identity)
+LESSONS: tuple[type[Lesson], ...] = (Unpaired, Recoloured, Cut, Sewn, TrueEdit, DyedTrueEdit, Patterned, Identity)
 
 
 class BatchMaker:

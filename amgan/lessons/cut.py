@@ -25,7 +25,9 @@ class Cut(SleeveLesson):
     that was cut off could have lain anywhere. Below the elbow no silhouette of another garment will do."""
 
     def serves(self, edits: Edits, generator: torch.Generator) -> Tensor:
-        below_elbow = self.lengths[edits.wanted[:, self.sleeve or 0]] > SLEEVE_LENGTH["elbow"]
+        if self.sleeve is None:
+            return torch.zeros(len(edits.garment), dtype=torch.bool)
+        below_elbow = self.lengths[edits.wanted[:, self.sleeve]] > SLEEVE_LENGTH["elbow"]
         return self.edits_sleeve(edits) & self.shortens(edits) & ~below_elbow
 
     def make(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:

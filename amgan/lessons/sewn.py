@@ -43,8 +43,10 @@ class Sewn(SleeveLesson):
         return edits.choose("sewn", rows, self._find(edits))
 
     def way_back(self, edits: Edits) -> Tensor:
+        if self.sleeve is None:
+            return torch.zeros(len(edits.garment), dtype=torch.bool)
         recoloured = edits.edited[:, [] if self.data.color is None else [self.data.color]].any(1)
-        below_elbow = self.lengths[edits.wanted[:, self.sleeve or 0]] > SLEEVE_LENGTH["elbow"]
+        below_elbow = self.lengths[edits.wanted[:, self.sleeve]] > SLEEVE_LENGTH["elbow"]
         return (~self.shortens(edits) | below_elbow) & ~recoloured
 
     def alike_elsewhere(self, edits: Edits) -> Tensor:

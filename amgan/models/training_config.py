@@ -15,6 +15,7 @@ class LessonsConfig:
     several: float = setting(0.0, low=0, high=1)  # share of items with more than one attribute edited
     extra: float = setting(0.0, low=0, high=1)  # share of a batch from --extra garments
     fresh: float = setting(1.0, above=0, high=1)  # of drawn pairs, the share that is new: drawing costs a processor
+    patterned: float = setting(0.0, low=0, high=1)  # of plain garments' edits, those that lay a pattern or take it off
     outline_weight: float = setting(1.0, above=0)  # how much rather the sleeve is edited than another attribute
     balance: float = setting(0.0, low=0, high=1)  # 0 draws as the data are, 1 every value equally often
 

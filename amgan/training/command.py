@@ -111,7 +111,7 @@ def _go_on(options: TrainOptions, earlier: Earlier) -> None:
         raise UserError("--go-on starts from the weights that it names; leave out --warm-start and --stage.")
     options = replace(options, model=earlier.model, preset=earlier.preset, warm_start=earlier.name)
     if earlier.edits_some:
-        options = replace(options, edit=options.edit or earlier.editable)
+        options = replace(options, edit=options.edit or earlier.edits)
     chosen = earlier.stages(options.settings)
     stages = _stages(options, chosen)
     if options.dry_run:
@@ -266,7 +266,7 @@ class _Data:
         self._extra_records = self._extra.split("train") if self._extra is not None else ()
         self.about: dict[str, Any] = {"data": _identity(self.folder), "preset": options.preset}
         if options.edit:
-            self.about["edit"] = list(self.folder.schema.editable)
+            self.about["edit"] = list(self.folder.schema.edits)
         self.train, self.val = (load_garments(self.folder, r, size) for r in records)
 
     def extra(self, path: Path) -> Garments | Drawn:
@@ -304,7 +304,7 @@ class _DrawnData:
         schema = SCHEMA
         if options.edit:
             schema = SCHEMA.editing(options.edit)
-            self.about["edit"] = list(schema.editable)
+            self.about["edit"] = list(schema.edits)
         self.val = replace(validation_garments(size), schema=schema)
 
     def train_classifier(self, role: str, config: Any, start: str | None = None) -> None:

@@ -28,7 +28,7 @@ class Earlier:
         name: of the weights.
         model, preset: of that training.
         config: its settings.
-        editable: the attributes that it edited; edits_some: not all that it knew.
+        edits: what it edited, as ``AttributeSchema.editing`` takes it; edits_some: not all that it knew.
         progress: how far it was.
     """
 
@@ -36,7 +36,7 @@ class Earlier:
     model: str
     preset: str
     config: Any
-    editable: tuple[str, ...]
+    edits: tuple[str, ...]
     edits_some: bool
     progress: Progress
 
@@ -54,9 +54,9 @@ class Earlier:
             ) from None
         progress = Progress(seconds=seconds, step=round(kimg * 1000 / config.optimisation.batch))
         preset = str(facts.get("preset", ""))
-        editable = tuple(generator.schema.editable)
-        some = len(editable) < generator.schema.n_attributes
-        return cls(weights, facts["model"], preset, config, editable, some, progress)
+        edits = generator.schema.edits
+        some = edits != generator.schema.names
+        return cls(weights, facts["model"], preset, config, edits, some, progress)
 
     def stages(self, settings: tuple[str, ...]) -> Preset:
         """The one stage that goes on. Without a ``kimg`` among the settings, time has to be limited."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from amgan.attributes import NEVER_ASKED
+from amgan.attributes import asked_of
 from amgan.evaluation import realism
 from amgan.evaluation.edits import COLUMNS
 from amgan.schema import AttributeSchema
@@ -95,7 +95,9 @@ def _edit_means_of_photos(report: Mapping[str, Any]) -> list[Block]:
         for a, t in edited.items()
     )
     schema = AttributeSchema.from_dict(report["data"]["schema"])
-    never = dict.fromkeys(f" and “{v}”" for a in schema.attributes if a.editable for v in a.values if v in NEVER_ASKED)
+    never = dict.fromkeys(
+        f" and “{v}”" for a in schema.attributes if a.editable for v in a.values if v not in asked_of(a)
+    )
     known = [a.name for a in schema.attributes if not a.editable]
     never_edited = f" Known and never edited: {', '.join(known)}." if known else ""
     asked = f"Every value but the current one{''.join(never)}"

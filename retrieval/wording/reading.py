@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from amgan.attributes import NEVER_ASKED
+from amgan.attributes import asked_of
 from amgan.errors import UserError
 from amgan.schema import AttributeSchema, Edit
 from amgan.spelling import canonical
@@ -218,7 +218,7 @@ class _Reading:
         name, value = sense.attribute, sense.value
         if name not in self.schema.editable:
             self.unused[i] = Unused(token.words, "fixed", name)
-        elif value in NEVER_ASKED:
+        elif value not in asked_of(self.schema.attributes[self.schema.index(name)]):
             self.unused[i] = Unused(token.words, "no picture", name)
         elif name in self.meant and self.meant[name][0].value != value:
             before, was_target = self.meant[name]

@@ -1,0 +1,152 @@
+"""A lesson in patterns: stripes, checks and dots, laid on plain cloth by one rule."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from amgan.attributes import asked_of
+from amgan.lessons.colour import recolour
+from amgan.lessons.lesson import Lesson, LessonData
+from amgan.lessons.plan import BatchPlan, Edits
+
+PATTERN, PLAIN = "pattern", "plain"
+STRIPED, CHECKED, DOTTED = "striped", "checked", "polka dot"
+PITCH = {STRIPED: 0.08, CHECKED: 0.09, DOTTED: 0.075}  # of the frame's side, from one to the next
+DARK, PALE = (18.0, 4.0, -18.0), (94.0, 0.0, 2.0)  # Lab: what a pattern is of on light cloth, and on dark
+LIGHT = 55.0  # lightness from which cloth is light
+SEEN = 25.0  # how far apart in Lab two colours are that are seen beside each other
+
+
+class Patterned(Lesson):
+    """Plain cloth gets a pattern, whichever edit was drawn. Forward there is one answer: a design for each value, which
+    has its place in the frame, in a colour that the cloth's own decides. Backward, to the plain cloth that the
+    photograph shows, any design will do, so patterns and prints of all kinds are learnt to be taken off."""
+
+    moved: ClassVar[bool] = False  # turned, a design would not lie where the rule has it
+
+    def __init__(self, data: LessonData) -> None:
+        super().__init__(data)
+        schema = data.garments.schema
+        self.pattern = schema.names.index(PATTERN) if PATTERN in schema.editable else None
+        self.plain: int | None = None
+        self.designs: dict[int, str] = {}
+        if self.pattern is not None:
+            attribute = schema.attributes[self.pattern]
+            asked = asked_of(attribute)
+            self.plain = attribute.values.index(PLAIN) if PLAIN in asked else None
+            self.designs = {attribute.values.index(name): name for name in PITCH if name in asked}
+        self.colour = data.descriptors.colour.cpu()  # on the host, lest making wait for the device
+
+    def serves(self, edits: Edits, generator: torch.Generator) -> Tensor:
+        share = self.data.config.patterned
+        if self.pattern is None or self.plain is None or not self.designs or not share:
+            return torch.zeros(len(edits.garment), dtype=torch.bool)
+        plain = edits.labels[:, self.pattern] == self.plain
+        return plain & (torch.rand(len(plain), generator=generator) < share)
+
+    def take(self, edits: Edits, rows: Tensor, generator: torch.Generator) -> Edits:
+        if self.pattern is None or not rows.any():
+            return edits.choose("design", rows, torch.full((len(rows),), -1))
+        chance = torch.rand(2, len(rows), generator=generator)
+        values = torch.tensor(list(self.designs))[(chance[0] * len(self.designs)).long()]
+        pattern = F.one_hot(torch.tensor(self.pattern), edits.edited.shape[1]).bool()
+        return replace(
+            edits.choose("design", rows, (chance[1] * 2**24).long()),
+            wanted=torch.where(rows[:, None], torch.where(pattern, values[:, None], edits.labels), edits.wanted),
+            edited=torch.where(rows[:, None], pattern, edits.edited),
+        )
+
+    def way_back(self, edits: Edits) -> Tensor:
+        return torch.ones(len(edits.garment), dtype=torch.bool)
+
+    def alike_elsewhere(self, edits: Edits) -> Tensor:
+        return torch.ones(len(edits.garment), dtype=torch.bool)
+
+    def make(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+        assert self.pattern is not None
+        side, edits = photos.shape[-1], plan.edits
+        present = self.colour[edits.garment]
+        second = torch.where(present[:, :1] > LIGHT, torch.tensor(DARK), torch.tensor(PALE))
+        shares = []
+        for row, (value, seed) in enumerate(zip(edits.wanted[:, self.pattern], edits.chosen["design"], strict=True)):
+            if plan.backward[row]:
+                generator = torch.Generator().manual_seed(int(seed))
+                shares.append(any_design(side, generator))
+                second[row] = _any_colour(present[row], generator)
+            else:
+                shares.append(usual_design(self.designs[int(value)], side))
+        present, second, share = (self.data.to_device(t) for t in (present, second, torch.stack(shares)[:, None]))
+        dyed = recolour(photos, masks, present, torch.cat([second, present[:, 3:]], 1))
+        return photos + share * (dyed - photos), masks
+
+
+def _any_colour(present: Tensor, generator: torch.Generator) -> Tensor:
+    """Lab of a colour that is seen on the present one, (3,)."""
+    while True:
+        turn, strength, lightness = torch.rand(3, generator=generator).tolist()
+        angle, chroma = 2 * math.pi * turn, 60 * strength**2
+        lab = torch.tensor([10 + 85 * lightness, chroma * math.cos(angle), chroma * math.sin(angle)])
+        if (lab - present[:3]).norm() > SEEN:
+            return lab
+
+
+def usual_design(name: str, side: int) -> Tensor:
+    """How much of each pixel is of the pattern's own colour, float (side, side) in 0..1. Garments are framed alike, so
+    a design has its place in the frame."""
+    x, y = (a / PITCH[name] for a in _frame(side, 0.0, 0.0))
+    sharp = PITCH[name] * side
+    if name == STRIPED:
+        return _bands(y, 0.42, sharp)
+    if name == CHECKED:
+        return 0.5 * _bands(x, 0.5, sharp) + 0.5 * _bands(y, 0.5, sharp)
+    return _dots(x, y, 0.27, sharp)
+
+
+def any_design(side: int, generator: torch.Generator) -> Tensor:
+    """Stripes, checks, dots, patches or a print on the chest, of any size and direction; as ``usual_design``."""
+    kind, turn, pitch, share, right, down, upright, contrast = torch.rand(8, generator=generator).tolist()
+    angle = turn * math.pi if upright < 0.3 else (0.0, math.pi / 2)[upright < 0.5]
+    pitch = 0.04 * 4.0**pitch
+    x, y = (a / pitch for a in _frame(side, right, down))
+    x, y = math.cos(angle) * x + math.sin(angle) * y, math.cos(angle) * y - math.sin(angle) * x
+    share, sharp, contrast = 0.15 + 0.45 * share, pitch * side, 0.5 + 0.5 * contrast
+    if kind < 0.35:
+        return contrast * _bands(y, share, sharp)
+    if kind < 0.6:
+        return contrast * (_bands(x, share, sharp) + _bands(y, share, sharp)) / 2
+    if kind < 0.75:
+        return contrast * _dots(x, y, 0.15 + 0.4 * share, sharp)
+    coarse = torch.randn(1, 1, int(2 / pitch) + 4, int(2 / pitch) + 4, generator=generator)
+    field = F.interpolate(coarse, (side, side), mode="bicubic", align_corners=False)[0, 0]
+    where = torch.ones(side, side)
+    if kind > 0.85:  # a print on the chest
+        px, py = _frame(side, 0.0, -0.05)
+        where = ((px.abs() < 0.08 + 0.1 * share) & (py.abs() < 0.06 + 0.14 * turn)).float()
+    return contrast * where * ((field - 0.5 + share) * 4).clamp(0, 1)
+
+
+def _frame(side: int, right: float, down: float) -> tuple[Tensor, Tensor]:
+    """How far each pixel lies right and down of a place, itself so far from the middle, in sides of the frame; float
+    (side, side) each."""
+    at = (torch.arange(side) + 0.5) / side - 0.5
+    return (at - right).expand(side, side), (at - down)[:, None].expand(side, side)
+
+
+def _bands(phase: Tensor, share: float, sharpness: float) -> Tensor:
+    """1 on a share of each period, about its whole numbers; ``sharpness`` is pixels a period."""
+    distance = (phase - phase.round()).abs()
+    return ((share / 2 - distance) * sharpness + 0.5).clamp(0, 1)
+
+
+def _dots(x: Tensor, y: Tensor, radius: float, sharpness: float) -> Tensor:
+    """Discs in rows, each row moved by half; their radius is in periods."""
+    row = (y / 0.87).round()
+    across, down = x - 0.5 * row, y - 0.87 * row
+    distance = ((across - across.round()).square() + down.square()).sqrt()
+    return ((radius - distance) * sharpness + 0.5).clamp(0, 1)
