@@ -240,4 +240,4 @@ def test_what_lays_no_pattern_is_not_sharpened(cutout, edit):
     if edit == "a shorter hem":
         alpha[:100], raw = 0, np.ones_like(small)
     y = small + alpha[..., None] * (raw - small)
-    assert find_laid(small, y, alpha, find_ground(small)) is None
+    assert find_laid(small, y, alpha, find_ground(small), np.zeros_like(alpha)) is None

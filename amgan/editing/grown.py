@@ -46,6 +46,14 @@ class Edges(NamedTuple):
     weight: np.ndarray
 
 
+class Laid(NamedTuple):
+    """A pattern that lies on the garment's own cloth: its edges, and how much of the photo's fine detail the enlarged
+    edit lacks, float32 (h, w) from 0 to 1."""
+
+    edges: Edges
+    lost: np.ndarray
+
+
 class Grown(NamedTuple):
     """What is new, at the model's size; float32 (h, w) unless said.
 
@@ -159,16 +167,18 @@ def _patterned(x: np.ndarray, own: np.ndarray, y: np.ndarray, new: np.ndarray) -
     return bool(theirs > max(0.02, 0.5 * ours))
 
 
-def find_laid(x: np.ndarray, y: np.ndarray, alpha: np.ndarray, ground: np.ndarray) -> Edges | None:
+def find_laid(x: np.ndarray, y: np.ndarray, alpha: np.ndarray, ground: np.ndarray, response: np.ndarray) -> Laid | None:
     """The pattern that an edit laid on the garment's own cloth; None where it laid none. See ``find_grown``."""
     cloth = (cv2.erode((~ground).astype(np.uint8), disc(3)) > 0) & (alpha > PAINTED)
     if not cloth.any() or cloth.sum() < WHOLE * (~ground).sum():
         return None
-    edges, before = _edges(y, cloth), _edges(x, ~ground)
-    weight = np.clip(edges.weight - before.weight, 0, 1) * cloth * np.clip((alpha - PAINTED) / (0.9 - PAINTED), 0, 1)
+    edges, before = _edges(y, cloth), _edges(x, cloth)
+    weight = np.clip(edges.weight - before.weight, 0, 1) * np.clip((alpha - PAINTED) / (0.9 - PAINTED), 0, 1) * cloth
     if (weight > 0.5).sum() < LAID * cloth.sum():
         return None
-    return edges._replace(weight=cv2.GaussianBlur(weight.astype(np.float32), (0, 0), 0.7))
+    weight = np.where(cloth, weight, dilate(weight.astype(np.float32), 5)).astype(np.float32)
+    lost = (np.clip(1 - response, 0, 1) * alpha * cloth).astype(np.float32)  # across the outline is no detail
+    return Laid(edges._replace(weight=cv2.GaussianBlur(weight, (0, 0), 0.7)), lost)
 
 
 def _edges(colour: np.ndarray, cloth: np.ndarray) -> Edges:

@@ -13,13 +13,14 @@ import cv2
 import numpy as np
 
 from amgan.editing.cloth import CLOSELY, LOOSELY, patterned, quilt, sample
-from amgan.editing.grown import Edges, Grown
+from amgan.editing.grown import Edges, Grown, Laid
 from amgan.editing.main_colour import lab_of, moved
 from amgan.editing.shapes import FAINT, Box, large_box
 from amgan.editing.taken import Taken
 
 OUTLINE = 1.5  # pixels of the photo from ground to cloth, about as in a cut-out
 CRISP = 2.5  # and across an edge of a pattern
+FINE = 0.6  # standard deviation in the model's pixels: what is finer, those do not show
 ELONGATED = 2  # axes' variances, long over short, from which cloth is laid along the long one
 
 
@@ -61,21 +62,22 @@ def paint_grown(grown: Grown, photo: np.ndarray, edited: np.ndarray) -> Iterator
         yield _compose(grown, part, photo[part.box], edited[part.box], colour)
 
 
-def crispen(laid: Edges, image: np.ndarray) -> None:
-    """Edges of a pattern that was laid on the garment's own cloth made steep, in place; weave and folds stay as they
-    are in the photo.
+def crispen(laid: Laid, photo: np.ndarray, image: np.ndarray) -> None:
+    """A pattern that was laid on the garment's own cloth gets steep edges, and the photo's weave and folds, in place.
 
     Args:
         laid: of the small picture.
-        image: the edit as it was enlarged so far, float32 (S, S, 3) in [0, 1].
+        photo, image: float32 (S, S, 3) in [0, 1], the latter the edit as it was enlarged so far.
     """
-    size, side = len(image), len(laid.place)
+    edges, size, side = laid.edges, len(image), len(laid.lost)
     whole = _Window((slice(0, side), slice(0, side)), size / side, size)
-    dark, light = whole.enlarge(laid.dark), whole.enlarge(laid.light)
-    place, weight = whole.enlarge(laid.place, cv2.INTER_CUBIC), whole.enlarge(laid.weight)
-    steps = (place - 0.5) / whole.enlarge(laid.slope) * (whole.scale / CRISP)
+    dark, light = whole.enlarge(edges.dark), whole.enlarge(edges.light)
+    place, weight = whole.enlarge(edges.place, cv2.INTER_CUBIC), whole.enlarge(edges.weight)
+    steps = (place - 0.5) / whole.enlarge(edges.slope) * (whole.scale / CRISP)
     steeper = np.clip(steps + 0.5, 0, 1) - np.clip(place, 0, 1)
     image += (weight * steeper)[..., None] * (light - dark)
+    fine = (photo - cv2.GaussianBlur(photo, (0, 0), FINE * whole.scale)).mean(2)
+    image += (whole.enlarge(laid.lost) * fine)[..., None]
     np.clip(image, 0, 1, out=image)
 
 

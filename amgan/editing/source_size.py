@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from amgan.editing.editor import Editor, EditResult, Region
-from amgan.editing.grown import Edges, Grown, find_grown, find_laid
+from amgan.editing.grown import Grown, Laid, find_grown, find_laid
 from amgan.editing.painting import clear_haze, crispen, cut_away, paint_grown
 from amgan.editing.shapes import find_ground, large_box
 from amgan.editing.taken import Taken, clean_ground, find_taken
@@ -119,7 +119,7 @@ class Enlarged(NamedTuple):
     raw: np.ndarray
     grown: Grown | None
     taken: Taken | None
-    laid: Edges | None
+    laid: Laid | None
 
 
 def enlarge_edit(edited: EditResult, small: np.ndarray, large: np.ndarray) -> Enlarged:
@@ -132,16 +132,15 @@ def enlarge_edit(edited: EditResult, small: np.ndarray, large: np.ndarray) -> En
     transform = fit(small, target, alpha, radii=(16, 3, 1))
     raw = enlarge(transform, small, target, large, alpha)
     image = large + mask * (raw - large)
-    grown = find_grown(small, picture, alpha, ground, response(transform, small, target))
-    laid = find_laid(small, picture, alpha, ground)
-    return Enlarged(large, image, mask, raw, grown, find_taken(small, picture, alpha, ground), laid)
+    seen = (small, picture, alpha, ground, response(transform, small, target))
+    return Enlarged(large, image, mask, raw, find_grown(*seen), find_taken(*seen[:4]), find_laid(*seen))
 
 
 def _paint(enlarged: Enlarged) -> None:
     """New cloth, and clean outlines, in place; image = photo + mask (raw - photo) goes on to hold."""
     photo, image, mask, raw, grown, taken, laid = enlarged
     if laid is not None:
-        crispen(laid, image)
+        crispen(laid, photo, image)
     if taken is not None:
         clear_haze(taken, photo, image)
     if grown is not None:
