@@ -172,13 +172,27 @@ def find_laid(x: np.ndarray, y: np.ndarray, alpha: np.ndarray, ground: np.ndarra
     cloth = (cv2.erode((~ground).astype(np.uint8), disc(3)) > 0) & (alpha > PAINTED)
     if not cloth.any() or cloth.sum() < WHOLE * (~ground).sum():
         return None
-    edges, before = _edges(y, cloth), _edges(x, cloth)
-    weight = np.clip(edges.weight - before.weight, 0, 1) * np.clip((alpha - PAINTED) / (0.9 - PAINTED), 0, 1) * cloth
+    new = _steep(_span(y, cloth)) - _steep(_span(x, cloth))
+    weight = np.clip(new, 0, 1) * np.clip((alpha - PAINTED) / (0.9 - PAINTED), 0, 1) * cloth
     if (weight > 0.5).sum() < LAID * cloth.sum():
         return None
+    edges = _edges(y, cloth)
     weight = np.where(cloth, weight, dilate(weight.astype(np.float32), 5)).astype(np.float32)
     lost = (np.clip(1 - response, 0, 1) * alpha * cloth).astype(np.float32)  # across the outline is no detail
-    return Laid(edges._replace(weight=cv2.GaussianBlur(weight, (0, 0), 0.7)), lost)
+    return Laid(edges._replace(weight=cv2.GaussianBlur(weight, (0, 0), 1)), lost)
+
+
+def _span(picture: np.ndarray, cloth: np.ndarray) -> np.ndarray:
+    """From the darkest to the lightest cloth within two pixels, float32 (h, w)."""
+    grey = cv2.GaussianBlur(picture.mean(2), (0, 0), 0.5)
+    lightest = cv2.dilate(np.where(cloth, grey, -1.0), disc(5))
+    darkest = cv2.erode(np.where(cloth, grey, 2.0), disc(5))
+    return np.maximum(lightest - darkest, 0)
+
+
+def _steep(span: np.ndarray) -> np.ndarray:
+    """How much of an edge of a pattern that is, 0 to 1."""
+    return np.clip((span - STRIPE[0]) / (STRIPE[1] - STRIPE[0]), 0, 1)
 
 
 def _edges(colour: np.ndarray, cloth: np.ndarray) -> Edges:
@@ -193,6 +207,6 @@ def _edges(colour: np.ndarray, cloth: np.ndarray) -> Edges:
         light = np.where(valid & (at[..., 3:] > light[..., 3:]), at, light)
     span = light[..., 3] - dark[..., 3]
     place = (grey - dark[..., 3]) / np.maximum(span, 1e-3)
-    weight = cv2.GaussianBlur(np.clip((span - STRIPE[0]) / (STRIPE[1] - STRIPE[0]), 0, 1), (0, 0), 1)
+    weight = cv2.GaussianBlur(_steep(span), (0, 0), 1)
     dark, light = (cv2.GaussianBlur(a[..., :3], (0, 0), 0.7) for a in (dark, light))
     return Edges(dark, light, place, slope(place), weight)
