@@ -172,13 +172,14 @@ def find_laid(x: np.ndarray, y: np.ndarray, alpha: np.ndarray, ground: np.ndarra
     cloth = (cv2.erode((~ground).astype(np.uint8), disc(3)) > 0) & (alpha > PAINTED)
     if not cloth.any() or cloth.sum() < WHOLE * (~ground).sum():
         return None
-    new = _steep(_span(y, cloth)) - _steep(_span(x, cloth))
-    weight = np.clip(new, 0, 1) * np.clip((alpha - PAINTED) / (0.9 - PAINTED), 0, 1) * cloth
+    old = _steep(_span(x, cloth))
+    weight = np.clip(_steep(_span(y, cloth)) - old, 0, 1) * np.clip((alpha - PAINTED) / (0.9 - PAINTED), 0, 1) * cloth
     if (weight > 0.5).sum() < LAID * cloth.sum():
         return None
     edges = _edges(y, cloth)
     weight = np.where(cloth, weight, dilate(weight.astype(np.float32), 5)).astype(np.float32)
-    lost = (np.clip(1 - response, 0, 1) * alpha * cloth).astype(np.float32)  # across the outline is no detail
+    # Across the outline is no detail, and a pattern that the photo had is none that should come back.
+    lost = (np.clip(1 - response, 0, 1) * alpha * cloth * (1 - old)).astype(np.float32)
     return Laid(edges._replace(weight=cv2.GaussianBlur(weight, (0, 0), 1)), lost)
 
 

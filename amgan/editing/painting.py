@@ -21,6 +21,7 @@ from amgan.editing.taken import Taken
 OUTLINE = 1.5  # pixels of the photo from ground to cloth, about as in a cut-out
 CRISP = 2.5  # and across an edge of a pattern
 FINE = 0.6  # standard deviation in the model's pixels: what is finer, those do not show
+WEAVE = 0.08  # of 1: what is stronger is no weave, but a button or a line of a print
 ELONGATED = 2  # axes' variances, long over short, from which cloth is laid along the long one
 
 
@@ -77,7 +78,7 @@ def crispen(laid: Laid, photo: np.ndarray, image: np.ndarray) -> None:
     steeper = np.clip(steps + 0.5, 0, 1) - np.clip(place, 0, 1)
     image += (weight * steeper)[..., None] * (light - dark)
     fine = (photo - cv2.GaussianBlur(photo, (0, 0), FINE * whole.scale)).mean(2)
-    image += (whole.enlarge(laid.lost) * fine)[..., None]
+    image += (whole.enlarge(laid.lost) * np.clip(fine, -WEAVE, WEAVE))[..., None]
     np.clip(image, 0, 1, out=image)
 
 
