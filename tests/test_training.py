@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from amgan.config import changed, from_dict, idle_settings, override, to_dict
+from amgan.config import changed, flat, from_dict, idle_settings, override, to_dict
 from amgan.data.garments import load_garments
 from amgan.data.imagefolder import read_imagefolder
 from amgan.editing.editor import load_editor
@@ -373,7 +373,7 @@ def test_a_written_configuration_holds_what_had_an_effect_and_comes_back(name):
 def test_shipped_cards_list_no_setting_that_did_nothing():
     for weights in shipped():
         config = json.loads((weights_folder(weights) / "editor" / "config.json").read_text())["config"]
-        assert to_dict(from_dict(AmganConfig, config)) == config
+        assert flat(config).items() <= flat(to_dict(from_dict(AmganConfig, config))).items()
 
 
 def test_a_setting_for_all_stages_need_only_matter_in_one():
