@@ -281,7 +281,8 @@ class AttributeSchema:
                 continue
             settable = editor.attributes[editor.index(theirs)].settable
             both = [v for v in a.values if settable is None or editor.find_value(theirs, v) in settable]
-            edits.append(a.name if settable is None else f"{a.name}={','.join(both)}")
+            if both:
+                edits.append(a.name if settable is None else f"{a.name}={','.join(both)}")
         return self.editing(edits)
 
     def extended(self, more: AttributeSchema) -> AttributeSchema:

@@ -86,6 +86,7 @@ def test_edits_to_some_of_the_values():
         schema.parse_edit(["pattern=floral"])
     index = AttributeSchema.from_dict({"Pattern": ["floral", "Plain", "dots"], "sleeve": ["short", "long"]})
     assert index.edited_by(schema).edits == ("Pattern=Plain", "sleeve")
+    assert index.edited_by(schema.editing(["pattern=striped", "sleeve"])).edits == ("sleeve",)
     with pytest.raises(UserError, match="'dots' can be set"):
         AttributeSchema.from_dict({"pattern": {"values": ["plain", "striped"], "editable": ["dots"]}})
     with pytest.raises(UserError, match="dots"):

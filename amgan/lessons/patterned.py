@@ -111,7 +111,7 @@ def usual_design(name: str, side: int) -> Tensor:
 def any_design(side: int, generator: torch.Generator) -> Tensor:
     """Stripes, checks, dots, patches or a print on the chest, of any size and direction; as ``usual_design``."""
     kind, turn, pitch, share, right, down, upright, contrast = torch.rand(8, generator=generator).tolist()
-    angle = turn * math.pi if upright < 0.3 else (0.0, math.pi / 2)[upright < 0.5]
+    angle = turn * math.pi if upright < 0.3 else math.pi / 2 if upright < 0.5 else 0.0
     pitch = 0.04 * 4.0**pitch
     x, y = (a / pitch for a in _frame(side, right, down))
     x, y = math.cos(angle) * x + math.sin(angle) * y, math.cos(angle) * y - math.sin(angle) * x
