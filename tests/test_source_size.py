@@ -213,7 +213,10 @@ def test_stripes_that_are_laid_on_the_cloth_have_sharp_edges_and_the_cloths_weav
     stripes = (np.arange(128) % 10 < 5).astype(np.float32)
     pale = cv2.GaussianBlur(stripes[:, None], (1, 9), 1.2)[:, 0]  # as a network draws them
     made = hand_made(cutout, mask, small + mask[..., None] * pale[:, None, None] * (0.95 - small))
-    picture, scale = pixels(at_source_size(made, cutout).image).astype(np.float32), large.shape[0] / 128
+    result = at_source_size(made, cutout)
+    picture, scale = pixels(result.image).astype(np.float32), large.shape[0] / 128
+    again = large * 255 + result.mask[0, 0].numpy()[..., None] * (pixels(result.raw) - large * 255)
+    assert np.abs(again - picture).max() < 2
 
     def width(picture: np.ndarray) -> float:
         """Of an edge, in pixels of the photo."""

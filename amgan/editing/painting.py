@@ -73,10 +73,9 @@ def crispen(laid: Laid, photo: np.ndarray, image: np.ndarray) -> None:
     edges, size, side = laid.edges, len(image), len(laid.lost)
     whole = _Window((slice(0, side), slice(0, side)), size / side, size)
     dark, light = whole.enlarge(edges.dark), whole.enlarge(edges.light)
-    place, weight = whole.enlarge(edges.place, cv2.INTER_CUBIC), whole.enlarge(edges.weight)
-    steps = (place - 0.5) / whole.enlarge(edges.slope) * (whole.scale / CRISP)
-    steeper = np.clip(steps + 0.5, 0, 1) - np.clip(place, 0, 1)
-    image += (weight * steeper)[..., None] * (light - dark)
+    place = np.clip(whole.enlarge(edges.place, cv2.INTER_CUBIC), 0, 1)
+    steeper = whole.enlarge(edges.weight) * (_steep_place(edges, whole) - place)
+    image += steeper[..., None] * (light - dark)
     fine = (photo - cv2.GaussianBlur(photo, (0, 0), FINE * whole.scale)).mean(2)
     image += (whole.enlarge(laid.lost) * np.clip(fine, -WEAVE, WEAVE))[..., None]
     np.clip(image, 0, 1, out=image)
@@ -126,10 +125,15 @@ def _compose(grown: Grown, part: _Part, photo: np.ndarray, edited: np.ndarray, c
 
 def _crisp(colour: np.ndarray, edges: Edges, part: _Part) -> None:
     """Edges of a painted pattern made steep, in place."""
-    steps = (part.enlarge(edges.place, cv2.INTER_CUBIC) - 0.5) / part.enlarge(edges.slope) * (part.scale / CRISP)
     dark, light = part.enlarge(edges.dark), part.enlarge(edges.light)
-    side = dark + np.clip(steps + 0.5, 0, 1)[..., None] * (light - dark)
+    side = dark + _steep_place(edges, part)[..., None] * (light - dark)
     colour += part.enlarge(edges.weight)[..., None] * (side - colour)
+
+
+def _steep_place(edges: Edges, window: _Window) -> np.ndarray:
+    """Between the two sides of an edge, 0 to 1, with the way from one to the other as short as in a photo."""
+    steps = (window.enlarge(edges.place, cv2.INTER_CUBIC) - 0.5) / window.enlarge(edges.slope)
+    return np.clip(steps * (window.scale / CRISP) + 0.5, 0, 1)
 
 
 class _Window:

@@ -148,9 +148,12 @@ def _paint(enlarged: Enlarged) -> None:
             image[box], mask[box] = pixels, np.maximum(mask[box], share)
     if taken is not None:
         cut_away(taken, image, mask)
-    for box in (
+    boxes = [
         large_box(b, len(photo) / len(part.near), len(photo)) for part in (grown, taken) if part for b in part.boxes
-    ):
+    ]
+    if laid is not None:
+        boxes = [(slice(None), slice(None))]
+    for box in boxes:
         before, after = photo[box], image[box]
         # As much of the mask as colours from 0 to 1 need.
         needed = np.where(after > before, (after - before) / (1 - before + 1e-6), (before - after) / (before + 1e-6))
