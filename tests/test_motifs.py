@@ -1,10 +1,14 @@
 """The generator's own pictures: how they are mixed, and how they lie on the garment."""
 
+import pytest
 import torch
+from torch import nn
 
+from amgan.errors import UserError
 from amgan.models.amgan.generator import Generator
 from amgan.models.amgan.motifs import LIFT, MIXED, SIDE, Motifs, extent
 from amgan.models.interface import make_condition
+from amgan.schema import AttributeSchema
 from amgan.testing import SCHEMA
 
 
@@ -54,3 +58,27 @@ def test_a_generator_that_gains_motifs_makes_the_same_pictures_at_first():
     assert torch.equal(old(x, condition).image, new(x, condition).image)
     new(x, condition).image.sum().backward()
     assert new.coarse_motifs.weight.grad.abs().max() > 0 and new.fine_motifs.weight.grad.abs().max() > 0
+
+
+def test_motifs_for_patterns_leave_other_edits_alone():
+    """Motifs of a pattern once showed on grown sleeves, as a grid of bumps."""
+    schema = AttributeSchema.from_dict({"sleeve": ["short", "long"], "pattern": ["plain", "striped"]})
+    x = torch.rand(2, 3, 32, 32) * 2 - 1
+    of = {}
+    for motifs, motifs_for in ((0, "edits"), (4, "edits"), (4, "patterns")):
+        torch.manual_seed(0)
+        g = of[motifs, motifs_for] = Generator(schema, 8, 1, 2, True, True, motifs=motifs, motifs_for=motifs_for)
+        g.load_state_dict(of[0, "edits"].state_dict(), strict=False)
+        if motifs:
+            nn.init.ones_(g.fine_motifs.weight)
+            nn.init.ones_(g.coarse_motifs.weight)
+    labels = torch.tensor([[1, 1], [1, 1]])
+    edited = torch.tensor([[True, False], [True, True]])  # the second: a sleeve and a pattern
+    none, always, gated = (g(x, make_condition(schema, labels, edited)).image for g in of.values())
+    assert torch.equal(gated[0], none[0]) and not torch.allclose(always[0], none[0], atol=1e-2)
+    assert torch.allclose(gated[1], always[1], atol=1e-5) and not torch.allclose(gated[1], none[1], atol=1e-2)
+
+
+def test_motifs_for_patterns_need_a_pattern():
+    with pytest.raises(UserError, match="No pattern can be edited"):
+        Generator(SCHEMA, 8, 1, 2, True, True, motifs=4, motifs_for="patterns")

@@ -23,6 +23,7 @@ class GeneratorConfig:
     blank: float = setting(0.0, low=0)  # how readily new cloth starts from the garment's colour on white
     code: int = setting(0, low=0, high=1024)  # numbers for what an edit leaves open, learnt from pairs (BicycleGAN)
     motifs: int = setting(0, low=0, high=1024)  # learned pictures that lie on the garment: stripes, zips (motifs.py)
+    motifs_for: Literal["edits", "patterns"] = "edits"  # patterns: nothing of them where no pattern is edited
     cam: str = ""  # an ablation: the teacher, BACKBONE or BACKBONE@SIDE, whose class activation map is the mask
 
 
@@ -148,6 +149,7 @@ class AmganConfig:
             "context": (not g.skips, "it needs skips=true"),
             "code": (not g.skips, "it needs skips=true"),
             "motifs": (not g.skips, "it needs skips=true"),
+            "motifs_for": (not g.motifs, "there are no motifs (motifs is 0)"),
             "kl": (not g.code, "there is no code"),
             "percep_maps": (not w.percep, "percep is 0"),
             "cam": (not g.cam, "no backbone is named"),

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from amgan.attributes import new_cloth
 from amgan.errors import UserError
 from amgan.models.amgan.config import GeneratorConfig
 from amgan.models.amgan.motifs import MIXED, Motifs
@@ -107,6 +108,7 @@ class Generator(nn.Module):
         code: how many numbers say what an edit leaves open (see encoder.py); they need ``skips``.
         blank: how readily new cloth starts from the garment's colour where the picture is white; needs ``context``.
         motifs: learned pictures that the edit mixes (see motifs.py); they need ``skips``.
+        motifs_for: ``patterns``: none of them where no attribute that brings new cloth is edited.
     """
 
     def __init__(
@@ -120,12 +122,16 @@ class Generator(nn.Module):
         code: int = 0,
         blank: float = 0.0,
         motifs: int = 0,
+        motifs_for: Literal["edits", "patterns"] = "edits",
     ) -> None:
         super().__init__()
         if code and not skips:
             raise UserError("A code reaches the picture through the skips' normalisations: code needs skips=true.")
         if motifs and not skips:
             raise UserError("Motifs are mixed by the skips' condition: motifs needs skips=true.")
+        patterns = [schema.n_values + i for i in new_cloth(schema)]  # their flags, in a condition
+        if motifs and motifs_for == "patterns" and not patterns:
+            raise UserError("No pattern can be edited by these weights: motifs_for=patterns needs one that can.")
         self.schema = schema
         self.code = code
         self.blank = blank
@@ -163,7 +169,8 @@ class Generator(nn.Module):
         if self.prior is not None:
             nn.init.zeros_(self.prior.weight)
             nn.init.zeros_(self.prior.bias)
-        self.motifs = Motifs(motifs, late or 0) if motifs else None
+        only = patterns if motifs_for == "patterns" else None
+        self.motifs = Motifs(motifs, late or 0, only) if motifs else None
         if self.motifs is not None:  # nothing at first, so that weights without them can be gone on from
             self.coarse_motifs = nn.Conv2d(MIXED * inner_stride**2, c, 3, padding=1, bias=False)
             self.fine_motifs = nn.Conv2d(MIXED, head, 3, padding=1, bias=False)
@@ -173,7 +180,8 @@ class Generator(nn.Module):
     @classmethod
     def from_config(cls, schema: AttributeSchema, config: GeneratorConfig) -> Generator:
         c = config
-        return cls(schema, c.channels, c.blocks, c.inner_stride, c.skips, c.context, c.code, c.blank, c.motifs)
+        late = (c.skips, c.context, c.code, c.blank, c.motifs, c.motifs_for)
+        return cls(schema, c.channels, c.blocks, c.inner_stride, *late)
 
     def forward(self, x: Tensor, condition: Tensor, code: PairCode | None = None) -> Generated:
         """Pictures in [-1, 1], float (B, 3, S, S), conditions (B, N + M) of ``make_condition``, and codes of

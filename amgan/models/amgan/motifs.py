@@ -10,6 +10,7 @@ and enlarged to (a spatial transformer, Jaderberg et al. 2015).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -49,10 +50,12 @@ class Motifs(nn.Module):
     Args:
         count: K.
         condition: how many numbers say what is edited, and how the garment looks.
+        only: planes are nothing where all these numbers of the condition, flags, are 0; None: they always are there.
     """
 
-    def __init__(self, count: int, condition: int) -> None:
+    def __init__(self, count: int, condition: int, only: Sequence[int] | None = None) -> None:
         super().__init__()
+        self.only = None if only is None else list(only)
         self.planes = nn.Parameter(_waves(count) / LIFT)  # (K, SIDE, SIDE)
         self.mix = nn.Linear(condition, MIXED * count)
         nn.init.normal_(self.mix.weight, std=condition**-0.5)
@@ -66,6 +69,8 @@ class Motifs(nn.Module):
             x, condition = x.float(), condition.float()
             b, count = len(x), len(self.planes)
             share = self.mix(condition).view(b, MIXED, count) * (LIFT * count**-0.5)
+            if self.only is not None:
+                share = share * condition[:, self.only].sum(1).clamp(max=1)[:, None, None]
             mixed = (share @ self.planes.flatten(1)).view(b, MIXED, SIDE, SIDE)
             return F.grid_sample(mixed, self._laid(x, condition), padding_mode="border", align_corners=False)
 
