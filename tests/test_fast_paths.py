@@ -12,10 +12,10 @@ from amgan.data.garments import load_garments
 from amgan.data.imagefolder import read_imagefolder
 from amgan.lessons.batches import BatchMaker
 from amgan.models.amgan.attention import cam_target, mask_target, true_target
-from amgan.models.amgan.generator import Generator, cloth_colour
+from amgan.models.amgan.generator import Generator
 from amgan.models.amgan.losses import detail_loss
 from amgan.models.amgan.method import Amgan
-from amgan.models.blocks import conv_of_planes
+from amgan.models.blocks import cloth_colour, conv_of_planes
 from amgan.models.classifier import AttributeClassifier
 from amgan.pixels import dilate
 from amgan.synth.folder import SynthFolder, write_synth

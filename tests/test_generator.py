@@ -2,7 +2,8 @@
 
 import torch
 
-from amgan.models.amgan.generator import Generator, cloth_colour
+from amgan.models.amgan.generator import Generator
+from amgan.models.blocks import cloth_colour
 from amgan.models.interface import make_condition
 from amgan.testing import SCHEMA
 

@@ -10,7 +10,7 @@ import torch
 from amgan.data.garments import load_garments
 from amgan.data.imagefolder import read_imagefolder
 from amgan.lessons.batches import BatchMaker
-from amgan.lessons.patterned import CHECKED, DOTTED, PITCH, STRIPED, any_design, usual_design
+from amgan.lessons.patterned import CHECKED, DOTTED, PITCH, STRIPED, _usual_colour, any_design, usual_design
 from amgan.models.training_config import LessonsConfig
 from amgan.pixels import rgb_to_lab
 from amgan.schema import AttributeSchema
@@ -83,6 +83,14 @@ def test_any_design_is_asked_to_be_taken_off(drawn):
     rows = (plan.edits.lesson == place_of(made)) & plan.backward
     assert torch.equal(batch.reference[rows], batch.photos[rows])
     assert ((batch.source[rows] - batch.reference[rows]).abs().amax((1, 2, 3)) > 0.05).all()
+
+
+def test_a_pattern_is_dark_on_light_cloth_and_pale_on_other_however_small_the_part_of_the_picture():
+    photos = torch.ones(4, 3, SIZE, SIZE)
+    for photo, (cloth, share) in zip(photos, ((0.3, 0.8), (0.3, 0.1), (-0.3, 0.8), (-0.3, 0.1)), strict=True):
+        photo[:, : int(SIZE * share)] = cloth
+    lightness = _usual_colour(photos)[:, 0]
+    assert (lightness[:2] < 30).all() and (lightness[2:] > 90).all()
 
 
 @pytest.mark.parametrize("name", [STRIPED, CHECKED, DOTTED])

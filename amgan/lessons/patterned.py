@@ -14,6 +14,8 @@ from amgan.attributes import asked_of
 from amgan.lessons.colour import recolour
 from amgan.lessons.lesson import Lesson, LessonData
 from amgan.lessons.plan import BatchPlan, Edits
+from amgan.models.blocks import cloth_colour
+from amgan.pixels import rgb_to_lab
 
 PATTERN, PLAIN = "pattern", "plain"
 STRIPED, CHECKED, DOTTED = "striped", "checked", "polka dot"
@@ -72,7 +74,7 @@ class Patterned(Lesson):
         assert self.pattern is not None
         side, edits = photos.shape[-1], plan.edits
         present = self.colour[edits.garment]
-        second = torch.where(present[:, :1] > LIGHT, torch.tensor(DARK), torch.tensor(PALE))
+        second = torch.zeros(len(present), 3)
         shares = []
         for row, (value, seed) in enumerate(zip(edits.wanted[:, self.pattern], edits.chosen["design"], strict=True)):
             if plan.backward[row]:
@@ -81,9 +83,18 @@ class Patterned(Lesson):
                 second[row] = _any_colour(present[row], generator)
             else:
                 shares.append(usual_design(self.designs[int(value)], side))
-        present, second, share = (self.data.to_device(t) for t in (present, second, torch.stack(shares)[:, None]))
+        host = (present, second, torch.stack(shares)[:, None], plan.backward[:, None])
+        present, second, share, backward = (self.data.to_device(t) for t in host)
+        second = torch.where(backward, second, _usual_colour(photos))
         dyed = recolour(photos, masks, present, torch.cat([second, present[:, 3:]], 1))
         return photos + share * (dyed - photos), masks
+
+
+def _usual_colour(photos: Tensor) -> Tensor:
+    """Lab of the colour that a pattern has on such cloth, (B, 3): pale, or dark on light cloth. A generator knows the
+    very number that decides (``cloth_colour``): where it had to guess, a garment of middling grey got both."""
+    light = rgb_to_lab(cloth_colour(photos)[:, :, None, None])[:, 0, 0] > LIGHT  # (B, 1)
+    return torch.where(light, photos.new_tensor(DARK), photos.new_tensor(PALE))
 
 
 def _any_colour(present: Tensor, generator: torch.Generator) -> Tensor:

@@ -60,3 +60,9 @@ class ResBlock(nn.Module):
             h, x = F.avg_pool2d(h, 2), F.avg_pool2d(x, 2)
         h = self.conv2(F.relu(self.norm2(self.conv1(h))))
         return self.skip(x) + h
+
+
+def cloth_colour(x: Tensor) -> Tensor:
+    """Mean colour of what is not white, each pixel weighted by its distance to white: (B, 3, H, W) to (B, 3)."""
+    weight = (1 - x.amin(1, keepdim=True)).clamp(min=0)
+    return (weight * x).sum((2, 3)) / (weight.sum((2, 3)) + 1e-3)

@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from amgan.models.amgan.generator import Block, Generator, Norm, cloth_colour
+from amgan.models.amgan.generator import Block, Generator, Norm
+from amgan.models.blocks import cloth_colour
 
 
 class Rearranged(nn.Module):

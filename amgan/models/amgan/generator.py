@@ -13,7 +13,7 @@ from amgan.attributes import new_cloth
 from amgan.errors import UserError
 from amgan.models.amgan.config import GeneratorConfig
 from amgan.models.amgan.motifs import MIXED, Motifs
-from amgan.models.blocks import conv_of_planes, laid_out_as
+from amgan.models.blocks import cloth_colour, conv_of_planes, laid_out_as
 from amgan.models.interface import Generated
 from amgan.schema import AttributeSchema
 
@@ -33,12 +33,6 @@ class PairCode(NamedTuple):
     logvar: Tensor
     used: Tensor
     noise: Tensor
-
-
-def cloth_colour(x: Tensor) -> Tensor:
-    """Mean colour of what is not white, each pixel weighted by its distance to white: (B, 3, H, W) to (B, 3)."""
-    weight = (1 - x.amin(1, keepdim=True)).clamp(min=0)
-    return (weight * x).sum((2, 3)) / (weight.sum((2, 3)) + 1e-3)
 
 
 def _conv_beside_planes(conv: nn.Conv2d, x: Tensor, numbers: Tensor | None, start: int = 0) -> Tensor:
