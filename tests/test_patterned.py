@@ -108,3 +108,12 @@ def test_other_designs_differ_and_stay_within_bounds():
     designs = [any_design(48, torch.Generator().manual_seed(seed)) for seed in range(40)]
     assert all(d.shape == (48, 48) and d.min() >= 0 and d.max() <= 1 and d.std() > 0.01 for d in designs)
     assert torch.equal(designs[3], any_design(48, torch.Generator().manual_seed(3)))
+
+
+def test_critics_are_shown_the_design_itself(drawn):
+    made = maker(drawn)
+    made.real = True
+    plan, batch = made.plan(torch.Generator().manual_seed(3)), made.draw(torch.Generator().manual_seed(3))
+    rows = plan.edits.lesson == place_of(made)
+    assert torch.equal(batch.real.pictures[rows], batch.reference[rows])
+    assert torch.equal(batch.real.labels[rows], batch.wanted[rows])

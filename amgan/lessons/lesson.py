@@ -74,7 +74,8 @@ class Lesson:
 
     Attributes:
         changes: its edits change something.
-        genuine: the picture it makes is the garment's true edit, not one made by rule.
+        genuine: critics take the picture it makes for real, as of the garment's true edit; beside what other rules
+            make they are shown photographs with the wanted values.
         moved: both pictures may be flipped, turned and moved.
     """
 

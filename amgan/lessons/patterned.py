@@ -30,6 +30,7 @@ class Patterned(Lesson):
     has its place in the frame, in a colour that the cloth's own decides. Backward, to the plain cloth that the
     photograph shows, any design will do, so patterns and prints of all kinds are learnt to be taken off."""
 
+    genuine: ClassVar[bool] = True  # beside photographs of other stripes and checks critics would want these paler
     moved: ClassVar[bool] = False  # turned, a design would not lie where the rule has it
 
     def __init__(self, data: LessonData) -> None:
