@@ -235,6 +235,18 @@ def test_stripes_that_are_laid_on_the_cloth_have_sharp_edges_and_the_cloths_weav
     assert width(pixels(at_source_size(made, cutout).image).astype(np.float32)) > 5
 
 
+def test_white_stripes_are_no_cloth_that_went_and_the_others_none_that_came(cutout):
+    """On white, a garment with white stripes once was one that had been cut to pieces, and was painted over."""
+    small = cutout.image.astype(np.float32) / 255
+    mask = cv2.GaussianBlur((cutout.mask > 0).astype(np.float32), (0, 0), 1)
+    stripes = cv2.GaussianBlur((np.arange(128) % 18 < 11).astype(np.float32)[:, None], (1, 9), 1.2)
+    made = hand_made(cutout, mask, small + stripes[..., None] * (1 - small))
+    result = pixels(at_source_size(made, cutout).image)
+    asked = cv2.resize(pixels(made.image), result.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    where = inside(cutout)
+    assert np.corrcoef(result.mean(2)[where], asked.mean(2)[where])[0, 1] > 0.9
+
+
 @pytest.mark.parametrize("edit", ["another colour", "a shorter hem"])
 def test_what_lays_no_pattern_is_not_sharpened(cutout, edit):
     small = cutout.image.astype(np.float32) / 255
