@@ -12,6 +12,7 @@ import pytest
 from amgan.photos import judging
 from amgan.photos.judging import judge
 from amgan.shipped import editor_values
+from ui.drawings import drawing
 from ui.texts import LANGUAGES, choose_language, in_language
 
 PLACES = re.compile(r"\{(\w*)\}")
@@ -71,6 +72,13 @@ def test_every_value_of_the_shipped_weights_and_every_doubt_has_a_translation(ro
     mask[70:90, 50:70] = 255
     for sentence in judge(rgb, mask, "grabcut")[1]:
         assert not re.search("[a-z]{4}", texts.sentence(sentence)), sentence
+
+
+def test_patterns_that_photos_can_be_given_have_a_drawing_each() -> None:
+    known = editor_values("photos")["pattern"]
+    drawn = [drawing("pattern", value) for value in known["editable"]]
+    assert len(set(drawn)) == len(drawn) and all("<svg" in d for d in drawn)
+    assert drawing("pattern", "paisley") == ""
 
 
 def test_the_language_is_the_addresss_else_the_browsers() -> None:

@@ -1,4 +1,4 @@
-"""What stands before a value's name: a swatch of a colour, a small drawing of a sleeve."""
+"""What stands before a value's name: a swatch of a colour, a small drawing of a sleeve, a patch of a pattern."""
 
 from __future__ import annotations
 
@@ -41,6 +41,18 @@ SLEEVES = {
     "extra long": 1.16,
 }
 
+_BANDS = "M2 6 H18 M2 11 H18 M2 16 H18"
+_DOTS = "".join(f"M{x} {y} h0.01" for y in (6, 11, 16) for x in ((6, 14) if y == 11 else (4, 10, 16)))
+# Lines on a patch of 20 x 22, by the pattern, and how wide they are.
+PATTERNS: dict[str, tuple[str, float]] = {
+    "plain": ("", 1.0),
+    "striped": (_BANDS, 2.0),
+    "pinstriped": ("M4 3 V19 M8 3 V19 M12 3 V19 M16 3 V19", 0.8),
+    "checked": (_BANDS + " M5 3 V19 M10 3 V19 M15 3 V19", 1.4),
+    "polka dot": (_DOTS, 3.2),
+    "herringbone": ("M2 8 L6 4 L10 8 L14 4 L18 8 M2 13 L6 9 L10 13 L14 9 L18 13 M2 18 L6 14 L10 18 L14 14 L18 18", 1.2),
+}
+
 
 def swatch(colour: str) -> str:
     """A dot of that colour as HTML; empty for a colour that nobody knows."""
@@ -76,6 +88,16 @@ def sleeve(value: str) -> str:
     return f'<svg class="drawing" viewBox="0 0 24 26" aria-hidden="true">{"".join(parts)}</svg>'
 
 
+def pattern(value: str) -> str:
+    """A patch of such cloth as HTML; empty for one that nobody can draw."""
+    if value not in PATTERNS:
+        return ""
+    lines, width = PATTERNS[value]
+    drawn = f'<path d="{lines}" fill="none" stroke-linecap="round" stroke-width="{width}"/>' if lines else ""
+    patch = '<rect x="1" y="2" width="18" height="18" rx="3"/>'
+    return f'<svg class="drawing" viewBox="0 0 20 22" aria-hidden="true">{patch}{drawn}</svg>'
+
+
 def in_size(attribute: str, values: Sequence[str]) -> list[str]:
     """The values in the order in which they grow, where they do: sleeves from none to the longest."""
     return sorted(values, key=lambda v: SLEEVES.get(v, 0)) if attribute == "sleeve" else list(values)
@@ -83,4 +105,4 @@ def in_size(attribute: str, values: Sequence[str]) -> list[str]:
 
 def drawing(attribute: str, value: str) -> str:
     """What stands before this value's name; may be nothing."""
-    return {"color": swatch, "sleeve": sleeve}.get(attribute, lambda _: "")(value)
+    return {"color": swatch, "sleeve": sleeve, "pattern": pattern}.get(attribute, lambda _: "")(value)
