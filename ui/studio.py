@@ -24,12 +24,12 @@ def show(searcher: Searcher, garment: Garment, address: Address, texts: Texts) -
     with bar:
         live.show(looking.bar(searcher, address, texts), "way")
     result = search(searcher, garment, address)
+    with look:
+        looking.show(searcher, garment, result, address, texts)
     with change:
         changing.show(searcher, garment, result, address, texts)
     with find:
         finding.show(searcher, garment, result, address, texts)
-    with look:  # last: carrying an edit to the photo's size takes longer than all before, and hits need not wait for it
-        looking.show(searcher, garment, result, address, texts)
 
 
 def search(searcher: Searcher, garment: Garment, address: Address) -> SearchResult:
