@@ -7,8 +7,8 @@ The first photos of a folder are indexed, and the page is started on them. Measu
 seen and until the first garment has hits, memory then, and the seconds from a click on a change to the hits for it, of
 which so many for the edit, for embedding and for the search, the rest for drawing; and to the edited picture at the
 photo's size. (A garment is cut out once, when it is opened, which is part of the first hits.) No garment is changed
-twice in the same way, so nothing comes from a cache. Visitors share one browser, which shares the machine with the page, and click as soon as they see hits;
-what another visitor's wish found counts as a mix-up.
+twice in the same way, so nothing comes from a cache. Visitors share one browser, which shares the machine with the
+page, and click as soon as they see hits; what another visitor's wish found counts as a mix-up.
 """
 
 from __future__ import annotations
