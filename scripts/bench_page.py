@@ -5,10 +5,10 @@ python scripts/bench_page.py garments --weights photos --visitors 1 --visitors 2
 
 The first photos of a folder are indexed, and the page is started on them. Measured are the time until the catalogue is
 seen and until the first garment has hits, memory then, and the seconds from a click on a change to the hits for it, of
-which so many for the edit, for embedding and for the search, the rest for drawing; and to the edited picture at the
-photo's size. (A garment is cut out once, when it is opened, which is part of the first hits.) No garment is changed
-twice in the same way, so nothing comes from a cache. Visitors share one browser, which shares the machine with the
-page, and click as soon as they see hits; what another visitor's wish found counts as a mix-up.
+which so many for the edit, for embedding and for the search; the rest draws pictures and page. (A garment is cut out
+once, when it is opened, which is part of the first hits.) No garment is changed twice in the same way, so nothing comes
+from a cache. Visitors share one browser, which shares the machine with the page, and click as soon as they see hits;
+what another visitor's wish found counts as a mix-up.
 """
 
 from __future__ import annotations
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 PATIENCE = 180.0  # seconds for a page to answer
-AFTER = ".st-key-pictures img.after"  # the edited picture
 STATUS = ".st-key-hits [role=status]"  # what a screen reader is told once there are hits
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -49,18 +48,17 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @dataclass
 class Visits:
-    """What visitors saw: seconds from each click to its hits, of which in each stage of the search, seconds to its
-    picture, and how often hits were another's."""
+    """What visitors saw: seconds from each click to its hits, of which in each stage of the search, and how often hits
+    were another's."""
 
     waits: list[float] = field(default_factory=list)
     stages: dict[str, list[float]] = field(default_factory=dict)
     mixed_up: int = 0
 
-    def add(self, wait: float, picture: float, stages: str, right: bool) -> None:
-        """One click, until its hits and until its picture; ``stages`` as the page tells them, "edit=0.0141
-        embed=0.0150"."""
+    def add(self, wait: float, stages: str, right: bool) -> None:
+        """One click; ``stages`` as the page tells them, "edit=0.0141 embed=0.0150"."""
         spent = {name: float(seconds) for name, seconds in (part.split("=") for part in stages.split())}
-        for name, seconds in (spent | {"draw": wait - sum(spent.values()), "picture": picture}).items():
+        for name, seconds in (spent | {"draw": wait - sum(spent.values())}).items():
             self.stages.setdefault(name, []).append(seconds)
         self.waits.append(wait)
         self.mixed_up += not right
@@ -204,12 +202,8 @@ async def _change(
             arg=[STATUS, words],
         )
         wait = time.perf_counter() - begun
-        await page.wait_for_function(
-            "([after, words]) => document.querySelector(after)?.alt.toLowerCase().includes(words)", arg=[AFTER, words]
-        )
-        picture = time.perf_counter() - begun
         stages = await page.locator(STATUS).get_attribute("data-seconds")
-        visits.add(wait, picture, stages or "", parse_qs(urlsplit(page.url).query).get("item") == [garment])
+        visits.add(wait, stages or "", parse_qs(urlsplit(page.url).query).get("item") == [garment])
     await page.context.close()
 
 

@@ -133,9 +133,8 @@ def enlarge_edit(edited: EditResult, small: np.ndarray, large: np.ndarray) -> En
     raw = enlarge(transform, small, target, large, alpha)
     image = large + mask * (raw - large)
     seen = (small, picture, alpha, ground, response(transform, small, target))
-    if (
-        laid := find_laid(*seen)
-    ) is not None:  # of a pale stripe on white the outline looks like new and like gone cloth
+    laid = find_laid(*seen)
+    if laid is not None:  # a pale stripe of it on white looks as if cloth had gone, and is none that came
         return Enlarged(large, image, mask, raw, None, None, laid)
     return Enlarged(large, image, mask, raw, find_grown(*seen), find_taken(*seen[:4]), None)
 

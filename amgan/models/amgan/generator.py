@@ -174,8 +174,9 @@ class Generator(nn.Module):
     @classmethod
     def from_config(cls, schema: AttributeSchema, config: GeneratorConfig) -> Generator:
         c = config
-        late = (c.skips, c.context, c.code, c.blank, c.motifs, c.motifs_for)
-        return cls(schema, c.channels, c.blocks, c.inner_stride, *late)
+        return cls(
+            schema, c.channels, c.blocks, c.inner_stride, c.skips, c.context, c.code, c.blank, c.motifs, c.motifs_for
+        )
 
     def forward(self, x: Tensor, condition: Tensor, code: PairCode | None = None) -> Generated:
         """Pictures in [-1, 1], float (B, 3, S, S), conditions (B, N + M) of ``make_condition``, and codes of
