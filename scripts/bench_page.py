@@ -5,10 +5,11 @@ python scripts/bench_page.py garments --weights photos --visitors 1 --visitors 2
 
 The first photos of a folder are indexed, and the page is started on them. Measured are the time until the catalogue is
 seen and until the first garment has hits, memory then, and the seconds from a click on a change to the hits for it, of
-which so many for the edit, for embedding and for the search; the rest draws pictures and page. (A garment is cut out
-once, when it is opened, which is part of the first hits.) No garment is changed twice in the same way, so nothing comes
-from a cache. Visitors share one browser, which shares the machine with the page, and click as soon as they see hits;
-what another visitor's wish found counts as a mix-up.
+which so many for the edit, for embedding and for the search; the rest draws the page. Then the seconds from the click
+until the edit is seen at the photo's size, which comes last. (A garment is cut out once, when it is opened, which is
+part of the first hits.) No garment is changed twice in the same way, so nothing comes from a cache. Visitors share one
+browser, which shares the machine with the page, and click as soon as they see hits and edit; what another visitor's
+wish found counts as a mix-up.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import asyncio
 import contextlib
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -42,23 +44,24 @@ ROOT = Path(__file__).resolve().parent.parent
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 PATIENCE = 180.0  # seconds for a page to answer
 STATUS = ".st-key-hits [role=status]"  # what a screen reader is told once there are hits
+EDITED = ".st-key-pictures figcaption b"  # what the picture shows
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @dataclass
 class Visits:
-    """What visitors saw: seconds from each click to its hits, of which in each stage of the search, and how often hits
-    were another's."""
+    """What visitors saw: seconds from each click to its hits, of which in each stage of the search, and to the edit;
+    how often hits were another's."""
 
     waits: list[float] = field(default_factory=list)
     stages: dict[str, list[float]] = field(default_factory=dict)
     mixed_up: int = 0
 
-    def add(self, wait: float, stages: str, right: bool) -> None:
+    def add(self, wait: float, stages: str, picture: float, right: bool) -> None:
         """One click; ``stages`` as the page tells them, "edit=0.0141 embed=0.0150"."""
         spent = {name: float(seconds) for name, seconds in (part.split("=") for part in stages.split())}
-        for name, seconds in (spent | {"draw": wait - sum(spent.values())}).items():
+        for name, seconds in (spent | {"draw": wait - sum(spent.values()), "picture": picture}).items():
             self.stages.setdefault(name, []).append(seconds)
         self.waits.append(wait)
         self.mixed_up += not right
@@ -203,7 +206,9 @@ async def _change(
         )
         wait = time.perf_counter() - begun
         stages = await page.locator(STATUS).get_attribute("data-seconds")
-        visits.add(wait, stages or "", parse_qs(urlsplit(page.url).query).get("item") == [garment])
+        await page.locator(EDITED, has_text=re.compile(re.escape(words), re.IGNORECASE)).wait_for(state="attached")
+        seen = time.perf_counter() - begun
+        visits.add(wait, stages or "", seen, parse_qs(urlsplit(page.url).query).get("item") == [garment])
     await page.context.close()
 
 

@@ -1,10 +1,11 @@
-"""Real sleeves, found and carried over: their place, their light, their ends; and cloth that goes on into them."""
+"""Real sleeves, found and carried over: their place and their light; the sewn sleeves' ends; and cloth that goes on into them."""
 
 import cv2
 import numpy as np
 import pytest
 import torch
 
+from amgan.lessons import sewing
 from amgan.lessons.cut import cut_sleeves, shorten
 from amgan.lessons.real_sleeves import RealSleeve, find_sleeves
 from amgan.lessons.sewing import bare, sew
@@ -55,24 +56,34 @@ def test_what_has_no_free_sleeves_gives_none():
     assert not find_sleeves(np.zeros((SIZE, SIZE, 3), np.uint8), nothing, long=False)
 
 
-def test_a_sewn_sleeve_has_the_light_and_the_end_of_the_real_one():
-    """The real sleeve has a dark cuff, and ends where half of its length is reached."""
+def test_a_sewn_sleeve_has_the_light_of_the_real_one_and_an_end_of_its_own():
+    """The real sleeve is dark below its elbow."""
     (real, *_) = real_sleeves()
     image, mask = shirt("short", CLOTH)
     plain, plain_mask, new = grown(to_hwc(image), mask[0].numpy(), real=(real,))
-    along = np.linspace(0, 1, SIZE)
-    dark = RealSleeve(np.where(np.arange(SIZE)[:, None] > 55, 0.6, real.light), real.depth, real.outer, real.inner)
-    cuffed, _, _ = grown(to_hwc(image), mask[0].numpy(), real=(dark,))
-    cuff = new & (np.arange(SIZE)[:, None] > 65)
-    upper = new & (np.arange(SIZE)[:, None] < 45)
-    assert luminance(cuffed)[cuff].mean() < 0.75 * luminance(plain)[cuff].mean()
-    assert abs(luminance(cuffed)[upper].mean() - luminance(plain)[upper].mean()) < 4
-    half = real.depth.copy()
-    half[np.arange(SIZE) > 48] = -5
-    ends = RealSleeve(real.light, half, real.outer, real.inner)
-    _, shorter, _ = grown(to_hwc(image), mask[0].numpy(), real=(ends,))
-    assert shorter.sum() < plain_mask.sum() - 0.3 * new.sum() and not (shorter & ~plain_mask)[60:].any()
-    assert len(along) == SIZE
+    dark = RealSleeve(np.where(np.arange(SIZE)[:, None] > 50, 0.6, real.light), real.outer, real.inner)
+    darker, covered, _ = grown(to_hwc(image), mask[0].numpy(), real=(dark,))
+    assert np.array_equal(covered, plain_mask)
+    row, last = np.arange(SIZE)[:, None], np.flatnonzero(new.any(1))[-1]
+    lower, upper, end = new & (row > 55) & (row < last - 12), new & (row < 45), new & (row > last - 2)
+    assert luminance(darker)[lower].mean() < 0.75 * luminance(plain)[lower].mean()
+    assert abs(luminance(darker)[upper].mean() - luminance(plain)[upper].mean()) < 4
+    assert abs(luminance(darker)[end].mean() - luminance(plain)[end].mean()) < 4
+
+
+def test_a_sewn_sleeve_ends_straight_and_in_a_hem(monkeypatch):
+    image, mask = shirt("short", CLOTH)
+    hemmed, covered, new = grown(to_hwc(image), mask[0].numpy())
+    monkeypatch.setattr(sewing, "STITCH", 0.0)
+    without, _, _ = grown(to_hwc(image), mask[0].numpy())
+    seam = new & (luminance(hemmed) < 0.92 * luminance(without))
+    assert np.array_equal(seam, seam & new) and 8 < seam.sum() < 0.1 * new.sum()
+    rows = np.nonzero(seam)[0]
+    last = np.flatnonzero(new.any(1))[-1]
+    assert last - 12 < rows.min() and rows.max() < last
+    # Straight: what is left of the sleeve beyond a line a few pixels before its end is nearly as wide as the line.
+    beyond = new & (np.arange(SIZE)[:, None] > rows.max())
+    assert beyond.sum() > 8 and (covered | ~new).all()
 
 
 @pytest.mark.parametrize("after_real", [False, True])

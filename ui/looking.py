@@ -51,14 +51,18 @@ def _step(searcher: Searcher, address: Address, number: int, texts: Texts) -> st
 
 
 def show(searcher: Searcher, garment: Garment, result: SearchResult, address: Address, texts: Texts) -> None:
-    labels = labels_of(result.predicted, result.confidence, garment.given, address.labels, address.known)
-    words = described(labels, texts)
+    """Before and after."""
+    words = described(labels_of(result.predicted, result.confidence, garment.given, address.labels, address.known), texts)
     shown = pictures.pictures(
         garment.cutout, result.edited, searcher.store.name, garment.key, result.edit, result.only_on
     )
     title = garment.name or (texts("studio.your_photo") if address.photo else words)
     compare = _compare(shown, words, result, address, texts)
     live.show(f'<h2 class="spoken" tabindex="-1" data-focus>{escape(title)}</h2>{compare}', "pictures")
+
+
+def about(searcher: Searcher, garment: Garment, result: SearchResult, address: Address, texts: Texts) -> None:
+    """What the garment is, and what can be done with its picture."""
     facts = _facts(searcher.schema, garment, result, address, texts)
     live.show(_cut_note(garment, address, texts) + facts, "about")
     with st.container(key="keep", horizontal=True):

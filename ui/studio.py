@@ -25,11 +25,14 @@ def show(searcher: Searcher, garment: Garment, address: Address, texts: Texts) -
         live.show(looking.bar(searcher, address, texts), "way")
     result = search(searcher, garment, address)
     with look:
-        looking.show(searcher, garment, result, address, texts)
+        picture = st.container(key="picture")
+        looking.about(searcher, garment, result, address, texts)
     with change:
         changing.show(searcher, garment, result, address, texts)
     with find:
         finding.show(searcher, garment, result, address, texts)
+    with picture:  # last: to carry an edit to the photo's size takes longer than to find what is like it
+        looking.show(searcher, garment, result, address, texts)
 
 
 def search(searcher: Searcher, garment: Garment, address: Address) -> SearchResult:

@@ -23,7 +23,7 @@ DETAIL_LIMIT, GRAIN_LIMIT = 3.0, 1.5  # of the median of what is left, where edg
 FITTING = 0.6  # correlation of neighbours from which patches make up a pattern
 CLOSELY, LOOSELY = 0.55, 0.3  # the same of wide patterns: where most of a garment has one colour, and elsewhere
 STRONG, FAINTEST = 2.0, 0.05  # contrast of a pattern, over that of its detail, and of 1, from which it is laid
-REPEATS = 0.12  # deviation of the means, of RGB in [0, 1], in shade and light
+REPEATS = 0.12  # deviation of a pattern's means, of RGB in [0, 1], in shade and light
 SEED = 11
 
 
@@ -38,14 +38,10 @@ class Cloth(NamedTuple):
     patches: np.ndarray
     means: np.ndarray
 
-    @property
-    def repeats(self) -> bool:
-        """Whether all patches show the same, as of a print in one place they do not: their means are alike."""
-        return bool(np.linalg.norm(self.means.std(0)) < REPEATS)
-
 
 def patterned(photo: np.ndarray, cloth: np.ndarray, scale: float, fitting: float, detail: Cloth) -> Cloth | None:
-    """The pattern of a garment that is patterned all over, its stripes or checks wider than ``detail`` shows them.
+    """The pattern of a garment that is patterned all over, its stripes or checks wider than ``detail`` shows them: all
+    patches show the same, as those of a print on the chest do not.
 
     Args:
         photo, cloth, scale: see ``sample``.
@@ -61,7 +57,8 @@ def patterned(photo: np.ndarray, cloth: np.ndarray, scale: float, fitting: float
     alike = _alike(found.patches)
     found = Cloth(found.patches[alike], found.means[alike])
     strong = np.abs(found.patches).mean() > max(FAINTEST, STRONG * np.abs(detail.patches).mean())
-    return found if strong and _fitting(found.patches) > fitting else None
+    repeats = np.linalg.norm(found.means.std(0)) < REPEATS
+    return found if strong and repeats and _fitting(found.patches) > fitting else None
 
 
 def sample(photo: np.ndarray, cloth: np.ndarray, scale: float, grain: bool = False) -> Cloth | None:

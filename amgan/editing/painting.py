@@ -48,7 +48,7 @@ def paint_grown(grown: Grown, photo: np.ndarray, edited: np.ndarray) -> Iterator
     cloth, new = sample(photo, own, scale, grain=grown.edges is not None), grown.colour
     if cloth is not None and grown.edges is None:
         pattern = patterned(photo, own, scale, LOOSELY if grown.main is None else CLOSELY, cloth)
-        if pattern is not None and pattern.repeats and grown.main is not None:  # laid on its mean, not on its ground
+        if pattern is not None and grown.main is not None:  # laid on its mean, not on its ground
             new = moved(new, lab_of(pattern.means.mean(0)) - grown.main)
         cloth = pattern or cloth
     parts = [_Part(grown, box, scale, size) for box in grown.boxes]

@@ -22,6 +22,8 @@ STRIPED, CHECKED, DOTTED = "striped", "checked", "polka dot"
 PITCH = {STRIPED: 0.08, CHECKED: 0.09, DOTTED: 0.075}  # of the frame's side, from one to the next
 DARK, PALE = (18.0, 4.0, -18.0), (94.0, 0.0, 2.0)  # Lab: what a pattern is of on light cloth, and on dark
 LIGHT = 55.0  # lightness from which cloth is light
+SEAM, LEAN = (0.16, 0.27), (15.0, 75.0)  # where sleeves begin, from the middle, in sides; degrees they are turned by
+SET_IN = 0.7  # share of the designs whose sleeves are turned
 SEEN = 25.0  # how far apart in Lab two colours are that are seen beside each other
 
 
@@ -123,10 +125,11 @@ def usual_design(name: str, side: int) -> Tensor:
 def any_design(side: int, generator: torch.Generator) -> Tensor:
     """Stripes, checks, dots, patches or a print on the chest, of any size and direction; as ``usual_design``."""
     kind, turn, pitch, share, right, down, upright, contrast = torch.rand(8, generator=generator).tolist()
-    angle = turn * math.pi if upright < 0.3 else math.pi / 2 if upright < 0.5 else 0.0
+    direction = turn * math.pi if upright < 0.3 else math.pi / 2 if upright < 0.5 else 0.0
     pitch = 0.04 * 4.0**pitch
     x, y = (a / pitch for a in _frame(side, right, down))
-    x, y = math.cos(angle) * x + math.sin(angle) * y, math.cos(angle) * y - math.sin(angle) * x
+    angle = direction + _lean(side, generator)
+    x, y = angle.cos() * x + angle.sin() * y, angle.cos() * y - angle.sin() * x
     share, sharp, contrast = 0.15 + 0.45 * share, pitch * side, 0.5 + 0.5 * contrast
     if kind < 0.35:
         return contrast * _bands(y, share, sharp)
@@ -141,6 +144,15 @@ def any_design(side: int, generator: torch.Generator) -> Tensor:
         px, py = _frame(side, 0.0, -0.05)
         where = ((px.abs() < 0.08 + 0.1 * share) & (py.abs() < 0.06 + 0.14 * turn)).float()
     return contrast * where * ((field - 0.5 + share) * 4).clamp(0, 1)
+
+
+def _lean(side: int, generator: torch.Generator) -> Tensor:
+    """By how much cloth is turned against the front's, radians, (1, side): most sleeves are cut with their stripes
+    across the arm, however it lies."""
+    seam, lean, free = torch.rand(3, generator=generator).tolist()
+    x = _frame(side, 0.0, 0.0)[0][:1]
+    turned = math.radians(LEAN[0] + (LEAN[1] - LEAN[0]) * lean) if free < SET_IN else 0.0
+    return -turned * x.sign() * (x.abs() > SEAM[0] + (SEAM[1] - SEAM[0]) * seam)
 
 
 def _frame(side: int, right: float, down: float) -> tuple[Tensor, Tensor]:

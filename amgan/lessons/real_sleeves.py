@@ -1,6 +1,6 @@
 """Sleeves of real garments, found on their silhouettes: where they lie, how wide they are, and their light.
 
-What a sewn sleeve looks like in detail, its outline, wrist end, folds and ribs, it takes from one of these.
+What a sewn sleeve looks like in detail, its folds and ribs, it takes from one of these.
 """
 
 from __future__ import annotations
@@ -24,17 +24,15 @@ class RealSleeve:
 
     Attributes:
         light: luminance over the sleeve's median, float32 (S, S), continued beyond the edges.
-        depth: pixels from its outline, positive inside, float32 (S, S); above the armpit the shoulder is inside too.
         outer, inner: its smooth edges at ``PLACES`` even shares of 0..``END`` of its length, (PLACES, 2) each.
     """
 
     light: np.ndarray
-    depth: np.ndarray
     outer: np.ndarray
     inner: np.ndarray
 
-    def at(self, along: np.ndarray, across: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Light and depth at some places of the sleeve, float32 (n,) each.
+    def light_at(self, along: np.ndarray, across: np.ndarray) -> np.ndarray:
+        """Light at some places of the sleeve, float32 (n,).
 
         Args:
             along: shares of its length, (n,), 0 at the armhole.
@@ -44,12 +42,10 @@ class RealSleeve:
         k = np.arange(PLACES)
         outer, inner = (np.stack([np.interp(place, k, e[:, i]) for i in (0, 1)], 1) for e in (self.outer, self.inner))
         xy = (outer + (inner - outer) * ((across + 1) / 2)[:, None]).astype(np.float32)
-        light, depth = (
-            cv2.remap(m, xy[None, :, 0], xy[None, :, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
-            for m in (self.light, self.depth)
-        )
+        columns, rows = xy[None, :, 0], xy[None, :, 1]
+        light = cv2.remap(self.light, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
         # Beside the armhole it is the shoulder's light, and the seam's.
-        return 1 + (light - 1) * np.clip(along / 0.12, 0, 1), depth
+        return 1 + (light - 1) * np.clip(along / 0.12, 0, 1)
 
     @property
     def length(self) -> float:
@@ -76,15 +72,15 @@ def find_sleeves(image: np.ndarray, mask: np.ndarray, long: bool) -> list[RealSl
     rows = np.flatnonzero(mask.any(1))
     height = float(rows[-1] - rows[0])
     sleeves = []
-    for armhole, region, cover in found:
+    for armhole, region in found:
         edges = _follow(region, armhole, height) if long else _straight(region, armhole, height)
         light = _light(gray, region)
         if edges is not None and (np.abs(light[region] - 1) > 0.33).mean() < UNEVEN:
-            sleeves.append(RealSleeve(light, _depth(cover), *edges))
+            sleeves.append(RealSleeve(light, *edges))
     return sleeves
 
 
-Found = tuple[np.ndarray, np.ndarray, np.ndarray]  # armhole (2, 2), the sleeve alone and with its shoulder, bool (S, S)
+Found = tuple[np.ndarray, np.ndarray]  # armhole (2, 2), and the sleeve, bool (S, S)
 
 
 def _short_armholes(mask: np.ndarray) -> list[Found]:
@@ -97,10 +93,9 @@ def _beyond(mask: np.ndarray, fit: Fit) -> Found:
     y = np.arange(size)
     edge = np.where(y < armpit, np.interp(y, [shoulder, armpit], [across, chest]), fit.line + 0.03 * size)
     out = fit.side * (np.arange(size)[None] - fit.axis)
-    below = (y > armpit)[:, None]
     armhole = fit.arm.armhole * (fit.side, 1) + (fit.axis, 0)
     region = mask & (out > edge[:, None]) & (y < armpit + 0.2 * size)[:, None]
-    return armhole, region, mask & (region | ~below)
+    return armhole, region
 
 
 def _long_armholes(mask: np.ndarray) -> list[Found]:
@@ -147,7 +142,7 @@ def _long_armholes(mask: np.ndarray) -> list[Found]:
             continue
         region = parts == 1 + np.bincount(parts[parts > 0])[1:].argmax()
         armhole = np.array([(axis + side * across, shoulder), (axis + side * chest, float(armpit))])
-        found.append((armhole, region, region | (mask & (y < armpit)[:, None])))
+        found.append((armhole, region))
     return found
 
 
@@ -272,14 +267,6 @@ def nearest_inside(image: np.ndarray, inside: np.ndarray) -> np.ndarray:
     values = np.zeros((nearest.max() + 1, *image.shape[2:]), image.dtype)
     values[nearest[ys, xs]] = image[ys, xs]
     return values[nearest]
-
-
-def _depth(mask: np.ndarray) -> np.ndarray:
-    """Signed distance to a mask's outline, smooth: cut-outs have stairs."""
-    smooth = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), len(mask) / 100)
-    large = cv2.resize(smooth, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR) > 0.5
-    inside, outside = (cv2.distanceTransform(m.astype(np.uint8), cv2.DIST_L2, 5) for m in (large, ~large))
-    return cv2.resize((inside - outside) / 2, mask.shape[::-1], interpolation=cv2.INTER_AREA)
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

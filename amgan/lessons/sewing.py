@@ -3,9 +3,10 @@
 Where a new sleeve goes, how wide it is and how it bends nothing in a photograph says, and a network that learns from
 many borrowed sleeves answers with their average, a blur. So here place and colour follow from the garment alone: the
 armhole is found on the silhouette, the sleeve leaves it in the direction of the sleeve that is there, or at a usual
-angle, narrows to the wrist, and is made of the garment's own cloth. Its detail, outline, folds and ends, is a real
-sleeve's (real_sleeves.py), one of many that it might have: losses compare it blurred (``EditBatch.open_detail``). All
-this happens in training alone; an edit never uses it.
+angle, narrows to the wrist, ends in a hem, and is made of the garment's own cloth. Its folds are a real sleeve's
+(real_sleeves.py), one of many that it might have: losses compare them blurred (``EditBatch.open_detail``). Its outline
+is no one's: taken from real sleeves too, each another, it was learnt as a mitten. All this happens in training alone;
+an edit never uses it.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ from amgan.synth.body import SLEEVE_LENGTH
 
 # Of the rule by which sleeves are cut and sewn: ``sew``, armholes.py, ``Arm`` and ``cut_sleeves``. Whoever changes what
 # comes out counts it up, so that nobody trains on garments that were sewn by the old rule and kept on disk.
-VERSION = 2
+VERSION = 3
 BARE = "sleeveless"
 NO_SHOULDERS = ("spaghetti", "strapless")
 STRAP = 0.74  # where a sleeveless garment's shoulder ends, over the chest's half width
 SOFT = 1.6  # pixels over which an edge fades
+HEM, SEAM, STITCH = 0.030, 0.005, 0.2  # over the picture's side, its seam's half width, and how much darker that is
 
 
 def sleeve_lengths(values: tuple[str, ...]) -> Tensor:
@@ -51,7 +53,7 @@ def sew(
         image: uint8 (S, S, 3), the garment on white; mask: bool (S, S).
         has_sleeves: whether it has sleeves, shorter ones.
         sleeve: a value of ``SLEEVE_LENGTH``.
-        real: one garment's sleeves, whose light, outline and end the new ones take; without any they are plain.
+        real: one garment's sleeves, whose light the new ones take; without any they are plain.
         patterned: whether the cloth has a pattern all over; measured where not known.
 
     Returns:
@@ -73,12 +75,11 @@ def sew(
         at, along, across = _coordinates(fit, outer, inner, size)
         length, half = length_of(outer, inner), _half_width(outer, inner, along)
         light, depth = _plain(along, across, length, half)
-        if real:
-            of_side = real[k % len(real)]
-            light, of_real = of_side.at(along, across)
-            # From the shoulder's straight seam to the outline of the real one.
-            own = np.clip(along / 0.2, 0, 1)
-            depth = (1 - own) * depth + own * of_real * length / of_side.length
+        from_end = (1 - along) * length / size
+        if real:  # up to the hem, which is alike for all
+            own = np.clip(from_end / HEM - 1, 0, 1)
+            light = light + own * (real[k % len(real)].light_at(along, across) - light)
+        light = light * (1 - STITCH * np.exp(-0.5 * ((from_end - HEM) / SEAM) ** 2)).astype(np.float32)
         # A soft seam and soft edges, as photographs have them.
         alpha = np.clip(depth / SOFT + 0.5, 0, 1) * np.clip(along * length + 0.5, 0, 1)
         sewn = cloth.at(fit, along * length, across * half) * light[:, None]

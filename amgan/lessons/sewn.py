@@ -17,6 +17,9 @@ from amgan.pixels import dilate, open_mask, to_float
 from amgan.synth.body import SLEEVE_LENGTH
 
 
+RULED = 1 / 32  # of the picture's side: so far from a sewn sleeve's outline nothing is open, as wide as its hem
+
+
 class Sewn(SleeveLesson):
     """Sleeves are sewn on by one rule, and the cloth is recoloured where that is asked too. There is a way back
     where sleeves grew, to the sleeves that the photograph shows, and where they were shortened as they lie. Where
@@ -58,13 +61,15 @@ class Sewn(SleeveLesson):
         return give_wanted_shade(self.data, plan.edits, pictures, masks), masks
 
     def open_detail(self, plan: BatchPlan) -> Tensor:
-        """Wherever cloth is painted anew: which folds, and which outline to a pixel, nothing in the source says."""
+        """Where cloth is painted anew: which folds, nothing in the source says, and where it is a real one's which
+        outline neither. A sewn one's outline and hem follow from the source."""
         garment, sewn = (self.data.to_device(t) for t in (plan.edits.garment, plan.edits.chosen["sewn"]))
         photos, made = self.data.garments, self.garments
         differs = (photos.images[garment] != made.images[sewn]).any(1, keepdim=True)
         backward = self.data.to_device(plan.backward)[:, None, None, None]
         cloth = torch.where(backward, photos.masks[garment], made.masks[sewn])
-        return dilate(open_mask((differs & cloth).float(), 1), 2)
+        painted = open_mask((differs & cloth).float(), 1)
+        return torch.where(backward, dilate(painted, 2), -dilate(-painted, round(RULED * painted.shape[-1])))
 
     def _find(self, edits: Edits) -> Tensor:
         """Which sewn garment has the wanted sleeves, int64 (B,); -1 where there is none."""

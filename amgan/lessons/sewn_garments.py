@@ -202,7 +202,7 @@ def _key(task: Task) -> str:
         if tensor is not None:
             pixels.update(tensor.cpu().contiguous().numpy().data)
     for sleeve in task.real:
-        for array in (sleeve.light, sleeve.depth, sleeve.outer, sleeve.inner):
+        for array in (sleeve.light, sleeve.outer, sleeve.inner):
             pixels.update(np.ascontiguousarray(array).data)
     size, cuts, length = task.image.shape[-1], task.cut_along is not None, SLEEVE_LENGTH.get(task.sleeve, 0)
     return content_key(VERSION, pixels.hexdigest(), size, cuts, task.has_sleeves, length, task.patterned)
