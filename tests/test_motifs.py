@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from amgan.editing.runtimes.engines import Pair
 from amgan.errors import UserError
 from amgan.models.amgan.generator import Generator
 from amgan.models.amgan.motifs import LIFT, MIXED, SIDE, Motifs, extent
@@ -82,3 +83,26 @@ def test_motifs_for_patterns_leave_other_edits_alone():
 def test_motifs_for_patterns_need_a_pattern():
     with pytest.raises(UserError, match="No pattern can be edited"):
         Generator(SCHEMA, 8, 1, 2, True, True, motifs=4, motifs_for="patterns")
+
+
+def test_motifs_that_are_not_needed_are_not_made_and_a_recorded_network_makes_them(monkeypatch):
+    schema = AttributeSchema.from_dict({"sleeve": ["short", "long"], "pattern": ["plain", "striped"]})
+    torch.manual_seed(0)
+    g = Generator(schema, 8, 1, 2, True, True, motifs=4, motifs_for="patterns").eval()
+    nn.init.ones_(g.fine_motifs.weight)
+    x = torch.rand(1, 3, 32, 32) * 2 - 1
+    sleeve, pattern = (
+        make_condition(schema, torch.tensor([[1, 1]]), torch.tensor([edited])) for edited in ([True, False], [False, True])
+    )
+    calls = []
+    monkeypatch.setattr(Motifs, "forward", lambda self, *a, plain=Motifs.forward: calls.append(1) or plain(self, *a))
+    with torch.no_grad():
+        quick = g(x, sleeve).image
+        assert not calls
+        laid = g(x, pattern).image
+        assert len(calls) == 1
+        assert torch.equal(g.train()(x, sleeve).image, quick) and len(calls) == 2
+        recorded = torch.export.export(Pair(g.eval()), (x, sleeve)).module()
+        raw, mask = recorded(x, pattern)
+        assert torch.allclose(mask * raw + (1 - mask) * x, laid, atol=1e-5)
+        assert not torch.allclose(laid, quick, atol=1e-2)

@@ -193,7 +193,9 @@ class Generator(nn.Module):
         if self.prior is not None:
             prior = self.prior(m).float()
             m = torch.cat([m, self._drawn_code(prior, code).to(m.dtype)], dim=1)
-        motifs = laid_out_as(self.motifs(x, m), x) if self.motifs is not None else None  # (B, MIXED, S, S)
+        motifs = None  # (B, MIXED, S, S)
+        if self.motifs is not None and self.motifs.needed(m):
+            motifs = laid_out_as(self.motifs(x, m), x)
         for block in self.blocks:
             h = block(h, m)
         h = F.interpolate(h, scale_factor=2.0)

@@ -74,6 +74,15 @@ class Motifs(nn.Module):
             mixed = (share @ self.planes.flatten(1)).view(b, MIXED, SIDE, SIDE)
             return F.grid_sample(mixed, self._laid(x, condition), padding_mode="border", align_corners=False)
 
+    def needed(self, condition: Tensor) -> bool:
+        """Whether some of it is not nothing. Asked of the numbers themselves only where that takes no waiting for a
+        device, and no network is recorded that other numbers will go through, or trained."""
+        if self.only is None or self.training or condition.device.type != "cpu":
+            return True
+        if torch.compiler.is_compiling() or torch.jit.is_tracing():
+            return True
+        return bool(condition[:, self.only].any())
+
     def _laid(self, x: Tensor, condition: Tensor) -> Tensor:
         """Which place of the planes each pixel shows, (B, H, W, 2), from -1 to 1."""
         where = extent(x)
