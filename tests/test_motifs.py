@@ -91,9 +91,8 @@ def test_motifs_that_are_not_needed_are_not_made_and_a_recorded_network_makes_th
     g = Generator(schema, 8, 1, 2, True, True, motifs=4, motifs_for="patterns").eval()
     nn.init.ones_(g.fine_motifs.weight)
     x = torch.rand(1, 3, 32, 32) * 2 - 1
-    sleeve, pattern = (
-        make_condition(schema, torch.tensor([[1, 1]]), torch.tensor([edited])) for edited in ([True, False], [False, True])
-    )
+    wanted = torch.tensor([[1, 1]])
+    sleeve, pattern = (make_condition(schema, wanted, torch.tensor([e])) for e in ([True, False], [False, True]))
     calls = []
     monkeypatch.setattr(Motifs, "forward", lambda self, *a, plain=Motifs.forward: calls.append(1) or plain(self, *a))
     with torch.no_grad():

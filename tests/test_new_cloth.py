@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from amgan import at_source_size, cut_out
+from amgan.editing import cloth
 from amgan.editing.cloth import Cloth, quilt, sample
 from amgan.editing.editor import EditResult
 from amgan.editing.main_colour import main_colour
@@ -117,6 +118,19 @@ def test_wide_stripes_go_on_in_a_sleeve(boxes):
     shown = pixels(at_source_size(with_sleeve(striped, (COLOUR + pale) / 2), striped).image)
     assert shown[sleeve].std(0).mean() > 0.6 * striped.source.image[own].std(0).mean()
     assert np.abs(shown[sleeve].mean((0, 1)) - (COLOUR + pale) / 2).max() < 15  # no stripe is the ground
+
+
+def test_a_print_that_covers_half_of_the_front_does_not_go_on_in_a_sleeve(boxes, monkeypatch):
+    """Large letters: their patches fit one another, but what they show differs from place to place."""
+    y = np.mgrid[:SIDE, :SIDE][0]
+    printed = of_two(np.array([235, 205, 40]), (y < 400) & (y % 100 < 60))
+    sleeve, _ = boxes
+    laid = {}
+    for limit in (cloth.REPEATS, 9.0):
+        monkeypatch.setattr(cloth, "REPEATS", limit)
+        laid[limit] = detail(pixels(at_source_size(with_sleeve(printed, COLOUR), printed).image), sleeve)
+    plain, without = laid.values()
+    assert plain < 2 and without > 4
 
 
 def test_dots_go_on_in_a_sleeve_on_their_own_ground(boxes):

@@ -1,4 +1,4 @@
-"""Real sleeves, found and carried over: their place and their light; the sewn sleeves' ends; and cloth that goes on into them."""
+"""Real sleeves, found and carried over; how sewn ones end; and cloth that goes on into them."""
 
 import cv2
 import numpy as np

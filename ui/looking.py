@@ -52,7 +52,8 @@ def _step(searcher: Searcher, address: Address, number: int, texts: Texts) -> st
 
 def show(searcher: Searcher, garment: Garment, result: SearchResult, address: Address, texts: Texts) -> None:
     """Before and after."""
-    words = described(labels_of(result.predicted, result.confidence, garment.given, address.labels, address.known), texts)
+    labels = labels_of(result.predicted, result.confidence, garment.given, address.labels, address.known)
+    words = described(labels, texts)
     shown = pictures.pictures(
         garment.cutout, result.edited, searcher.store.name, garment.key, result.edit, result.only_on
     )

@@ -16,7 +16,6 @@ from amgan.lessons.sleeves import SleeveLesson
 from amgan.pixels import dilate, open_mask, to_float
 from amgan.synth.body import SLEEVE_LENGTH
 
-
 RULED = 1 / 32  # of the picture's side: so far from a sewn sleeve's outline nothing is open, as wide as its hem
 
 
