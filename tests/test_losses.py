@@ -304,3 +304,21 @@ def test_torchvision_backbones(name):
         features.norm(dim=1), torch.ones(2)
     )
     assert features.shape == (2, network.feature_dim)
+
+
+def test_around_a_small_region_pixels_count_as_much_as_within():
+    target = torch.zeros(1, 1, 96, 96)
+    target[..., 40:60, 10:20] = 1
+    weight = losses.region_weight(target)[0, 0]
+    within, around, far = weight[50, 15], weight[50, 20 + 96 // losses.AROUND - 1], weight[50, 20 + 96 // losses.AROUND]
+    assert within == around > 2 and far == 1 and weight[80, 80] == 1
+    # So the best answer to sleeves that end here or there is the end that half of them reach.
+    ends = [target.clone() for _ in range(4)]
+    for k, end in enumerate(ends):
+        end[..., 60 : 60 + 2 * k, 10:20] = 1
+    alpha = torch.full_like(target, 0.5, requires_grad=True)
+    sum(losses.attention_loss(alpha, end, torch.ones(1), losses.region_weight(end)) for end in ends).backward()
+    painted = alpha.grad[0, 0, :, 15] < 0
+    assert painted[58:62].all() and not painted[64:67].any()
+    large = torch.ones(1, 1, 96, 96)
+    assert torch.equal(losses.region_weight(large), large)
