@@ -71,19 +71,17 @@ def test_a_sewn_sleeve_has_the_light_of_the_real_one_and_an_end_of_its_own():
     assert abs(luminance(darker)[end].mean() - luminance(plain)[end].mean()) < 4
 
 
-def test_a_sewn_sleeve_ends_straight_and_in_a_hem(monkeypatch):
+def test_a_sewn_sleeve_ends_in_a_hem(monkeypatch):
     image, mask = shirt("short", CLOTH)
-    hemmed, covered, new = grown(to_hwc(image), mask[0].numpy())
+    hemmed, _, new = grown(to_hwc(image), mask[0].numpy())
     monkeypatch.setattr(sewing, "STITCH", 0.0)
     without, _, _ = grown(to_hwc(image), mask[0].numpy())
     seam = new & (luminance(hemmed) < 0.92 * luminance(without))
-    assert np.array_equal(seam, seam & new) and 8 < seam.sum() < 0.1 * new.sum()
+    assert 8 < seam.sum() < 0.1 * new.sum()
     rows = np.nonzero(seam)[0]
     last = np.flatnonzero(new.any(1))[-1]
     assert last - 12 < rows.min() and rows.max() < last
-    # Straight: what is left of the sleeve beyond a line a few pixels before its end is nearly as wide as the line.
-    beyond = new & (np.arange(SIZE)[:, None] > rows.max())
-    assert beyond.sum() > 8 and (covered | ~new).all()
+    assert (new & (np.arange(SIZE)[:, None] > rows.max())).sum() > 8  # the hem itself
 
 
 @pytest.mark.parametrize("after_real", [False, True])

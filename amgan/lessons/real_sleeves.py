@@ -47,11 +47,6 @@ class RealSleeve:
         # Beside the armhole it is the shoulder's light, and the seam's.
         return 1 + (light - 1) * np.clip(along / 0.12, 0, 1)
 
-    @property
-    def length(self) -> float:
-        """In pixels, along its middle."""
-        return length_of(self.outer, self.inner)
-
 
 def length_of(outer: np.ndarray, inner: np.ndarray) -> float:
     """Along the middle between a sleeve's edges, as ``RealSleeve`` has them."""
