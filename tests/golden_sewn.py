@@ -62,7 +62,7 @@ def block_means() -> dict[str, dict[str, list[list[float]]]]:
     out = {}
     for name, (present, wanted) in CASES.items():
         cut_along = shirt("short", (0, 0, 0))[1] if present == "long" else None
-        real = real_sleeves() if "real" in name else ()
+        real = real_sleeves()[0] if "real" in name else None
         made = sew_one(Task(*shirt(present, (190, 40, 60)), LENGTHS[present] > 0, wanted, cut_along, None, real))
         assert made is not None
         picture, mask = made[0].numpy().mean(0), made[1][0].numpy()

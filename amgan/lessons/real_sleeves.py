@@ -1,10 +1,11 @@
 """Sleeves of real garments, found on their silhouettes: where they lie, how wide they are, and their light.
 
-What a sewn sleeve looks like in detail, its folds and ribs, it takes from one of these.
+What a sewn sleeve looks like in detail, its folds, it takes from one of these.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -46,6 +47,17 @@ class RealSleeve:
         light = cv2.remap(self.light, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
         # Beside the armhole it is the shoulder's light, and the seam's.
         return 1 + (light - 1) * np.clip(along / 0.12, 0, 1)
+
+
+def most_usual(sleeves: Sequence[RealSleeve]) -> RealSleeve | None:
+    """The one whose light is most like the average of all; None of none."""
+    if not sleeves:
+        return None
+    along, across = (a.ravel() for a in np.meshgrid(np.linspace(0, 1, PLACES), np.linspace(-1, 1, PLACES // 3)))
+    lights = np.stack([s.light_at(along, across) for s in sleeves])
+    lights -= lights.mean(1, keepdims=True)
+    alike = lights @ lights.mean(0) / np.maximum(np.linalg.norm(lights, axis=1), 1e-9)
+    return sleeves[int(alike.argmax())]
 
 
 def length_of(outer: np.ndarray, inner: np.ndarray) -> float:

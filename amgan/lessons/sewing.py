@@ -3,15 +3,12 @@
 Where a new sleeve goes, how wide it is and how it bends nothing in a photograph says, and a network that learns from
 many borrowed sleeves answers with their average, a blur. So here place and colour follow from the garment alone: the
 armhole is found on the silhouette, the sleeve leaves it in the direction of the sleeve that is there, or at a usual
-angle, narrows to the wrist, ends in a hem, and is made of the garment's own cloth. Its folds are a real sleeve's
-(real_sleeves.py), one of many that it might have: losses compare them blurred (``EditBatch.open_detail``). Its outline
-is no one's: taken from real sleeves too, each another, it was learnt as a mitten. All this happens in training alone;
-an edit never uses it.
+angle, narrows to the wrist, ends in a hem, and is made of the garment's own cloth. Its folds are those of one real
+sleeve (real_sleeves.py), the same for all garments: taken from many, each another, folds were learnt as their average,
+none, and outlines as a mitten. All this happens in training alone; an edit never uses it.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -25,7 +22,7 @@ from amgan.synth.body import SLEEVE_LENGTH
 
 # Of the rule by which sleeves are cut and sewn: ``sew``, armholes.py, ``Arm`` and ``cut_sleeves``. Whoever changes what
 # comes out counts it up, so that nobody trains on garments that were sewn by the old rule and kept on disk.
-VERSION = 3
+VERSION = 4
 BARE = "sleeveless"
 NO_SHOULDERS = ("spaghetti", "strapless")
 STRAP = 0.74  # where a sleeveless garment's shoulder ends, over the chest's half width
@@ -44,7 +41,7 @@ def sew(
     mask: np.ndarray,
     has_sleeves: bool,
     sleeve: str,
-    real: Sequence[RealSleeve] = (),
+    real: RealSleeve | None = None,
     patterned: bool | None = None,
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """The garment with longer sleeves.
@@ -53,7 +50,7 @@ def sew(
         image: uint8 (S, S, 3), the garment on white; mask: bool (S, S).
         has_sleeves: whether it has sleeves, shorter ones.
         sleeve: a value of ``SLEEVE_LENGTH``.
-        real: one garment's sleeves, whose light the new ones take; without any they are plain.
+        real: a sleeve whose light the new ones take; without one they are plain.
         patterned: whether the cloth has a pattern all over; measured where not known.
 
     Returns:
@@ -65,7 +62,7 @@ def sew(
     size, share = image.shape[0], SLEEVE_LENGTH[sleeve]
     cloth = Cloth.of(image, mask, fits, patterned)
     picture, covered = image.astype(np.float32), mask.astype(np.float32)
-    for k, fit in enumerate(fits):
+    for fit in fits:
         outside = _beyond_torso(fit, size)
         picture += outside[..., None] * (255 - picture)
         covered = covered * (1 - outside)
@@ -76,9 +73,9 @@ def sew(
         length, half = length_of(outer, inner), _half_width(outer, inner, along)
         light, depth = _plain(along, across, length, half)
         from_end = (1 - along) * length / size
-        if real:  # up to the hem, which is alike for all
+        if real is not None:  # up to the hem, which is alike for all
             own = np.clip(from_end / HEM - 1, 0, 1)
-            light = light + own * (real[k % len(real)].light_at(along, across) - light)
+            light = light + own * (real.light_at(along, across) - light)
         light = light * (1 - STITCH * np.exp(-0.5 * ((from_end - HEM) / SEAM) ** 2)).astype(np.float32)
         # A soft seam and soft edges, as photographs have them.
         alpha = np.clip(depth / SOFT + 0.5, 0, 1) * np.clip(along * length + 0.5, 0, 1)

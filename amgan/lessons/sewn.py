@@ -14,15 +14,12 @@ from amgan.lessons.recoloured import give_wanted_shade
 from amgan.lessons.sewn_garments import sew_all
 from amgan.lessons.sleeves import SleeveLesson
 from amgan.pixels import dilate, open_mask, to_float
-from amgan.synth.body import SLEEVE_LENGTH
-
-RULED = 1 / 32  # of the picture's side: so far from a sewn sleeve's outline nothing is open, as wide as its hem
 
 
 class Sewn(SleeveLesson):
     """Sleeves are sewn on by one rule, and the cloth is recoloured where that is asked too. There is a way back
-    where sleeves grew, to the sleeves that the photograph shows, and where they were shortened as they lie. Where
-    they were cut off there is none, as of ``Cut``, nor where the cloth was recoloured, as of ``Recoloured``."""
+    where sleeves grew, to those that the photograph shows, but not where the cloth was recoloured, as of
+    ``Recoloured``, nor where sleeves were shortened, as of ``Cut``: longer ones have one answer, those sewn."""
 
     def __init__(self, data: LessonData) -> None:
         super().__init__(data)
@@ -48,8 +45,7 @@ class Sewn(SleeveLesson):
         if self.sleeve is None:
             return torch.zeros(len(edits.garment), dtype=torch.bool)
         recoloured = edits.edited[:, [] if self.data.color is None else [self.data.color]].any(1)
-        below_elbow = self.lengths[edits.wanted[:, self.sleeve]] > SLEEVE_LENGTH["elbow"]
-        return (~self.shortens(edits) | below_elbow) & ~recoloured
+        return ~self.shortens(edits) & ~recoloured
 
     def alike_elsewhere(self, edits: Edits) -> Tensor:
         return torch.ones(len(edits.garment), dtype=torch.bool)
@@ -60,15 +56,13 @@ class Sewn(SleeveLesson):
         return give_wanted_shade(self.data, plan.edits, pictures, masks), masks
 
     def open_detail(self, plan: BatchPlan) -> Tensor:
-        """Where cloth is painted anew: which folds, nothing in the source says, and where it is a real one's which
-        outline neither. A sewn one's outline and hem follow from the source."""
+        """Where a photograph's sleeve comes to light again: which folds it has, nothing in the source says, nor quite
+        where it ends. A sewn one follows from the source."""
         garment, sewn = (self.data.to_device(t) for t in (plan.edits.garment, plan.edits.chosen["sewn"]))
         photos, made = self.data.garments, self.garments
         differs = (photos.images[garment] != made.images[sewn]).any(1, keepdim=True)
         backward = self.data.to_device(plan.backward)[:, None, None, None]
-        cloth = torch.where(backward, photos.masks[garment], made.masks[sewn])
-        painted = open_mask((differs & cloth).float(), 1)
-        return torch.where(backward, dilate(painted, 2), -dilate(-painted, round(RULED * painted.shape[-1])))
+        return dilate(open_mask((differs & photos.masks[garment] & backward).float(), 1), 2)
 
     def _find(self, edits: Edits) -> Tensor:
         """Which sewn garment has the wanted sleeves, int64 (B,); -1 where there is none."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-import zlib
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,15 +19,13 @@ from amgan.cache import Cache, Entry, content_key
 from amgan.data.garments import Garments
 from amgan.lessons.cut import cut_sleeves, shorten
 from amgan.lessons.descriptors import Descriptors
-from amgan.lessons.real_sleeves import RealSleeve, find_sleeves
+from amgan.lessons.real_sleeves import RealSleeve, find_sleeves, most_usual
 from amgan.lessons.references import PARTNERS, assign_partners
 from amgan.lessons.sewing import BARE, NO_SHOULDERS, VERSION, bare, sew, sleeve_lengths
 from amgan.pixels import to_chw, to_float, to_hwc, to_uint8
 from amgan.schema import UNKNOWN
 from amgan.synth.body import SLEEVE_LENGTH
 
-DONORS = 6  # a garment takes after one of so many, lest one real sleeve be seen everywhere
-OTHER_KIND = 15.0  # a sleeve of another kind of garment is as bad as one so much lighter or darker, in Lab
 ALL_OVER, PLAIN = ("striped", "checked", "floral", "polka dot"), ("plain", "marl")
 
 
@@ -53,7 +50,7 @@ class Task(NamedTuple):
         has_sleeves: now.
         cut_along: the silhouette, bool (1, S, S), along which its own are cut off first; None where the new are longer.
         patterned: whether its cloth has a pattern all over; None where labels do not say.
-        real: a real garment's sleeves, which the new ones take after.
+        real: the real sleeve whose light the new ones take.
     """
 
     image: Tensor
@@ -62,7 +59,7 @@ class Task(NamedTuple):
     sleeve: str
     cut_along: Tensor | None
     patterned: bool | None = None
-    real: tuple[RealSleeve, ...] = ()
+    real: RealSleeve | None = None
 
 
 def sew_all(garments: Garments, attribute: int, descriptors: Descriptors, cache: Cache | None = None) -> SewnGarments:
@@ -119,11 +116,10 @@ def _tasks(garments: Garments, attribute: int, descriptors: Descriptors) -> dict
             wanted, first = torch.full_like(some, along), torch.eye(1, PARTNERS, device=some.device)
             partners += assign_partners(descriptors, labels, some, wanted, first.expand(len(some), -1)).tolist()
         cut_along: dict[int, int | None] = dict.fromkeys(longer) | dict(zip(shorter.tolist(), partners, strict=True))
-        donors = Donors.of(garments, (own == v) & (name != BARE), in_place(name), descriptors)
+        real = model_sleeve(garments, own == v, in_place(name)) if name in SLEEVE_LENGTH else None
         for n, partner in cut_along.items():
             silhouette = None if partner is None else garments.masks[partner]
             has = bool(present[n] > 0)
-            real = donors.for_garment(n)
             tasks[n, v] = Task(garments.images[n], garments.masks[n], has, values[v], silhouette, patterned[n], real)
     return tasks
 
@@ -138,50 +134,20 @@ def _patterned(garments: Garments) -> list[bool | None]:
     return [None if v < 0 else says[v] for v in labels]
 
 
-@dataclass(frozen=True)
-class Donors:
-    """Garments with real sleeves of one value.
+def model_sleeve(garments: Garments, has_value: Tensor, long: bool) -> RealSleeve | None:
+    """The real sleeve after which all new ones of a value are made, the most usual in its light; None without any.
 
-    Attributes:
-        index: int64 (d,), which garments.
-        sleeves: theirs, one or two each.
-        garments, descriptors: all.
+    Args:
+        has_value: bool (own,), which garments have the value. Those of plain cloth whose sleeves lie free are asked.
     """
+    patterned = _patterned(garments)
+    labelled = any(p is not None for p in patterned)
+    plain = [n for n in has_value.nonzero()[:, 0].tolist() if patterned[n] is False or not labelled]
+    return most_usual([s for n in plain for s in find_sleeves(*_on_host(garments, n), long)])
 
-    index: Tensor
-    sleeves: list[tuple[RealSleeve, ...]]
-    garments: Garments
-    descriptors: Descriptors
 
-    @classmethod
-    def of(cls, garments: Garments, has_value: Tensor, long: bool, descriptors: Descriptors) -> Donors:
-        """Of the garments that have the value, bool (own,), those of plain cloth whose sleeves lie free."""
-        patterned, found = _patterned(garments), {}
-        says = any(p is not None for p in patterned)
-        for n in has_value.nonzero()[:, 0].tolist():
-            if patterned[n] is False or not says:
-                image, mask = to_hwc(garments.images[n]), garments.masks[n, 0].cpu().numpy()
-                if sleeves := find_sleeves(image, mask, long):
-                    found[n] = tuple(sleeves)
-        return cls(torch.tensor(list(found), dtype=torch.int64), list(found.values()), garments, descriptors)
-
-    def for_garment(self, n: int) -> tuple[RealSleeve, ...]:
-        """One of those most like it in lightness and kind, and not the garment itself. Which one its pixels say: the
-        same at every start, in whatever order garments come."""
-        others = self.index[self.index != n]
-        if not len(others):
-            return ()
-        lightness, schema = self.descriptors.colour[:, 0].cpu(), self.garments.schema
-        cost = (lightness[others] - lightness[n]).abs()
-        if "kind" in schema.names:
-            kinds = self.garments.labels[:, schema.index("kind")].cpu()
-            cost = cost + OTHER_KIND * (kinds[others] != kinds[n])
-        nearest = sorted(others[cost.topk(min(DONORS, len(cost)), largest=False).indices].tolist(), key=self._number)
-        chosen = nearest[self._number(n) % len(nearest)]
-        return self.sleeves[self.index.tolist().index(chosen)]
-
-    def _number(self, n: int) -> int:
-        return zlib.crc32(self.garments.images[n].cpu().contiguous().numpy().data)
+def _on_host(garments: Garments, n: int) -> tuple[np.ndarray, np.ndarray]:
+    return to_hwc(garments.images[n]), garments.masks[n, 0].cpu().numpy()
 
 
 def _sewn(task: Task, cache: Cache) -> tuple[Tensor, Tensor] | None:
@@ -201,8 +167,8 @@ def _key(task: Task) -> str:
     for tensor in (task.image, task.mask, task.cut_along):
         if tensor is not None:
             pixels.update(tensor.cpu().contiguous().numpy().data)
-    for sleeve in task.real:
-        for array in (sleeve.light, sleeve.outer, sleeve.inner):
+    if task.real is not None:
+        for array in (task.real.light, task.real.outer, task.real.inner):
             pixels.update(np.ascontiguousarray(array).data)
     size, cuts, length = task.image.shape[-1], task.cut_along is not None, SLEEVE_LENGTH.get(task.sleeve, 0)
     return content_key(VERSION, pixels.hexdigest(), size, cuts, task.has_sleeves, length, task.patterned)
