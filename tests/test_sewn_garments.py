@@ -72,8 +72,11 @@ def test_what_changed_is_sewn_again_and_nothing_else(garments, tasks_sewn, tmp_p
     assert again(replace(garments, images=images)) == 2
     masks = garments.masks.clone()
     masks[4, 0, 60, 40] = False
-    # Its own, and the two that take after its sleeves.
-    assert again(replace(garments, masks=masks)) == 3
+    assert again(replace(garments, masks=masks)) == 1  # after the sleeves of the other long one all are made
+    masks = garments.masks.clone()
+    masks[4:6, 0, :, :24] = False
+    # Both long shirts: their own, and the five that take after their sleeves.
+    assert again(replace(garments, masks=masks)) == 7
     # Both short shirts have another outline: their own sleeves are sewn or cut anew, those that are cut along them,
     # and those that take after them.
     masks = garments.masks.clone()
@@ -82,10 +85,10 @@ def test_what_changed_is_sewn_again_and_nothing_else(garments, tasks_sewn, tmp_p
     order = torch.tensor([6, 5, 4, 3, 2, 1, 0])
     turned = {n: getattr(garments, n)[order] for n in ("images", "masks", "labels")}
     assert again(replace(garments, **turned)) == 0
-    # As if it were sleeveless: its own, and that which took after its sleeves.
+    # As if it were sleeveless: its own two, and the four short ones that were made after its sleeves.
     labels = garments.labels.clone()
     labels[2, 0] = 0
-    assert again(replace(garments, labels=labels)) == 3
+    assert again(replace(garments, labels=labels)) == 6
     monkeypatch.setattr(module, "VERSION", VERSION + 1)
     assert again(garments) == 12
 
