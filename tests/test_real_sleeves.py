@@ -84,6 +84,21 @@ def test_a_sewn_sleeve_ends_in_a_hem(monkeypatch):
     assert (new & (np.arange(SIZE)[:, None] > rows.max())).sum() > 8  # the hem itself
 
 
+def test_a_sewn_sleeve_ends_straight():
+    """As wide in its last two pixels as a little before: a round end would be half as wide."""
+    image, mask = shirt("short", CLOTH)
+    _, _, new = grown(to_hwc(image), mask[0].numpy())
+    for side in (slice(0, SIZE // 2), slice(SIZE // 2, SIZE)):
+        ys, xs = np.nonzero(new[:, side])
+        low = ys > ys.max() - 24
+        places = np.stack([xs, ys], 1)[low].astype(np.float64)
+        _, _, axes = np.linalg.svd(places - places.mean(0), full_matrices=False)
+        along, across = ((places - places.mean(0)) @ axes.T).T
+        along = along * np.sign(axes[0, 1])  # downwards
+        width = [np.ptp(across[(along <= along.max() - a) & (along > along.max() - a - 2)]) for a in (0.5, 7)]
+        assert width[0] > 0.75 * width[1]
+
+
 @pytest.mark.parametrize("after_real", [False, True])
 def test_sewn_sleeves_have_no_pale_edge(after_real):
     """The ring inside of the outline is as light as the rest of the sleeve, though photographs end in white."""
