@@ -36,6 +36,8 @@ from amgan.pixels import to_float
 # The first has any row; the others have the exact result of an edit, and share the rows of ``LessonsConfig.pairs``.
 LESSONS: tuple[type[Lesson], ...] = (Unpaired, Recoloured, Cut, Sewn, TrueEdit, DyedTrueEdit, Patterned, Identity)
 
+TRIES = 3  # edits drawn for each row of a batch
+
 
 class BatchMaker:
     """Draws ``EditBatch``es from training garments; pictures stay on the garments' device.
@@ -89,7 +91,7 @@ class BatchMaker:
     def plan(self, generator: torch.Generator) -> BatchPlan:
         """Which garments, which edits, which lessons, and by what chance."""
         schema, b = self.data.garments.schema, self.batch
-        edits = self.assign(self._draw_edits(generator), generator)
+        edits = self._served(self.assign(self._draw_edits(TRIES * b, generator), generator))
         way_back = self._each(edits, [lesson.way_back for lesson in self.lessons])
         way_back &= can_be_asked_back(schema, edits.labels, edits.edited)
         aligned = edits.lesson != UNPAIRED
@@ -111,6 +113,13 @@ class BatchMaker:
             rows = lesson.serves(edits, generator) & (edits.chance.pair < self.data.config.pairs)
             edits = lesson.take(edits, rows, generator).given_to(place, rows)
         return edits
+
+    def _served(self, edits: Edits) -> Edits:
+        """B of ``TRIES`` B edits: in each row the first that is what chance will have it, a pair or none. No lesson can
+        serve some that shall be pairs: a sleeve that cannot be sewn on, a pattern with no rule to lay it by."""
+        left_over = (edits.lesson == UNPAIRED) & (edits.chance.pair < self.data.config.pairs)
+        first = left_over.view(TRIES, self.batch).long().argmin(0)
+        return edits.rows(first * self.batch + torch.arange(self.batch))
 
     def make(self, plan: BatchPlan, counts: BatchCounts) -> EditBatch:
         """The pictures of a plan."""
@@ -153,9 +162,9 @@ class BatchMaker:
             real=self._real(plan, reference) if self.real else None,
         )
 
-    def _draw_edits(self, generator: torch.Generator) -> Edits:
+    def _draw_edits(self, b: int, generator: torch.Generator) -> Edits:
         """Garments and an edit of each, all of them unpaired yet."""
-        b, config = self.batch, self.data.config
+        config = self.data.config
         garment = torch.multinomial(self.weights, b, replacement=True, generator=generator)
         labels = self.data.labels[garment]
         schema = self.data.garments.schema

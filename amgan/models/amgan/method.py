@@ -12,7 +12,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from amgan.attributes import new_cloth
+from amgan.attributes import new_cloth, where
 from amgan.errors import UserError
 from amgan.models.amgan.attention import attention_target, needs_cam
 from amgan.models.amgan.cam_mask import CamMasked
@@ -127,7 +127,7 @@ class Amgan:
         if w.cyc:
             terms.cyc = self._cycle(batch, edited)
         if teaches and target is not None:
-            terms.att = attention_loss(edited.mask, target, batch.changed, weight, w.mask_loss)
+            terms.att = attention_loss(edited.mask, target, self._taught_rows(batch), weight, w.mask_loss)
         if w.percep:
             features = outputs.edited_features, outputs.reference_features
             terms.percep = perceptual_loss(*features, w.percep_maps, batch.aligned)
@@ -186,6 +186,14 @@ class Amgan:
                 self.teacher.locate(batch.reference[rows], reference, after),
             )
         return attention_target(self.schema, self.config.losses.attention, batch, cams)
+
+    def _taught_rows(self, batch: EditBatch) -> Tensor:
+        """Float (B,), 1 in rows that teach the mask. Where pairs say how sleeves grow, the outline of another garment,
+        of another width and lying otherwise, does not: from its difference mittens are learnt."""
+        if self.config.losses.attention != "masks" or not self.config.lessons.pairs:
+            return batch.changed
+        guessed = batch.edited[:, where(self.schema, "outline")].any(1) & (batch.aligned == 0)
+        return batch.changed * ~guessed
 
     @property
     def _needs_cams(self) -> bool:
