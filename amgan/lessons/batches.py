@@ -91,7 +91,7 @@ class BatchMaker:
     def plan(self, generator: torch.Generator) -> BatchPlan:
         """Which garments, which edits, which lessons, and by what chance."""
         schema, b = self.data.garments.schema, self.batch
-        edits = self._served(self.assign(self._draw_edits(TRIES * b, generator), generator))
+        edits = self._served(self.assign(self._draw_tries(generator), generator))
         way_back = self._each(edits, [lesson.way_back for lesson in self.lessons])
         way_back &= can_be_asked_back(schema, edits.labels, edits.edited)
         aligned = edits.lesson != UNPAIRED
@@ -162,14 +162,16 @@ class BatchMaker:
             real=self._real(plan, reference) if self.real else None,
         )
 
-    def _draw_edits(self, b: int, generator: torch.Generator) -> Edits:
-        """Garments and an edit of each, all of them unpaired yet."""
-        config = self.data.config
+    def _draw_tries(self, generator: torch.Generator) -> Edits:
+        """``TRIES`` times B garments and an edit of each, all of them unpaired yet. All tries of a row shall be a pair,
+        or none shall."""
+        b, config = TRIES * self.batch, self.data.config
         garment = torch.multinomial(self.weights, b, replacement=True, generator=generator)
         labels = self.data.labels[garment]
         schema = self.data.garments.schema
         wanted, edited = draw_edits(schema, labels, config.several, generator, config.outline_weight)
         chance = Chance(*torch.rand(b, len(Chance._fields), generator=generator).unbind(1))
+        chance = chance._replace(pair=chance.pair[: self.batch].repeat(TRIES))
         return Edits(garment, labels, wanted, edited, chance, torch.full((b,), UNPAIRED), {})
 
     def _others(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
