@@ -169,7 +169,9 @@ class BatchMaker:
         garment = torch.multinomial(self.weights, b, replacement=True, generator=generator)
         labels = self.data.labels[garment]
         schema = self.data.garments.schema
-        wanted, edited = draw_edits(schema, labels, config.several, generator, config.outline_weight)
+        wanted, edited = draw_edits(
+            schema, labels, config.several, generator, config.outline_weight, config.longer_weight
+        )
         chance = Chance(*torch.rand(b, len(Chance._fields), generator=generator).unbind(1))
         chance = chance._replace(pair=chance.pair[: self.batch].repeat(TRIES))
         return Edits(garment, labels, wanted, edited, chance, torch.full((b,), UNPAIRED), {})

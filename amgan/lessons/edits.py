@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from amgan.attributes import askable, where
+from amgan.lessons.sewing import sleeve_lengths
 from amgan.schema import AttributeSchema
 
 
@@ -15,16 +16,23 @@ def drawable(schema: AttributeSchema) -> list[Tensor]:
 
 
 def draw_edits(
-    schema: AttributeSchema, labels: Tensor, several: float, generator: torch.Generator, outline_weight: float = 1.0
+    schema: AttributeSchema,
+    labels: Tensor,
+    several: float,
+    generator: torch.Generator,
+    outline_weight: float = 1.0,
+    longer_weight: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
     """Which attributes to edit, and to what.
 
     Of attributes that can be edited those whose label is known are drawn (the way back needs the original), one or,
-    for a share ``several``, more; a wanted value is uniform over the others. An item without any such keeps all
-    ``edited`` False.
+    for a share ``several``, more; a wanted value is uniform over the others, and the sleeve is as likely as they
+    weigh. An item without any such keeps all ``edited`` False.
 
     Args:
         labels: int64 (B, M).
+        outline_weight: of the sleeve, where each other attribute weighs 1.
+        longer_weight: of each sleeve that is longer than the present, where a shorter one weighs 1.
 
     Returns:
         wanted int64 (B, M), the labels with the edit applied, and edited bool (B, M).
@@ -32,8 +40,10 @@ def draw_edits(
     batch, count = labels.shape
     values = drawable(schema)
     known = (labels >= 0) & torch.tensor([len(v) > 0 for v in values], device=labels.device)
-    weights = torch.ones(count)
-    weights[where(schema, "outline")] = outline_weight
+    weights = torch.ones(batch, count)
+    of_values = {i: _weights_of_sleeves(schema, i, labels[:, i], longer_weight) for i in where(schema, "outline")}
+    for i, of in of_values.items():
+        weights[:, i] = outline_weight * of.sum(1).cpu() / (of > 0).sum(1).clamp(min=1).cpu()
     # The largest of u^(1/w) belongs to each attribute with probability proportional to its weight w.
     order = (torch.rand(batch, count, generator=generator) ** (1 / weights)).to(labels.device).masked_fill(~known, -1)
     first = torch.zeros_like(known).scatter_(1, order.argmax(1, keepdim=True), True)
@@ -45,9 +55,19 @@ def draw_edits(
             continue
         valid = valid.to(labels.device)
         noise = torch.rand(batch, len(valid), generator=generator).to(labels.device)
+        if i in of_values:
+            noise = noise ** (1 / of_values[i])  # the present one weighs 0
         noise = noise.masked_fill(valid[None] == labels[:, i, None], -1)
         wanted[:, i] = torch.where(edited[:, i], valid[noise.argmax(1)], labels[:, i])
     return wanted, edited
+
+
+def _weights_of_sleeves(schema: AttributeSchema, attribute: int, present: Tensor, longer_weight: float) -> Tensor:
+    """Of each value that can be asked for, by the present one, int64 (B,), which itself weighs 0: float (B, V)."""
+    lengths = sleeve_lengths(schema.attributes[attribute].values).to(present.device)
+    values, present = drawable(schema)[attribute].to(present.device), present.clamp(min=0)[:, None]
+    longer = lengths[values] > lengths[present]
+    return torch.where(longer, longer_weight, 1.0) * (values != present)
 
 
 def can_be_asked_back(schema: AttributeSchema, labels: Tensor, edited: Tensor) -> Tensor:

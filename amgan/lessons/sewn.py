@@ -14,12 +14,13 @@ from amgan.lessons.recoloured import give_wanted_shade
 from amgan.lessons.sewn_garments import sew_all
 from amgan.lessons.sleeves import SleeveLesson
 from amgan.pixels import dilate, open_mask, to_float
+from amgan.synth.body import SLEEVE_LENGTH
 
 
 class Sewn(SleeveLesson):
     """Sleeves are sewn on by one rule, and the cloth is recoloured where that is asked too. There is a way back
-    where sleeves grew, to those that the photograph shows, but not where the cloth was recoloured, as of
-    ``Recoloured``, nor where sleeves were shortened, as of ``Cut``: longer ones have one answer, those sewn."""
+    where sleeves grew to the elbow, to those that the photograph shows, but not where the cloth was recoloured, as of
+    ``Recoloured``. Longer ones have one answer, those sewn, and all their rows learn it: they are the hardest."""
 
     def __init__(self, data: LessonData) -> None:
         super().__init__(data)
@@ -45,7 +46,8 @@ class Sewn(SleeveLesson):
         if self.sleeve is None:
             return torch.zeros(len(edits.garment), dtype=torch.bool)
         recoloured = edits.edited[:, [] if self.data.color is None else [self.data.color]].any(1)
-        return ~self.shortens(edits) & ~recoloured
+        to_elbow = self.lengths[edits.wanted[:, self.sleeve]] <= SLEEVE_LENGTH["elbow"]
+        return ~self.shortens(edits) & to_elbow & ~recoloured
 
     def alike_elsewhere(self, edits: Edits) -> Tensor:
         return torch.ones(len(edits.garment), dtype=torch.bool)
