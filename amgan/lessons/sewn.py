@@ -13,7 +13,7 @@ from amgan.lessons.plan import BatchPlan, Edits
 from amgan.lessons.recoloured import give_wanted_shade
 from amgan.lessons.sewn_garments import sew_all
 from amgan.lessons.sleeves import SleeveLesson
-from amgan.pixels import dilate, open_mask, to_float
+from amgan.pixels import to_float
 from amgan.synth.body import SLEEVE_LENGTH
 
 
@@ -56,15 +56,6 @@ class Sewn(SleeveLesson):
         sewn = self.data.to_device(plan.edits.chosen["sewn"])
         pictures, masks = to_float(self.garments.images[sewn]), self.garments.masks[sewn].float()
         return give_wanted_shade(self.data, plan.edits, pictures, masks), masks
-
-    def open_detail(self, plan: BatchPlan) -> Tensor:
-        """Where a photograph's sleeve comes to light again: which folds it has, nothing in the source says, nor quite
-        where it ends. A sewn one follows from the source."""
-        garment, sewn = (self.data.to_device(t) for t in (plan.edits.garment, plan.edits.chosen["sewn"]))
-        photos, made = self.data.garments, self.garments
-        differs = (photos.images[garment] != made.images[sewn]).any(1, keepdim=True)
-        backward = self.data.to_device(plan.backward)[:, None, None, None]
-        return dilate(open_mask((differs & photos.masks[garment] & backward).float(), 1), 2)
 
     def _find(self, edits: Edits) -> Tensor:
         """Which sewn garment has the wanted sleeves, int64 (B,); -1 where there is none."""

@@ -60,8 +60,8 @@ class EditBatch(NamedTuple):
         reference: the reference image, float (B, 3, S, S).
         source_mask, reference_mask: garment masks, float (B, 1, S, S) in 0..1.
         aligned: float (B,), 1 where the reference is the exact result, pixel by pixel.
-        open_detail: where of an exact result only place and colour are the answer, while its folds and outline are one
-            of many, as in sleeves that grow, bool (B, 1, S, S).
+        open_detail: where of an exact result only place and colour are the answer, while its detail is one of many, as
+            under a new pattern, bool (B, 1, S, S).
         changed: float (B,), 1 where the edit changes something, so that the attention has a target.
         recoloured: float (B,), 1 where the edit leaves folds and prints as they are.
         difference: float (B,), 1 where the attention's target is where source and reference differ.
