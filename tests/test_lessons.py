@@ -393,3 +393,16 @@ def test_torsos_are_compared_as_pixel_by_pixel(a, b):
     back = torch.tensor([[cost(g, s) for g in others] for s in some])
     torch.testing.assert_close(torso_cost(some, others), plain)
     torch.testing.assert_close(torso_cost_either_way(some, others), torch.minimum(plain, back))
+
+
+def test_longer_sleeves_can_be_asked_for_more_often():
+    """A short sleeve can grow long or go; of the two the long one weighs three times as much, and so both together
+    twice as much as a colour."""
+    for present, share, long in (("short", 2 / 3, 3 / 4), ("long", 1 / 2, 0.0)):
+        labels = torch.from_numpy(SCHEMA.encode({"sleeve": present, "color": "red"})).expand(4000, -1)
+        generator = torch.Generator().manual_seed(0)
+        wanted, edited = draw_edits(SCHEMA, labels, 0.0, generator, longer_weight=3.0)
+        rows = edited[:, SLEEVE]
+        assert float(rows.float().mean()) == pytest.approx(share, abs=0.03)
+        grown = wanted[rows, SLEEVE] == SLEEVES.index("long")
+        assert float(grown.float().mean()) == pytest.approx(long, abs=0.03)
