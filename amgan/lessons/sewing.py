@@ -22,7 +22,8 @@ from amgan.synth.body import SLEEVE_LENGTH
 
 # Of the rule by which sleeves are cut and sewn: ``sew``, armholes.py, ``Arm`` and ``cut_sleeves``. Whoever changes what
 # comes out counts it up, so that nobody trains on garments that were sewn by the old rule and kept on disk.
-VERSION = 4
+VERSION = 5
+LENGTHS = SLEEVE_LENGTH | {"3/4": 0.58}  # of the arm; what is labelled so in photographs ends soon below the elbow
 BARE = "sleeveless"
 NO_SHOULDERS = ("spaghetti", "strapless")
 STRAP = 0.74  # where a sleeveless garment's shoulder ends, over the chest's half width
@@ -33,7 +34,7 @@ HEM, SEAM, STITCH = 0.030, 0.005, 0.2  # over the picture's side, its seam's hal
 def sleeve_lengths(values: tuple[str, ...]) -> Tensor:
     """Share of the arm that each value of the sleeve covers, float32 (V,); NaN where a value names no length."""
     bare = dict.fromkeys((BARE, *NO_SHOULDERS), 0.0)
-    return torch.tensor([(SLEEVE_LENGTH | bare).get(v, float("nan")) for v in values])
+    return torch.tensor([(LENGTHS | bare).get(v, float("nan")) for v in values])
 
 
 def sew(
@@ -49,7 +50,7 @@ def sew(
     Args:
         image: uint8 (S, S, 3), the garment on white; mask: bool (S, S).
         has_sleeves: whether it has sleeves, shorter ones.
-        sleeve: a value of ``SLEEVE_LENGTH``.
+        sleeve: a value of ``LENGTHS``.
         real: a sleeve whose light the new ones take; without one they are plain.
         patterned: whether the cloth has a pattern all over; measured where not known.
 
@@ -59,7 +60,7 @@ def sew(
     fits = fit_sleeves(mask, has_sleeves)
     if fits is None:
         return None
-    size, share = image.shape[0], SLEEVE_LENGTH[sleeve]
+    size, share = image.shape[0], LENGTHS[sleeve]
     cloth = Cloth.of(image, mask, fits, patterned)
     picture, covered = image.astype(np.float32), mask.astype(np.float32)
     for fit in fits:

@@ -11,10 +11,10 @@ from torch import Tensor
 from amgan.lessons.lesson import LessonData
 from amgan.lessons.plan import BatchPlan, Edits
 from amgan.lessons.recoloured import give_wanted_shade
+from amgan.lessons.sewing import LENGTHS
 from amgan.lessons.sewn_garments import sew_all
 from amgan.lessons.sleeves import SleeveLesson
 from amgan.pixels import to_float
-from amgan.synth.body import SLEEVE_LENGTH
 
 
 class Sewn(SleeveLesson):
@@ -46,7 +46,7 @@ class Sewn(SleeveLesson):
         if self.sleeve is None:
             return torch.zeros(len(edits.garment), dtype=torch.bool)
         recoloured = edits.edited[:, [] if self.data.color is None else [self.data.color]].any(1)
-        to_elbow = self.lengths[edits.wanted[:, self.sleeve]] <= SLEEVE_LENGTH["elbow"]
+        to_elbow = self.lengths[edits.wanted[:, self.sleeve]] <= LENGTHS["elbow"]
         return ~self.shortens(edits) & to_elbow & ~recoloured
 
     def alike_elsewhere(self, edits: Edits) -> Tensor:

@@ -21,10 +21,9 @@ from amgan.lessons.cut import cut_sleeves, shorten
 from amgan.lessons.descriptors import Descriptors
 from amgan.lessons.real_sleeves import RealSleeve, find_sleeves, most_usual
 from amgan.lessons.references import PARTNERS, assign_partners
-from amgan.lessons.sewing import BARE, NO_SHOULDERS, VERSION, bare, sew, sleeve_lengths
+from amgan.lessons.sewing import BARE, LENGTHS, NO_SHOULDERS, VERSION, bare, sew, sleeve_lengths
 from amgan.pixels import to_chw, to_float, to_hwc, to_uint8
 from amgan.schema import UNKNOWN
-from amgan.synth.body import SLEEVE_LENGTH
 
 ALL_OVER, PLAIN = ("striped", "checked", "floral", "polka dot"), ("plain", "marl")
 
@@ -98,12 +97,12 @@ def _tasks(garments: Garments, attribute: int, descriptors: Descriptors) -> dict
     present = torch.where(own >= 0, lengths[own.clamp(min=0)], torch.nan)
     # A long sleeve hides the torso's side, and without shoulders there is nowhere to sew one to.
     has_shoulders = torch.tensor([v not in NO_SHOULDERS for v in values])[own.clamp(min=0)]
-    grows = (present <= SLEEVE_LENGTH["elbow"]) & has_shoulders
+    grows = (present <= LENGTHS["elbow"]) & has_shoulders
     patterned, labelled = _patterned(garments), own[own >= 0].unique().tolist()
     tasks = {}
-    short = min((i for i in labelled if SLEEVE_LENGTH["elbow"] >= lengths[i] > 0), default=None)
+    short = min((i for i in labelled if LENGTHS["elbow"] >= lengths[i] > 0), default=None)
     for v, name in enumerate(values):
-        if name not in SLEEVE_LENGTH and name != BARE:
+        if name not in LENGTHS and name != BARE:
             continue
         longer = (grows & (present < lengths[v])).nonzero()[:, 0].tolist()
         # Along which silhouettes: of garments that have these sleeves, or, in place, of those whose sleeves are short.
@@ -116,7 +115,7 @@ def _tasks(garments: Garments, attribute: int, descriptors: Descriptors) -> dict
             wanted, first = torch.full_like(some, along), torch.eye(1, PARTNERS, device=some.device)
             partners += assign_partners(descriptors, labels, some, wanted, first.expand(len(some), -1)).tolist()
         cut_along: dict[int, int | None] = dict.fromkeys(longer) | dict(zip(shorter.tolist(), partners, strict=True))
-        real = model_sleeve(garments, own == v, in_place(name)) if name in SLEEVE_LENGTH else None
+        real = model_sleeve(garments, own == v, in_place(name)) if name in LENGTHS else None
         for n, partner in cut_along.items():
             silhouette = None if partner is None else garments.masks[partner]
             has = bool(present[n] > 0)
@@ -170,7 +169,7 @@ def _key(task: Task) -> str:
     if task.real is not None:
         for array in (task.real.light, task.real.outer, task.real.inner):
             pixels.update(np.ascontiguousarray(array).data)
-    size, cuts, length = task.image.shape[-1], task.cut_along is not None, SLEEVE_LENGTH.get(task.sleeve, 0)
+    size, cuts, length = task.image.shape[-1], task.cut_along is not None, LENGTHS.get(task.sleeve, 0)
     return content_key(VERSION, pixels.hexdigest(), size, cuts, task.has_sleeves, length, task.patterned)
 
 
@@ -179,9 +178,9 @@ def sew_one(task: Task) -> tuple[Tensor, Tensor] | None:
     image, mask = task.image, task.mask
     if task.cut_along is not None:
         given = to_float(image[None]), mask[None].float(), task.cut_along[None].float()
-        if in_place(task.sleeve):
-            shortened = shorten(*given, SLEEVE_LENGTH[task.sleeve])
-            return None if shortened is None else (to_uint8(shortened[0])[0], shortened[1][0] > 0.5)
+        shortened = shorten(*given, LENGTHS[task.sleeve]) if in_place(task.sleeve) else None
+        if shortened is not None:
+            return to_uint8(shortened[0])[0], shortened[1][0] > 0.5
         cut, kept = cut_sleeves(*given)
         image, mask = to_uint8(cut)[0], kept[0] > 0.5
     if task.sleeve == BARE:
@@ -192,5 +191,6 @@ def sew_one(task: Task) -> tuple[Tensor, Tensor] | None:
 
 
 def in_place(sleeve: str) -> bool:
-    """Whether longer sleeves are shortened to this value where they lie: what is left shows where the rest was."""
-    return SLEEVE_LENGTH.get(sleeve, 0) > SLEEVE_LENGTH["elbow"]
+    """Whether longer sleeves that lie free are shortened to this value where they lie: what is left shows where the
+    rest was."""
+    return LENGTHS.get(sleeve, 0) > LENGTHS["elbow"]
