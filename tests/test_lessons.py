@@ -363,7 +363,7 @@ def test_critics_are_brought_true_edits_and_else_real_garments_with_the_wanted_v
     drawn = Drawn(maker(with_truths, pairs=0.8, several=0.3))
     b, edits = drawn.batch, drawn.edits
     assert b.real is not None
-    genuine = drawn.plan.backward | drawn.rows(TrueEdit) | drawn.rows(Identity)
+    genuine = drawn.plan.backward | drawn.rows(TrueEdit) | drawn.rows(Identity) | drawn.rows(Sewn)
     made = ~genuine & ~drawn.rows(Unpaired)
     assert torch.equal(b.real.rows, made.nonzero()[:, 0])
     assert same(b.real.pictures, b.reference)[genuine].all() and torch.equal(b.real.labels[genuine], b.wanted[genuine])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -21,6 +22,8 @@ class Sewn(SleeveLesson):
     """Sleeves are sewn on by one rule, and the cloth is recoloured where that is asked too. There is a way back
     where sleeves grew to the elbow, to those that the photograph shows, but not where the cloth was recoloured, as of
     ``Recoloured``. Longer ones have one answer, those sewn, and all their rows learn it: they are the hardest."""
+
+    genuine: ClassVar[bool] = True  # beside photographs, whose sleeves lie otherwise, critics would move these
 
     def __init__(self, data: LessonData) -> None:
         super().__init__(data)
