@@ -35,6 +35,12 @@ def random_affine(
     )
 
 
+def random_flips(batch: int, generator: torch.Generator) -> Tensor:
+    """Random flips alone, float32 (B, 2, 3), for ``warp``: no pixel is blended with its neighbours."""
+    flip = torch.where(torch.rand(batch, generator=generator) < 0.5, -1.0, 1.0)
+    return STILL * torch.stack([flip, torch.ones(batch)], 1)[:, :, None]
+
+
 def warp(images: Tensor, theta: Tensor) -> Tensor:
     """Warp pictures in [-1, 1], float (B, C, H, W), by ``theta`` (B, 2, 3); what comes in from outside is white (1)."""
     grid = F.affine_grid(theta.to(images), list(images.shape), align_corners=False)

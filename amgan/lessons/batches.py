@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from amgan.attributes import kind
-from amgan.data.augment import STILL, random_affine, warp, warp_mask
+from amgan.data.augment import STILL, random_affine, random_flips, warp, warp_mask
 from amgan.data.garments import Garments
 from amgan.lessons.cut import Cut
 from amgan.lessons.descriptors import Descriptors
@@ -37,6 +37,7 @@ from amgan.pixels import to_float
 LESSONS: tuple[type[Lesson], ...] = (Unpaired, Recoloured, Cut, Sewn, TrueEdit, DyedTrueEdit, Patterned, Identity)
 
 TRIES = 3  # edits drawn for each row of a batch
+SHARP = 0.5  # share of the pictures that are flipped at most
 
 
 class BatchMaker:
@@ -95,12 +96,16 @@ class BatchMaker:
         way_back = self._each(edits, [lesson.way_back for lesson in self.lessons])
         way_back &= can_be_asked_back(schema, edits.labels, edits.edited)
         aligned = edits.lesson != UNPAIRED
-        moved = torch.tensor([lesson.moved for lesson in self.lessons])[edits.lesson]
+        movable = torch.tensor([lesson.moved for lesson in self.lessons])[edits.lesson]
+        # To move a picture blends its pixels. Some stay as sharp as those that people edit, whose stairs along the
+        # outline are else never seen, and get a halo.
+        flipped = torch.rand(b, generator=generator) < SHARP
+        moves = torch.where(flipped[:, None, None], random_flips(b, generator), random_affine(b, generator))
         return BatchPlan(
             edits=edits,
             backward=aligned & way_back & (edits.chance.backward < 0.5),
             cycled=~aligned & way_back,
-            theta=torch.where(moved[:, None, None], random_affine(b, generator), STILL),
+            theta=torch.where(movable[:, None, None], moves, STILL),
             mix=torch.rand(b, generator=generator),
             noise=torch.randn(b, self.code, generator=generator),
             neighbours=torch.rand(b, NEAREST + schema.n_attributes * PARTNERS, generator=generator),
