@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 import amgan.lessons.batches as batches
+from amgan.data.augment import STILL, warp
 from amgan.data.drawn import draw_pairs
 from amgan.data.garments import Garments, balance_weights
 from amgan.data.stream import as_garments
@@ -278,12 +279,18 @@ def test_detail_is_open_under_a_new_pattern_alone():
     assert b.new_cloth[rows & pattern].all() and not b.new_cloth[rows & ~pattern].any()
 
 
-def test_true_edits_stay_where_they_are(with_truths):
-    made = maker(with_truths, pairs=0.9, several=0.5)
+def test_true_edits_stay_where_they_are_and_half_of_the_others_are_flipped_at_most(with_truths):
+    """What is turned or moved is blended, and without the others no outline would be as sharp as in an edit."""
+    made = maker(with_truths, batch=512, pairs=0.9, several=0.5)
     plan = made.plan(torch.Generator().manual_seed(0))
-    still = (plan.theta == torch.eye(2, 3)).all((1, 2))
     true = torch.tensor([isinstance(lesson, TrueEdit) for lesson in made.lessons])[plan.edits.lesson]
-    assert true.any() and torch.equal(still, true)
+    assert true.any() and (plan.theta[true] == STILL).all()
+    others = plan.theta[~true]
+    flipped, still = ((others == STILL * torch.tensor([[s], [1.0]])).all((1, 2)) for s in (-1.0, 1.0))
+    for share in (flipped, still):
+        assert float(share.float().mean()) == pytest.approx(0.25, abs=0.08)
+    pictures = torch.rand(int(flipped.sum()), 3, 32, 32) * 2 - 1
+    assert torch.equal(warp(pictures, others[flipped]), pictures.flip(3))
 
 
 def test_dyed_true_edits_change_another_attribute_and_the_colour(truths):
