@@ -115,7 +115,7 @@ def _tasks(garments: Garments, attribute: int, descriptors: Descriptors) -> dict
             wanted, first = torch.full_like(some, along), torch.eye(1, PARTNERS, device=some.device)
             partners += assign_partners(descriptors, labels, some, wanted, first.expand(len(some), -1)).tolist()
         cut_along: dict[int, int | None] = dict.fromkeys(longer) | dict(zip(shorter.tolist(), partners, strict=True))
-        real = model_sleeve(garments, own == v, in_place(name)) if name in LENGTHS else None
+        real = model_sleeve(garments, patterned, own == v, in_place(name)) if name in LENGTHS else None
         for n, partner in cut_along.items():
             silhouette = None if partner is None else garments.masks[partner]
             has = bool(present[n] > 0)
@@ -133,20 +133,21 @@ def _patterned(garments: Garments) -> list[bool | None]:
     return [None if v < 0 else says[v] for v in labels]
 
 
-def model_sleeve(garments: Garments, has_value: Tensor, long: bool) -> RealSleeve | None:
+def model_sleeve(garments: Garments, patterned: list[bool | None], has_value: Tensor, long: bool) -> RealSleeve | None:
     """The real sleeve after which all new ones of a value are made, the most usual in its light; None without any.
 
     Args:
+        patterned: of all garments, see ``_patterned``.
         has_value: bool (own,), which garments have the value. Those of plain cloth whose sleeves lie free are asked.
     """
-    patterned = _patterned(garments)
     labelled = any(p is not None for p in patterned)
     plain = [n for n in has_value.nonzero()[:, 0].tolist() if patterned[n] is False or not labelled]
-    return most_usual([s for n in plain for s in find_sleeves(*_on_host(garments, n), long)])
+    return most_usual([s for n in plain for s in find_sleeves(*_on_host(garments.images[n], garments.masks[n]), long)])
 
 
-def _on_host(garments: Garments, n: int) -> tuple[np.ndarray, np.ndarray]:
-    return to_hwc(garments.images[n]), garments.masks[n, 0].cpu().numpy()
+def _on_host(image: Tensor, mask: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Uint8 (S, S, 3) and bool (S, S)."""
+    return to_hwc(image), mask[0].cpu().numpy()
 
 
 def _sewn(task: Task, cache: Cache) -> tuple[Tensor, Tensor] | None:
@@ -184,9 +185,9 @@ def sew_one(task: Task) -> tuple[Tensor, Tensor] | None:
         cut, kept = cut_sleeves(*given)
         image, mask = to_uint8(cut)[0], kept[0] > 0.5
     if task.sleeve == BARE:
-        sewn = bare(to_hwc(image), mask[0].cpu().numpy())
+        sewn = bare(*_on_host(image, mask))
         return None if sewn is None else (to_chw(sewn[0]), torch.from_numpy(sewn[1])[None])
-    sewn = sew(to_hwc(image), mask[0].cpu().numpy(), task.has_sleeves, task.sleeve, task.real, task.patterned)
+    sewn = sew(*_on_host(image, mask), task.has_sleeves, task.sleeve, task.real, task.patterned)
     return None if sewn is None else (to_chw(sewn[0]), torch.from_numpy(sewn[1])[None])
 
 
