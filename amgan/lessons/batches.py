@@ -27,6 +27,7 @@ from amgan.lessons.plan import UNPAIRED, BatchPlan, Chance, Edits
 from amgan.lessons.recoloured import Recoloured
 from amgan.lessons.references import NEAREST, PARTNERS
 from amgan.lessons.sewn import Sewn
+from amgan.lessons.taken_off import TakenOff
 from amgan.lessons.true_edits import DyedTrueEdit, TrueEdit
 from amgan.lessons.unpaired import Unpaired, nearest_references
 from amgan.models.interface import BatchCounts, EditBatch, RealGarments
@@ -34,7 +35,17 @@ from amgan.models.training_config import LessonsConfig
 from amgan.pixels import to_float
 
 # The first has any row; the others have the exact result of an edit, and share the rows of ``LessonsConfig.pairs``.
-LESSONS: tuple[type[Lesson], ...] = (Unpaired, Recoloured, Cut, Sewn, TrueEdit, DyedTrueEdit, Patterned, Identity)
+LESSONS: tuple[type[Lesson], ...] = (
+    Unpaired,
+    Recoloured,
+    Cut,
+    Sewn,
+    TrueEdit,
+    DyedTrueEdit,
+    Patterned,
+    TakenOff,
+    Identity,
+)
 
 TRIES = 3  # edits drawn for each row of a batch
 SHARP = 0.5  # share of the pictures that are flipped at most

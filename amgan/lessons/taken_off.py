@@ -1,0 +1,92 @@
+"""A lesson in taking patterns and prints off real garments."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from rich.progress import track
+from torch import Tensor
+
+from amgan.attributes import asked_of
+from amgan.lessons.lesson import Lesson, LessonData
+from amgan.lessons.patterned import PATTERN, PLAIN
+from amgan.lessons.plain_cloth import without_pattern
+from amgan.lessons.plan import BatchPlan, Edits
+from amgan.pixels import to_chw, to_float, to_hwc
+
+PATTERNS = ("striped", "checked", "polka dot", "floral", "print")
+GROUND = 0.25  # of a garment, below which nobody could say which of its colours is the cloth's
+SEEN = 0.02  # mean change of a garment, of 0..1, below which the rule found no pattern
+SHARE = 0.4  # of ``LessonsConfig.patterned``, of the edits of garments that have a pattern
+
+
+class TakenOff(Lesson):
+    """A real garment's pattern or print is taken off by rule, whichever edit was drawn: designs laid on plain cloth
+    do not lie in folds as real ones do. There is no way back, as nothing says which pattern it was."""
+
+    def __init__(self, data: LessonData) -> None:
+        super().__init__(data)
+        schema = data.garments.schema
+        self.pattern = schema.names.index(PATTERN) if PATTERN in schema.editable else None
+        self.plain: int | None = None
+        if self.pattern is not None and data.config.patterned:
+            attribute = schema.attributes[self.pattern]
+            self.plain = attribute.values.index(PLAIN) if PLAIN in asked_of(attribute) else None
+        self.at = torch.full((len(data.garments),), -1)
+        self.images = data.garments.images[:0]
+        if self.plain is not None:
+            self._take_off(data)
+
+    def _take_off(self, data: LessonData) -> None:
+        """Of all garments labelled with a pattern that have no true edits."""
+        assert self.pattern is not None
+        garments, values = data.garments, data.garments.schema.attributes[self.pattern].values
+        labels = data.labels[: data.descriptors.own, self.pattern]
+        has_pattern = torch.isin(labels, torch.tensor([i for i, v in enumerate(values) if v in PATTERNS]))
+        if garments.truths is not None:
+            own = garments.truths.of.cpu()
+            has_pattern[own[own < len(has_pattern)]] = False
+        images = []
+        rows = has_pattern.nonzero()[:, 0].tolist()
+        for n in track(rows, f"Taking patterns off {len(rows):,} garments", disable=len(rows) < 50):
+            image, mask = to_hwc(garments.images[n]), garments.masks[n, 0].cpu().numpy()
+            plain, ground = without_pattern(image, mask)
+            change = abs(plain[mask].astype(float) - image[mask]).mean() / 255 if mask.any() else 0.0
+            if ground > GROUND and change > SEEN:
+                self.at[n] = len(images)
+                images.append(to_chw(plain))
+        if images:
+            self.images = torch.stack(images).to(garments.images.device)
+
+    def renewed(self, data: LessonData) -> TakenOff:
+        other = copy.copy(self)  # patterns are taken off garments without true edits, and those stay
+        other.data = data
+        own = self.at[: data.descriptors.own]
+        other.at = torch.cat([own, own.new_full((len(data.garments) - len(own),), -1)])
+        return other
+
+    def serves(self, edits: Edits, generator: torch.Generator) -> Tensor:
+        if self.plain is None:
+            return torch.zeros(len(edits.garment), dtype=torch.bool)
+        share = SHARE * self.data.config.patterned
+        return (self.at[edits.garment] >= 0) & (torch.rand(len(edits.garment), generator=generator) < share)
+
+    def take(self, edits: Edits, rows: Tensor, generator: torch.Generator) -> Edits:
+        if self.pattern is None or self.plain is None:
+            return edits
+        pattern = F.one_hot(torch.tensor(self.pattern), edits.edited.shape[1]).bool()
+        plain = torch.where(pattern, self.plain, edits.labels)
+        return replace(
+            edits,
+            wanted=torch.where(rows[:, None], plain, edits.wanted),
+            edited=torch.where(rows[:, None], pattern, edits.edited),
+        )
+
+    def alike_elsewhere(self, edits: Edits) -> Tensor:
+        return torch.ones(len(edits.garment), dtype=torch.bool)
+
+    def make(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+        return to_float(self.images[self.data.to_device(self.at[plan.edits.garment])]), masks
