@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.float32]
+Picture = NDArray[np.floating]
 
 COLOURS = 5
 LIGHTNESS = 0.7  # counts less than chroma, as folds move it
