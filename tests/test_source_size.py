@@ -235,6 +235,29 @@ def test_stripes_that_are_laid_on_the_cloth_have_sharp_edges_and_the_cloths_weav
     assert width(pixels(at_source_size(made, cutout).image).astype(np.float32)) > 5
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["all the cloth", "the pattern alone"])
+def test_checks_stay_checks_whether_all_the_cloth_was_painted_or_the_pattern_alone(cutout, whole):
+    small, large = (a.astype(np.float32) / 255 for a in (cutout.image, cutout.source.image))
+    mask = (cutout.mask > 0).astype(np.float32)
+
+    def check(side: int) -> np.ndarray:
+        line = ((np.arange(side) + 0.5) * 128 / side % 12 < 6).astype(np.float32)
+        return (line[:, None] + line) / 2
+
+    share = mask * cv2.GaussianBlur(check(128), (0, 0), 0.6)
+    alpha = mask if whole else share
+    made = hand_made(cutout, alpha, np.where(whole, small + share[..., None] * (0.95 - small), 0.95).astype(np.float32))
+    result = pixels(at_source_size(made, cutout).image).astype(np.float32) / 255
+    ideal = check(len(large))
+    threads = [result.mean(2)[inside(cutout) & (ideal == level)] for level in (0, 0.5, 1)]
+    apart = np.median(threads[2]) - np.median(threads[0])
+    assert (
+        apart > 0.3 and abs(np.median(threads[1]) - (np.median(threads[0]) + np.median(threads[2])) / 2) < 0.2 * apart
+    )
+    for level, thread in zip((0, 0.5, 1), threads, strict=True):
+        assert (np.abs(thread - np.median(thread)) > apart / 4).mean() < 0.2, level  # half of a cell is beside an edge
+
+
 def test_white_stripes_are_no_cloth_that_went_and_the_others_none_that_came(cutout):
     """On white, a garment with white stripes once was one that had been cut to pieces, and was painted over."""
     small = cutout.image.astype(np.float32) / 255

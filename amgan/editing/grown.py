@@ -31,6 +31,7 @@ PAINTED = 0.3  # alpha from which a pixel is the generator's
 FOLLOWS = (0.1, 0.35)  # response to the photo's shading: below, painted anew; above, recoloured
 SPACE = 4  # pixels around new cloth that are looked after too
 WHOLE, LAID = 0.5, 0.08  # of the garment is painted, and of that are new edges: from here on a pattern was laid on it
+BETWEEN = 9  # pixels from one stripe to the next, where a generator may have painted the stripes alone
 STRIPE = (0.12, 0.24)  # of 1, light to dark within 5 pixels: from here on an edge of a pattern, no fold
 
 
@@ -47,9 +48,11 @@ class Edges(NamedTuple):
 
 
 class Laid(NamedTuple):
-    """A pattern that lies on the garment's own cloth: its edges, and how much of the photo's fine detail the enlarged
-    edit lacks, float32 (h, w) from 0 to 1."""
+    """A pattern that lies on the garment's own cloth: the picture with it, (h, w, 3), how far that is painted, its
+    edges, and how much of the photo's fine detail the enlarged edit lacks, float32 (h, w) from 0 to 1."""
 
+    picture: np.ndarray
+    painted: np.ndarray
     edges: Edges
     lost: np.ndarray
 
@@ -169,6 +172,8 @@ def _patterned(x: np.ndarray, own: np.ndarray, y: np.ndarray, new: np.ndarray) -
 
 def find_laid(x: np.ndarray, y: np.ndarray, alpha: np.ndarray, ground: np.ndarray, response: np.ndarray) -> Laid | None:
     """The pattern that an edit laid on the garment's own cloth; None where it laid none. See ``find_grown``."""
+    painted = dilate(alpha, 3)
+    alpha = cv2.morphologyEx(alpha, cv2.MORPH_CLOSE, disc(BETWEEN))
     cloth = (cv2.erode((~ground).astype(np.uint8), disc(3)) > 0) & (alpha > PAINTED)
     if not cloth.any() or cloth.sum() < WHOLE * (~ground).sum():
         return None
@@ -180,7 +185,10 @@ def find_laid(x: np.ndarray, y: np.ndarray, alpha: np.ndarray, ground: np.ndarra
     weight = np.where(cloth, weight, dilate(weight.astype(np.float32), 5)).astype(np.float32)
     # Across the outline is no detail, and a pattern that the photo had is none that should come back.
     lost = (np.clip(1 - response, 0, 1) * alpha * cloth * (1 - old)).astype(np.float32)
-    return Laid(edges._replace(weight=cv2.GaussianBlur(weight, (0, 0), 1)), lost)
+    painted = cv2.GaussianBlur(
+        (painted * (cv2.erode((~ground).astype(np.uint8), disc(5)) > 0)).astype(np.float32), (0, 0), 0.7
+    )
+    return Laid(y, painted, edges._replace(weight=cv2.GaussianBlur(weight, (0, 0), 1)), lost)
 
 
 def _span(picture: np.ndarray, cloth: np.ndarray) -> np.ndarray:
@@ -197,15 +205,20 @@ def _steep(span: np.ndarray) -> np.ndarray:
 
 
 def _edges(colour: np.ndarray, cloth: np.ndarray) -> Edges:
-    """Of the pattern in a picture (h, w, 3), where it is cloth, bool (h, w): white ground is no side of it."""
+    """Of the pattern in a picture (h, w, 3), where it is cloth, bool (h, w): white ground is no side of it. The sides
+    of an edge lie across it: looked for all around, those of a check would be found beyond its corners."""
     grey = cv2.GaussianBlur(colour.mean(2), (0, 0), 0.5)
-    both = np.dstack([colour, grey])
+    both = np.dstack([colour, grey]).astype(np.float32)
     dark = light = both
-    (h, w), padded = grey.shape, cv2.copyMakeBorder(np.dstack([both, cloth]), 2, 2, 2, 2, cv2.BORDER_REPLICATE)
-    for dy, dx in np.argwhere(disc(5)):
-        at, valid = padded[dy : dy + h, dx : dx + w, :4], padded[dy : dy + h, dx : dx + w, 4:] > 0
-        dark = np.where(valid & (at[..., 3:] < dark[..., 3:]), at, dark)
-        light = np.where(valid & (at[..., 3:] > light[..., 3:]), at, light)
+    dx, dy = gradient(cv2.GaussianBlur(grey, (0, 0), 0.7))
+    steep = np.maximum(np.hypot(dx, dy), 1e-6)
+    rows, columns = np.indices(grey.shape, dtype=np.float32)
+    for k in (-2, -1, 1, 2):
+        at = (columns + k * dx / steep).astype(np.float32), (rows + k * dy / steep).astype(np.float32)
+        there = cv2.remap(both, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        valid = cv2.remap(cloth.astype(np.float32), *at, cv2.INTER_LINEAR)[..., None] > 0.99
+        dark = np.where(valid & (there[..., 3:] < dark[..., 3:]), there, dark)
+        light = np.where(valid & (there[..., 3:] > light[..., 3:]), there, light)
     span = light[..., 3] - dark[..., 3]
     place = (grey - dark[..., 3]) / np.maximum(span, 1e-3)
     weight = cv2.GaussianBlur(_steep(span), (0, 0), 1)
