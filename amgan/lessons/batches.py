@@ -23,7 +23,7 @@ from amgan.lessons.edits import can_be_asked_back, draw_edits
 from amgan.lessons.identity import Identity
 from amgan.lessons.lesson import Lesson, LessonData
 from amgan.lessons.patterned import Patterned
-from amgan.lessons.plan import UNPAIRED, BatchPlan, Chance, Edits
+from amgan.lessons.plan import BACKWARD, UNPAIRED, BatchPlan, Chance, Edits
 from amgan.lessons.recoloured import Recoloured
 from amgan.lessons.references import NEAREST, PARTNERS
 from amgan.lessons.sewn import Sewn
@@ -114,7 +114,7 @@ class BatchMaker:
         moves = torch.where(flipped[:, None, None], random_flips(b, generator), random_affine(b, generator))
         return BatchPlan(
             edits=edits,
-            backward=aligned & way_back & (edits.chance.backward < 0.5),
+            backward=aligned & way_back & (edits.chance.backward < BACKWARD),
             cycled=~aligned & way_back,
             theta=torch.where(movable[:, None, None], moves, STILL),
             mix=torch.rand(b, generator=generator),

@@ -13,7 +13,7 @@ from torch import Tensor
 from amgan.attributes import asked_of
 from amgan.lessons.colour import recolour
 from amgan.lessons.lesson import Lesson, LessonData
-from amgan.lessons.plan import BatchPlan, Edits
+from amgan.lessons.plan import BACKWARD, BatchPlan, Edits
 from amgan.models.blocks import cloth_colour
 from amgan.pixels import rgb_to_lab
 
@@ -71,7 +71,9 @@ class Patterned(Lesson):
         return torch.ones(len(edits.garment), dtype=torch.bool)
 
     def alike_elsewhere(self, edits: Edits) -> Tensor:
-        return torch.ones(len(edits.garment), dtype=torch.bool)
+        # Forward, so that the design's edges are the mask's. A pattern that is taken off is taken off all of the cloth:
+        # asked for what happened to differ, masks left sleeves and sides as they were.
+        return edits.chance.backward >= BACKWARD
 
     def make(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
         assert self.pattern is not None

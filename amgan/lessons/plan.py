@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 UNPAIRED = 0  # the place of ``Unpaired`` among the lessons
+BACKWARD = 0.5  # share of the rows that go backward, where they can
 
 
 class Chance(NamedTuple):

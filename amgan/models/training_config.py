@@ -15,8 +15,7 @@ class LessonsConfig:
     several: float = setting(0.0, low=0, high=1)  # share of items with more than one attribute edited
     extra: float = setting(0.0, low=0, high=1)  # share of a batch from --extra garments
     fresh: float = setting(1.0, above=0, high=1)  # of drawn pairs, the share that is new: drawing costs a processor
-    # Of plain garments' edits those that lay a pattern or take it off; of patterned ones' two fifths as many.
-    patterned: float = setting(0.0, low=0, high=1)
+    patterned: float = setting(0.0, low=0, high=1)  # of the edits of plain and patterned garments, those of the pattern
     outline_weight: float = setting(1.0, above=0)  # how much rather the sleeve is edited than another attribute
     longer_weight: float = setting(1.0, above=0)  # how much rather longer sleeves are asked for than shorter ones
     balance: float = setting(0.0, low=0, high=1)  # 0 draws as the data are, 1 every value equally often
