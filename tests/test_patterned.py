@@ -83,6 +83,8 @@ def test_any_design_is_asked_to_be_taken_off(drawn):
     rows = (plan.edits.lesson == place_of(made)) & plan.backward
     assert torch.equal(batch.reference[rows], batch.photos[rows])
     assert ((batch.source[rows] - batch.reference[rows]).abs().amax((1, 2, 3)) > 0.05).all()
+    assert not batch.difference[rows].any()  # off all of the cloth
+    assert batch.difference[(plan.edits.lesson == place_of(made)) & ~plan.backward].all()
 
 
 def test_a_pattern_is_dark_on_light_cloth_and_pale_on_other_however_small_the_part_of_the_picture():

@@ -102,6 +102,7 @@ def test_patterned_garments_learn_to_be_plain_and_there_is_no_way_back(plain):
     assert torch.equal(batch.source[rows], batch.photos[rows])
     assert ((batch.source[rows] - batch.reference[rows]).abs().amax((1, 2, 3)) > 0.1).all()
     assert torch.equal(batch.source_mask[rows], batch.reference_mask[rows])
+    assert not batch.difference[rows].any()  # off all of the cloth
 
 
 def test_none_where_nothing_is_asked_for_or_no_pattern_is_found(plain):
