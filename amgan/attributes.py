@@ -60,6 +60,8 @@ KINDS = {
     "gender": NATURE,
 }
 
+PLAIN = "plain"  # of new cloth: nothing is laid on it
+
 # Labels for what has no one value. Nobody can say what a picture of "multi" should look like, so no edit asks for it.
 NEVER_ASKED = frozenset({"multi", "other", "others"})
 

@@ -80,9 +80,28 @@ def test_motifs_for_patterns_leave_other_edits_alone():
     assert torch.allclose(gated[1], always[1], atol=1e-5) and not torch.allclose(gated[1], none[1], atol=1e-2)
 
 
-def test_motifs_for_patterns_need_a_pattern():
-    with pytest.raises(UserError, match="No pattern can be edited"):
-        Generator(SCHEMA, 8, 1, 2, True, True, motifs=4, motifs_for="patterns")
+def test_motifs_for_designs_leave_plain_cloth_alone_too():
+    """Asked for plain cloth, motifs of a pattern once said where: in the middle, and not on sleeves."""
+    schema = AttributeSchema.from_dict({"sleeve": ["short", "long"], "pattern": ["plain", "striped"]})
+    x = torch.rand(3, 3, 32, 32) * 2 - 1
+    torch.manual_seed(0)
+    always, gated = (Generator(schema, 8, 1, 2, True, True, motifs=4, motifs_for=f) for f in ("edits", "designs"))
+    none = Generator(schema, 8, 1, 2, True, True)
+    nn.init.ones_(always.fine_motifs.weight)
+    gated.load_state_dict(always.state_dict())
+    none.load_state_dict(always.state_dict(), strict=False)
+    labels = torch.tensor([[1, 1], [1, 0], [1, 1]])  # a sleeve; plain; stripes
+    condition = make_condition(schema, labels, torch.tensor([[True, False], [False, True], [False, True]]))
+    with_all, designs, without = (g(x, condition).image for g in (always, gated, none))
+    assert torch.equal(designs[:2], without[:2]) and not torch.allclose(with_all[1], without[1], atol=1e-2)
+    assert torch.allclose(designs[2], with_all[2], atol=1e-5) and not torch.allclose(designs[2], without[2], atol=1e-2)
+    assert not gated.eval().motifs.needed(condition[:2]) and gated.motifs.needed(condition)
+
+
+@pytest.mark.parametrize("motifs_for", ["patterns", "designs"])
+def test_motifs_for_patterns_need_a_pattern(motifs_for):
+    with pytest.raises(UserError, match=f"No pattern can be edited.*{motifs_for}"):
+        Generator(SCHEMA, 8, 1, 2, True, True, motifs=4, motifs_for=motifs_for)
 
 
 def test_motifs_that_are_not_needed_are_not_made_and_a_recorded_network_makes_them(monkeypatch):

@@ -10,14 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from amgan.attributes import asked_of
+from amgan.attributes import PLAIN, asked_of
 from amgan.lessons.colour import recolour
 from amgan.lessons.lesson import Lesson, LessonData
 from amgan.lessons.plan import BACKWARD, BatchPlan, Edits
 from amgan.models.blocks import cloth_colour
 from amgan.pixels import rgb_to_lab
 
-PATTERN, PLAIN = "pattern", "plain"
+PATTERN = "pattern"
 STRIPED, CHECKED, DOTTED = "striped", "checked", "polka dot"
 PITCH = {STRIPED: 0.08, CHECKED: 0.09, DOTTED: 0.075}  # of the frame's side, from one to the next
 DARK, PALE = (18.0, 4.0, -18.0), (94.0, 0.0, 2.0)  # Lab: what a pattern is of on light cloth, and on dark

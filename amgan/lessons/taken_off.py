@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from rich.progress import track
 from torch import Tensor
 
-from amgan.attributes import asked_of
+from amgan.attributes import PLAIN, asked_of
 from amgan.lessons.lesson import Lesson, LessonData
-from amgan.lessons.patterned import PATTERN, PLAIN
+from amgan.lessons.patterned import PATTERN
 from amgan.lessons.plain_cloth import without_pattern
 from amgan.lessons.plan import BatchPlan, Edits
 from amgan.pixels import to_chw, to_float, to_hwc

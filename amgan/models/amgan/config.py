@@ -23,7 +23,7 @@ class GeneratorConfig:
     blank: float = setting(0.0, low=0)  # how readily new cloth starts from the garment's colour on white
     code: int = setting(0, low=0, high=1024)  # numbers for what an edit leaves open, learnt from pairs (BicycleGAN)
     motifs: int = setting(0, low=0, high=1024)  # learned pictures that lie on the garment: stripes, zips (motifs.py)
-    motifs_for: Literal["edits", "patterns"] = "edits"  # patterns: nothing of them where no pattern is edited
+    motifs_for: Literal["edits", "patterns", "designs"] = "edits"  # nothing of them in edits of others; see Generator
     cam: str = ""  # an ablation: the teacher, BACKBONE or BACKBONE@SIDE, whose class activation map is the mask
 
 

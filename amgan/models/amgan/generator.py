@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from amgan.attributes import new_cloth
+from amgan.attributes import PLAIN, new_cloth
 from amgan.errors import UserError
 from amgan.models.amgan.config import GeneratorConfig
 from amgan.models.amgan.motifs import MIXED, Motifs
@@ -47,6 +47,21 @@ def _together(convs: list[nn.Conv2d], x: Tensor) -> Tensor:
     """Convolutions of one size and one input as one, their channels in a row: few channels cost as much as sixteen."""
     weight, biases = torch.cat([c.weight for c in convs]), [c.bias for c in convs if c.bias is not None]
     return F.conv2d(x, weight, torch.cat(biases), padding=convs[0].kernel_size[0] // 2)
+
+
+def _asking_for_motifs(schema: AttributeSchema, motifs_for: str) -> list[int] | None:
+    """Which numbers of a condition, of 0 or 1, ask for motifs: None where all edits have them."""
+    if motifs_for == "edits":
+        return None
+    patterns = new_cloth(schema)
+    if motifs_for == "patterns":
+        return [schema.n_values + i for i in patterns]
+    return [
+        schema.slices[i].start + v
+        for i in patterns
+        for v, value in enumerate(schema.attributes[i].values)
+        if value != PLAIN
+    ]
 
 
 class Norm(nn.Module):
@@ -102,7 +117,8 @@ class Generator(nn.Module):
         code: how many numbers say what an edit leaves open (see encoder.py); they need ``skips``.
         blank: how readily new cloth starts from the garment's colour where the picture is white; needs ``context``.
         motifs: learned pictures that the edit mixes (see motifs.py); they need ``skips``.
-        motifs_for: ``patterns``: none of them where no attribute that brings new cloth is edited.
+        motifs_for: ``patterns``: none of them where no attribute that brings new cloth is edited. ``designs``: nor
+            where plain cloth is asked for, whose mask they would tie to a place.
     """
 
     def __init__(
@@ -116,16 +132,16 @@ class Generator(nn.Module):
         code: int = 0,
         blank: float = 0.0,
         motifs: int = 0,
-        motifs_for: Literal["edits", "patterns"] = "edits",
+        motifs_for: Literal["edits", "patterns", "designs"] = "edits",
     ) -> None:
         super().__init__()
         if code and not skips:
             raise UserError("A code reaches the picture through the skips' normalisations: code needs skips=true.")
         if motifs and not skips:
             raise UserError("Motifs are mixed by the skips' condition: motifs needs skips=true.")
-        patterns = [schema.n_values + i for i in new_cloth(schema)]  # their flags, in a condition
-        if motifs and motifs_for == "patterns" and not patterns:
-            raise UserError("No pattern can be edited by these weights: motifs_for=patterns needs one that can.")
+        asking = _asking_for_motifs(schema, motifs_for)
+        if motifs and asking == []:
+            raise UserError(f"No pattern can be edited by these weights: motifs_for={motifs_for} needs one that can.")
         self.schema = schema
         self.code = code
         self.blank = blank
@@ -163,8 +179,7 @@ class Generator(nn.Module):
         if self.prior is not None:
             nn.init.zeros_(self.prior.weight)
             nn.init.zeros_(self.prior.bias)
-        only = patterns if motifs_for == "patterns" else None
-        self.motifs = Motifs(motifs, late or 0, only) if motifs else None
+        self.motifs = Motifs(motifs, late or 0, asking) if motifs else None
         if self.motifs is not None:  # nothing at first, so that weights without them can be gone on from
             self.coarse_motifs = nn.Conv2d(MIXED * inner_stride**2, c, 3, padding=1, bias=False)
             self.fine_motifs = nn.Conv2d(MIXED, head, 3, padding=1, bias=False)
