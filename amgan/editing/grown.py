@@ -6,6 +6,7 @@ garment is asked. ``amgan.editing.painting`` carries it to the photo's size.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -147,19 +148,25 @@ def _cover(y: np.ndarray, ground: np.ndarray, alpha: np.ndarray) -> tuple[np.nda
     both = np.dstack([y, painted])
     there = (painted > FAINT).astype(np.float32)
     body = cv2.GaussianBlur(there, (0, 0), 2)
-    dx, dy = gradient(cv2.GaussianBlur(there, (0, 0), 4))
-    steep = np.maximum(np.hypot(dx, dy), 0.02)  # in the middle there is no way inwards
-    rows, columns = np.indices(painted.shape, dtype=np.float32)
     best = both
-    for k in (1, 2, 3, 4):
-        at = columns + k * dx / steep, rows + k * dy / steep
-        inwards = cv2.remap(both, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    for inwards in _uphill(both, cv2.GaussianBlur(there, (0, 0), 4), (1, 2, 3, 4), 0.02):  # in the middle is no way
         best = np.where(inwards[..., 3:] > best[..., 3:], inwards, best)
     cover = painted / np.maximum(best[..., 3], FAINT)
     deep = np.clip((body - 0.9) / 0.07, 0, 1) * np.clip(painted / FAINT - 1, 0, 1)  # shading and stripes, no outline
     cover = np.clip(np.maximum(cover, deep), 0, 1)
     lacking = np.clip((1 - cover) * 5, 0, 1)[..., None]
     return cover, cv2.GaussianBlur(y + lacking * (best[..., :3] - y), (0, 0), 0.5)
+
+
+def _uphill(picture: np.ndarray, hill: np.ndarray, steps: Sequence[int], least: float) -> Iterator[np.ndarray]:
+    """A picture (h, w, C) as it is so many pixels up the steepest way of a hill (h, w), or down: for each step one.
+    Where that is less steep than ``least``, steps are shorter."""
+    dx, dy = gradient(hill.astype(np.float32))
+    steep = np.maximum(np.hypot(dx, dy), np.float32(least))
+    rows, columns = np.indices(hill.shape, dtype=np.float32)
+    for k in steps:
+        at = columns + k * dx / steep, rows + k * dy / steep
+        yield cv2.remap(picture, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _patterned(x: np.ndarray, own: np.ndarray, y: np.ndarray, new: np.ndarray) -> bool:
@@ -208,17 +215,11 @@ def _edges(colour: np.ndarray, cloth: np.ndarray) -> Edges:
     """Of the pattern in a picture (h, w, 3), where it is cloth, bool (h, w): white ground is no side of it. The sides
     of an edge lie across it: looked for all around, those of a check would be found beyond its corners."""
     grey = cv2.GaussianBlur(colour.mean(2), (0, 0), 0.5)
-    both = np.dstack([colour, grey]).astype(np.float32)
-    dark = light = both
-    dx, dy = gradient(cv2.GaussianBlur(grey, (0, 0), 0.7))
-    steep = np.maximum(np.hypot(dx, dy), 1e-6)
-    rows, columns = np.indices(grey.shape, dtype=np.float32)
-    for k in (-2, -1, 1, 2):
-        at = (columns + k * dx / steep).astype(np.float32), (rows + k * dy / steep).astype(np.float32)
-        there = cv2.remap(both, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        valid = cv2.remap(cloth.astype(np.float32), *at, cv2.INTER_LINEAR)[..., None] > 0.99
-        dark = np.where(valid & (there[..., 3:] < dark[..., 3:]), there, dark)
-        light = np.where(valid & (there[..., 3:] > light[..., 3:]), there, light)
+    dark = light = both = np.dstack([colour, grey, cloth]).astype(np.float32)
+    for there in _uphill(both, cv2.GaussianBlur(grey, (0, 0), 0.7), (-2, -1, 1, 2), 1e-6):
+        valid = there[..., 4:] > 0.99
+        dark = np.where(valid & (there[..., 3:4] < dark[..., 3:4]), there, dark)
+        light = np.where(valid & (there[..., 3:4] > light[..., 3:4]), there, light)
     span = light[..., 3] - dark[..., 3]
     place = (grey - dark[..., 3]) / np.maximum(span, 1e-3)
     weight = cv2.GaussianBlur(_steep(span), (0, 0), 1)
