@@ -84,8 +84,9 @@ def test_classifiers_know_photos(garments, weights: str, role: str, sleeve: floa
 def test_edits_of_photos_are_what_a_shop_would_show(garments) -> None:
     photos, judge = some_photos(garments), load_classifier("photos", "judge")
     scores = validation_scores(load_editor("photos"), judge, photos, 60)
-    assert scores["color_pixels"] >= 0.9 and scores["color_detail"] >= 0.92  # 0.98, 0.97
-    assert scores["color_iou"] >= 0.88 and scores["sleeve"] >= 0.6 and scores["sleeve_kept"] >= 0.75  # 0.93, 0.77, 0.88
+    assert scores["color_pixels"] >= 0.9 and scores["color_detail"] >= 0.92  # 0.95, 0.97
+    assert scores["color_iou"] >= 0.88 and scores["sleeve"] >= 0.6 and scores["sleeve_kept"] >= 0.75  # 0.93, 0.65, 0.87
+    assert scores["pattern"] >= 0.4  # 0.55
     nothing = validation_scores(NoEdit(photos.schema, 128), judge, photos, 60)
     assert scores["score"] > nothing["score"] + 0.4
 
