@@ -179,8 +179,7 @@ def _patterned(x: np.ndarray, own: np.ndarray, y: np.ndarray, new: np.ndarray) -
 
 def find_laid(x: np.ndarray, y: np.ndarray, alpha: np.ndarray, ground: np.ndarray, response: np.ndarray) -> Laid | None:
     """The pattern that an edit laid on the garment's own cloth; None where it laid none. See ``find_grown``."""
-    painted = dilate(alpha, 3)
-    alpha = cv2.morphologyEx(alpha, cv2.MORPH_CLOSE, disc(BETWEEN))
+    stripes, alpha = alpha, cv2.morphologyEx(alpha, cv2.MORPH_CLOSE, disc(BETWEEN))
     cloth = (cv2.erode((~ground).astype(np.uint8), disc(3)) > 0) & (alpha > PAINTED)
     if not cloth.any() or cloth.sum() < WHOLE * (~ground).sum():
         return None
@@ -192,9 +191,8 @@ def find_laid(x: np.ndarray, y: np.ndarray, alpha: np.ndarray, ground: np.ndarra
     weight = np.where(cloth, weight, dilate(weight.astype(np.float32), 5)).astype(np.float32)
     # Across the outline is no detail, and a pattern that the photo had is none that should come back.
     lost = (np.clip(1 - response, 0, 1) * alpha * cloth * (1 - old)).astype(np.float32)
-    painted = cv2.GaussianBlur(
-        (painted * (cv2.erode((~ground).astype(np.uint8), disc(5)) > 0)).astype(np.float32), (0, 0), 0.7
-    )
+    within = cv2.erode((~ground).astype(np.uint8), disc(5)) > 0
+    painted = cv2.GaussianBlur((dilate(stripes, 3) * within).astype(np.float32), (0, 0), 0.7)
     return Laid(y, painted, edges._replace(weight=cv2.GaussianBlur(weight, (0, 0), 1)), lost)
 
 

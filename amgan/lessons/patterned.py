@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import ClassVar
 
 import torch
@@ -60,12 +59,8 @@ class Patterned(Lesson):
             return edits.choose("design", rows, torch.full((len(rows),), -1))
         chance = torch.rand(2, len(rows), generator=generator)
         values = torch.tensor(list(self.designs))[(chance[0] * len(self.designs)).long()]
-        pattern = F.one_hot(torch.tensor(self.pattern), edits.edited.shape[1]).bool()
-        return replace(
-            edits.choose("design", rows, (chance[1] * 2**24).long()),
-            wanted=torch.where(rows[:, None], torch.where(pattern, values[:, None], edits.labels), edits.wanted),
-            edited=torch.where(rows[:, None], pattern, edits.edited),
-        )
+        chosen = edits.choose("design", rows, (chance[1] * 2**24).long())
+        return chosen.asking(rows, self.pattern, values)
 
     def way_back(self, edits: Edits) -> Tensor:
         return torch.ones(len(edits.garment), dtype=torch.bool)

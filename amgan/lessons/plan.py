@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 UNPAIRED = 0  # the place of ``Unpaired`` among the lessons
@@ -56,6 +57,16 @@ class Edits:
     def choose(self, name: str, rows: Tensor, values: Tensor) -> Edits:
         """With what a lesson chose, int64 (B,), in its rows, bool (B,)."""
         return replace(self, chosen={**self.chosen, name: torch.where(rows, values, -1)})
+
+    def asking(self, rows: Tensor, attribute: int, values: Tensor | int) -> Edits:
+        """With other edits in these rows, bool (B,): of this attribute alone, to values, int64 (B,) or one for all."""
+        alone = F.one_hot(torch.tensor(attribute), self.edited.shape[1]).bool()
+        column = values[:, None] if isinstance(values, Tensor) else values
+        return replace(
+            self,
+            wanted=torch.where(rows[:, None], torch.where(alone, column, self.labels), self.wanted),
+            edited=torch.where(rows[:, None], alone, self.edited),
+        )
 
     def rows(self, which: slice | Tensor) -> Edits:
         """Some of the edits."""

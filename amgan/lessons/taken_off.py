@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 
 import torch
-import torch.nn.functional as F
 from rich.progress import track
 from torch import Tensor
 
@@ -81,13 +79,7 @@ class TakenOff(Lesson):
     def take(self, edits: Edits, rows: Tensor, generator: torch.Generator) -> Edits:
         if self.pattern is None or self.plain is None:
             return edits
-        pattern = F.one_hot(torch.tensor(self.pattern), edits.edited.shape[1]).bool()
-        plain = torch.where(pattern, self.plain, edits.labels)
-        return replace(
-            edits,
-            wanted=torch.where(rows[:, None], plain, edits.wanted),
-            edited=torch.where(rows[:, None], pattern, edits.edited),
-        )
+        return edits.asking(rows, self.pattern, self.plain)
 
     def make(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
         return to_float(self.images[self.data.to_device(self.at[plan.edits.garment])]), masks
