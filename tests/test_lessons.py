@@ -20,13 +20,13 @@ from amgan.lessons.edits import draw_edits
 from amgan.lessons.identity import Identity
 from amgan.lessons.lesson import Lesson
 from amgan.lessons.plan import UNPAIRED
-from amgan.lessons.recoloured import Recoloured
+from amgan.lessons.recoloured import Recoloured, give_wanted_shade
 from amgan.lessons.sewn import Sewn
 from amgan.lessons.true_edits import DyedTrueEdit, TrueEdit
 from amgan.lessons.unpaired import Unpaired
 from amgan.models.interface import BatchCounts, EditBatch
 from amgan.models.training_config import LessonsConfig
-from amgan.pixels import to_float
+from amgan.pixels import dilate, to_float
 from amgan.schema import AttributeSchema
 from amgan.synth import render
 from amgan.testing import SCHEMA
@@ -100,6 +100,10 @@ class Drawn:
         self.made = torch.where(backward, self.batch.source, self.batch.reference)
         self.made_mask = torch.where(backward, self.batch.source_mask, self.batch.reference_mask).round()
 
+    @property
+    def shown_in_other_colours(self) -> torch.Tensor:
+        return self.rows(Recoloured) & (self.edits.chosen["shown_in"] >= 0)
+
     def rows(self, kind: type[Lesson]) -> torch.Tensor:
         return self.edits.lesson == [type(lesson) for lesson in self.maker.lessons].index(kind)
 
@@ -122,7 +126,9 @@ def same(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 def test_the_photograph_is_source_or_result_and_what_is_asked_for_is_the_result_s(pairs, truths):
     for drawn in (pairs, truths):
         b, back = drawn.batch, drawn.plan.backward
-        assert same(b.source, drawn.photos)[~back].all() and same(b.reference, drawn.photos)[back].all() and back.any()
+        as_they_are = ~back & ~drawn.shown_in_other_colours
+        assert same(b.source, drawn.photos)[as_they_are].all() and as_they_are.any()
+        assert same(b.photos, drawn.photos).all() and same(b.reference, drawn.photos)[back].all() and back.any()
         assert torch.equal(b.wanted[back], drawn.edits.labels[back])
         forth = ~back & ~drawn.rows(Identity)
         assert (b.wanted != b.labels)[forth].any(1).all()
@@ -184,6 +190,20 @@ def test_recoloured_rows_take_the_clear_shade_and_never_go_backward(pairs):
     for v in range(len(COLORS)):
         of_name = data.descriptors.colour[data.labels[:, COLOR] == v, :3]
         assert torch.cdist(of_name, data.shades[v : v + 1, :3]).min() < 10, COLORS[v]
+
+
+def test_every_other_photograph_that_is_recoloured_is_shown_in_a_strong_colour_and_ends_the_same(pairs):
+    rows, b = pairs.shown_in_other_colours, pairs.batch
+    as_they_are = pairs.rows(Recoloured) & ~rows
+    assert rows.sum() > 10 and as_they_are.sum() > 10
+    assert (same(b.source, pairs.photos) == ~rows)[pairs.rows(Recoloured)].all() and same(b.photos, pairs.photos).all()
+    data = pairs.maker.data
+    expected = give_wanted_shade(data, pairs.edits, pairs.photos, data.garments.masks[pairs.edits.garment].float())
+    assert same(b.reference, expected)[rows].all()
+    chroma = lab_statistics(b.source[rows], b.source_mask[rows])[:, 1:3]
+    assert chroma.norm(dim=1).min() > 20 and (chroma > 0).any(0).all() and (chroma < 0).any(0).all()
+    outside = ~dilate(b.source_mask, 2).bool().expand_as(b.source)
+    assert torch.allclose(b.source[outside], pairs.photos[outside], atol=1e-3)
 
 
 def test_an_edit_of_what_cannot_be_made_by_hand_is_unpaired(photos):

@@ -142,14 +142,14 @@ class BatchMaker:
         edits, to_device = plan.edits, self.data.to_device
         garment = to_device(edits.garment)
         photos, masks = to_float(self.data.garments.images[garment]), self.data.garments.masks[garment].float()
-        others, other_masks, open_detail = self._others(plan, photos, masks)
+        shown, others, other_masks, open_detail = self._others(plan, photos, masks)
 
         theta = to_device(plan.theta)
         moved, moved_masks = (
-            warp(torch.cat([photos, others], 1), theta),
+            warp(torch.cat([photos, shown, others], 1), theta),
             warp_mask(torch.cat([masks, other_masks, open_detail], 1), theta),
         )
-        photos, others = (t.contiguous(memory_format=self.layout) for t in moved.split(3, 1))
+        photos, shown, others = (t.contiguous(memory_format=self.layout) for t in moved.split(3, 1))
         masks, other_masks, open_detail = moved_masks.split(1, 1)
 
         backward = to_device(plan.backward)[:, None, None, None]
@@ -159,7 +159,7 @@ class BatchMaker:
         return EditBatch(
             photos=photos,
             labels=to_device(edits.labels),
-            source=torch.where(backward, others, photos),
+            source=torch.where(backward, others, shown),
             wanted=to_device(plan.wanted),
             edited=to_device(edits.edited),
             reference=reference,
@@ -192,20 +192,21 @@ class BatchMaker:
         chance = chance._replace(pair=chance.pair[: self.batch].repeat(TRIES))
         return Edits(garment, labels, wanted, edited, chance, torch.full((b,), UNPAIRED), {})
 
-    def _others(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The picture beside each photograph, float (B, 3, S, S), its mask, and where its detail is open, made by the
-        row's lesson."""
-        others, other_masks, open_detail = photos, masks, torch.zeros_like(masks)
+    def _others(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Each photograph as it is shown and the picture beside it, float (B, 3, S, S), that one's mask, and where its
+        detail is open, made by the row's lesson."""
+        shown, others, other_masks, open_detail = photos, photos, masks, torch.zeros_like(masks)
         for place, lesson in enumerate(self.lessons):
             rows = (plan.edits.lesson == place).nonzero()[:, 0]
             if len(rows):
                 there = self.data.to_device(rows)
                 mine = plan.rows(rows)
+                shown = shown.index_copy(0, there, lesson.show(mine, photos[there], masks[there]))
                 made, made_masks = lesson.make(mine, photos[there], masks[there])
                 others, other_masks = others.index_copy(0, there, made), other_masks.index_copy(0, there, made_masks)
                 if (where := lesson.open_detail(mine)) is not None:
                     open_detail = open_detail.index_copy(0, there, where)
-        return others, other_masks, open_detail
+        return shown, others, other_masks, open_detail
 
     def _real(self, plan: BatchPlan, reference: Tensor) -> RealGarments:
         """The references, where they are the true edits; elsewhere garments that have the wanted values."""

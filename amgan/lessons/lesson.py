@@ -2,7 +2,7 @@
 
 A row of a batch is an edit of a photograph x. The lesson that takes it makes the other picture. Forward, that is the
 reference, the result of the edit, and x the source; backward, the other way round: the generator is given the changed
-picture, and x is the exact and real result. A new lesson is a class like those beside, and a line in
+picture, and x is the exact and real result. (A lesson may show x in other colours, see ``Lesson.show``.) A new lesson is a class like those beside, and a line in
 ``batches.LESSONS``.
 """
 
@@ -110,6 +110,10 @@ class Lesson:
     def alike_elsewhere(self, edits: Edits) -> Tensor:
         """Bool (B,): its picture and the photograph differ by the edit alone, so where they differ is where to edit."""
         return torch.zeros(len(edits.garment), dtype=torch.bool)
+
+    def show(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> Tensor:
+        """The photographs of its rows as the generator is given them; shapes as in ``make``."""
+        return photos
 
     def make(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
         """The other pictures of its rows.
