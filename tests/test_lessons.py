@@ -202,8 +202,8 @@ def test_every_other_photograph_that_is_recoloured_is_shown_in_a_strong_colour_a
     assert same(b.reference, expected)[rows].all()
     chroma = lab_statistics(b.source[rows], b.source_mask[rows])[:, 1:3]
     assert chroma.norm(dim=1).min() > 20 and (chroma > 0).any(0).all() and (chroma < 0).any(0).all()
-    outside = ~dilate(b.source_mask, 4).bool().expand_as(b.source)
-    assert torch.allclose(b.source[outside], pairs.photos[outside], atol=1e-3)
+    garment = dilate(b.source_mask, 1)[rows]
+    assert same(b.source[rows] * (1 - garment), pairs.photos[rows] * (1 - garment)).all()
 
 
 def test_an_edit_of_what_cannot_be_made_by_hand_is_unpaired(photos):
