@@ -12,15 +12,13 @@ from amgan.lessons.lesson import Lesson, LessonData
 from amgan.lessons.plan import BatchPlan, Edits
 from amgan.pixels import rgb_to_lab
 
-DYED = 0.5  # share of the photographs that are shown in a strong colour
-
 
 class Recoloured(Lesson):
     """The cloth takes the one clear shade of the wanted colour. There is no way back: the photograph's own shade is one
     of many that its colour's name covers, and to ask for it would teach their average.
 
-    Strong colours are rare, and what is rarely seen keeps a tinge: red that shall be green ended at grey. So every
-    other photograph is shown in one, drawn at random; the result stays the same."""
+    Strong colours are rare, and what is rarely seen keeps a tinge: red that shall be green ended at grey. So some
+    photographs are shown in one, drawn at random; the result stays the same."""
 
     def __init__(self, data: LessonData) -> None:
         super().__init__(data)
@@ -33,7 +31,7 @@ class Recoloured(Lesson):
 
     def take(self, edits: Edits, rows: Tensor, generator: torch.Generator) -> Edits:
         chance = torch.rand(2, len(rows), generator=generator)
-        return edits.choose("shown_in", rows & (chance[0] < DYED), (chance[1] * 2**24).long())
+        return edits.choose("shown_in", rows & (chance[0] < self.data.config.dyed), (chance[1] * 2**24).long())
 
     def show(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> Tensor:
         rows = (plan.edits.chosen["shown_in"] >= 0).nonzero()[:, 0]

@@ -16,6 +16,7 @@ class LessonsConfig:
     extra: float = setting(0.0, low=0, high=1)  # share of a batch from --extra garments
     fresh: float = setting(1.0, above=0, high=1)  # of drawn pairs, the share that is new: drawing costs a processor
     patterned: float = setting(0.0, low=0, high=1)  # of the edits of plain and patterned garments, those of the pattern
+    dyed: float = setting(0.0, low=0, high=1)  # of recoloured photographs, those shown in a strong colour first
     outline_weight: float = setting(1.0, above=0)  # how much rather the sleeve is edited than another attribute
     longer_weight: float = setting(1.0, above=0)  # how much rather longer sleeves are asked for than shorter ones
     balance: float = setting(0.0, low=0, high=1)  # 0 draws as the data are, 1 every value equally often

@@ -64,6 +64,7 @@ _OURS = changed(
     pair=20.0,
     detail=1.0,
     several=0.2,
+    dyed=0.5,
     outline_weight=2.0,
     balance=0.6,
     warm_up=100,

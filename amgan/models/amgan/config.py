@@ -160,6 +160,7 @@ class AmganConfig:
             "pair_blur": (not d.pairs or not w.pair, "there are no pairs, or pair is 0"),
             "eye_percep": (not d.pairs, "there are no pairs (pairs is 0)"),
             "patterned": (not d.pairs, "there are no pairs (pairs is 0)"),
+            "dyed": (not d.pairs, "there are no pairs (pairs is 0)"),
             "extra": (not d.extra, "there are no --extra garments"),
             "balanced": (not self.teaches_mask and not (w.pair and d.pairs), "att and pair are 0"),
             "r1_every": (c.objective == "wgan-gp", "WGAN-GP pays its penalty in every step"),

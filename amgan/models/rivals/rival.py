@@ -85,7 +85,7 @@ class RivalConfig:
 
     def idle(self) -> dict[str, str]:
         """See ``amgan.config.idle_settings``."""
-        out = dict.fromkeys(("pairs", "patterned"), "this model learns from unpaired photographs")
+        out = dict.fromkeys(("pairs", "patterned", "dyed"), "this model learns from unpaired photographs")
         if self.critics.objective == "wgan-gp":
             out["r1_every"] = "WGAN-GP pays its penalty in every step"
         return out if self.lessons.extra else out | {"extra": "there are no --extra garments"}
