@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from amgan.data.imagefolder import read_imagefolder
-from amgan.evaluation.colour import MULTI, PALETTE_NAMES, name_colour, name_points, stray_share
+from amgan.evaluation.stray import stray_share
 from amgan.photos import cut_out, read_image, read_mask
+from amgan.photos.colour_names import MULTI, PALETTE_NAMES, name_colour, name_points, named_shares
 
 PLAIN = {
     "black": (22, 22, 24),
@@ -62,6 +63,20 @@ def test_shares_decide_and_no_half_is_multi() -> None:
     assert sum(colour.shares.values()) == pytest.approx(1)
 
 
+def test_of_a_garment_on_white_colours_have_shares_and_multi_is_half_where_none_is_most() -> None:
+    image, _ = cloth(PLAIN["red"])
+    assert named_shares(image) == {"red": pytest.approx(1)}
+    image[24:104, 24:50] = PLAIN["blue"]
+    shares = named_shares(image)
+    assert shares == {"red": pytest.approx(0.68, abs=0.06), "blue": pytest.approx(0.32, abs=0.06)}
+    image[24:104, 50:76] = PLAIN["green"]
+    shares = named_shares(image)
+    assert shares[MULTI] == 0.5 and set(shares) == {"red", "blue", "green", MULTI}
+    assert sum(shares.values()) == pytest.approx(1)
+    assert named_shares(cloth(PLAIN["white"])[0])["white"] > 0.9
+    assert named_shares(np.full((64, 64, 3), 255, np.uint8)) == {"white": pytest.approx(1)}
+
+
 def test_only_the_mask_counts_and_its_edge_does_not() -> None:
     image, mask = cloth(PLAIN["green"])
     image[mask == 0] = PLAIN["red"]
@@ -84,7 +99,7 @@ def test_the_name_never_varies() -> None:
 
 
 def test_nearest_point_is_a_loop() -> None:
-    from amgan.evaluation.colour import PALETTE
+    from amgan.photos.colour_names import PALETTE
 
     rng = np.random.default_rng(1)
     lab = np.stack([rng.uniform(0, 100, 200), rng.uniform(-60, 60, 200), rng.uniform(-60, 60, 200)], axis=1).astype(

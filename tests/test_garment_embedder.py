@@ -16,6 +16,8 @@ from amgan.data.imagefolder import read_imagefolder
 from amgan.errors import UserError
 from amgan.lessons.siblings import Siblings, possible_edits
 from amgan.models.embedder import ColourShares, GarmentEmbedder, near_targets, same_garment_loss
+from amgan.photos.colour_names import PALETTE_NAMES, named_shares
+from amgan.pixels import to_hwc
 from amgan.schema import AttributeSchema
 from amgan.testing import SCHEMA, draw_catalogue, tiny_weights
 from amgan.training.command import TrainOptions, train_command
@@ -86,9 +88,10 @@ def test_the_loss_is_the_cross_entropy_with_the_nearest() -> None:
 
 def test_weights_come_back_as_they_were_saved(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    network = GarmentEmbedder(SCHEMA, "small-4", 32, 16).eval()
+    network = GarmentEmbedder(SCHEMA, "small-4", 32, 16, from_pixels=0.25).eval()
     save_embedder(tmp_path, network, {}, half=False)
     again = load_garment_embedder(tmp_path)
+    assert again.from_pixels == 0.25
     images = torch.randint(0, 256, (3, 3, 40, 40), dtype=torch.uint8)
     for expected, found in zip(network.predict_and_embed(images), again.predict_and_embed(images), strict=True):
         torch.testing.assert_close(found, expected)
@@ -97,6 +100,32 @@ def test_weights_come_back_as_they_were_saved(tmp_path: Path) -> None:
         torch.testing.assert_close(probabilities[:, part].sum(1), torch.ones(3))
     torch.testing.assert_close(vectors.norm(dim=1), torch.ones(3))
     assert [len(x) for x in again.predict_and_embed(images[:0])] == [0, 0]
+
+
+def test_what_a_colour_is_called_is_half_said_by_the_pixels(data: list[Garments]) -> None:
+    torch.manual_seed(0)
+    colours = [*PALETTE_NAMES, "orange"]  # one that pixels do not know
+    schema = AttributeSchema.from_dict({"sleeve": ["short", "long"], "color": colours})
+    network = GarmentEmbedder(schema, "small-4", 32, 16).eval()
+    network.head.weight.data.mul_(20)
+    images = data[1].images
+    alone, vectors = network.predict_and_embed(images)
+    network.from_pixels = 0.5
+    both, same = network.predict_and_embed(images)
+    torch.testing.assert_close(same, vectors)
+    torch.testing.assert_close(both[:, schema.slices[0]], alone[:, schema.slices[0]])
+    s = schema.slices[1]
+    for row, image in enumerate(images):
+        shares = named_shares(to_hwc(image))
+        seen = torch.tensor([shares.get(name, 0.0) for name in colours])
+        torch.testing.assert_close(both[row, s], 0.5 * alone[row, s] + 0.5 * seen, atol=1e-5, rtol=0)
+    torch.testing.assert_close(both[:, s].sum(1), torch.ones(len(images)))
+    # Where colours have other names, the network alone says them.
+    other = GarmentEmbedder(SCHEMA, "small-4", 32, 16, from_pixels=0.5).eval()
+    assert not set(PALETTE_NAMES) <= set(SCHEMA.values("color"))
+    alike = GarmentEmbedder(SCHEMA, "small-4", 32, 16).eval()
+    alike.load_state_dict(other.state_dict())
+    torch.testing.assert_close(other.predict_and_embed(images), alike.predict_and_embed(images))
 
 
 @pytest.mark.thorough

@@ -128,6 +128,9 @@ HUGE = {"values": [f"v{i}" for i in range(100_000)], "editable": True}
         ("embedder", {"dimensions": float("inf")}, "dimensions is 'inf'; it must be a whole number"),
         ("embedder", {"dimensions": 1_000_000_000}, "dimensions is 1000000000 and projection.weight has 8 rows"),
         ("embedder", {"dimensions": "8"}, "dimensions is '8'"),
+        ("embedder", {"from_pixels": 1.5}, "from_pixels must be a number from 0 to 1, not 1.5"),
+        ("embedder", {"from_pixels": float("nan")}, "from_pixels must be a number from 0 to 1, not nan"),
+        ("embedder", {"from_pixels": "0.5"}, "from_pixels must be a number from 0 to 1, not '0.5'"),
     ],
 )
 def test_a_configuration_that_the_tensors_do_not_bear_out(

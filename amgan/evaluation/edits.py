@@ -20,7 +20,8 @@ from rich.progress import track
 from amgan.attributes import askable, kind
 from amgan.data.garments import Garments
 from amgan.evaluation import metrics
-from amgan.evaluation.colour import PALETTE_NAMES, name_colour, stray_share
+from amgan.evaluation.stray import stray_share
+from amgan.photos.colour_names import PALETTE_NAMES, name_colour
 from amgan.schema import UNKNOWN, AttributeSchema
 
 if TYPE_CHECKING:

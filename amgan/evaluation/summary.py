@@ -9,8 +9,8 @@ import numpy as np
 
 from amgan.data.garments import Garments
 from amgan.evaluation import metrics
-from amgan.evaluation.colour import MULTI, PALETTE_NAMES
 from amgan.evaluation.edits import COLOR, EditScores, predicted_labels
+from amgan.photos.colour_names import MULTI, PALETTE_NAMES
 from amgan.schema import UNKNOWN
 
 

@@ -3,18 +3,22 @@
 It starts from an ImageNet network and is fine-tuned (``amgan.training.embedder``). Its vector says cut, print and weave
 and leaves the colour out, as far as training can make it: two photos of one shirt in red and in blue lie together. What
 colour a garment has, the attributes say. Of colour the deep maps of an ImageNet network know little, so the features
-hold the shares of the picture's colours as well.
+hold the shares of the picture's colours as well; and what a colour is called is said half by the network, which knows
+light and prints, and half by the pixels (``named_shares``).
 """
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from amgan.attributes import where
 from amgan.models.backbones import make_backbone
 from amgan.models.blocks import laid_out_as
-from amgan.pixels import to_float
+from amgan.photos.colour_names import PALETTE_NAMES, named_shares
+from amgan.pixels import to_float, to_hwc
 from amgan.schema import AttributeSchema
 
 
@@ -43,6 +47,10 @@ class GarmentEmbedder(nn.Module):
     """Backbone, global average pooling at three depths beside the colours' shares, and two linear layers on all of
     that: N logits, and D numbers that are brought to unit length.
 
+    Args:
+        from_pixels: of a colour's probability, the share that the pixels say, 0..1; nothing in schemas whose colours
+            have other names than ``PALETTE_NAMES``.
+
     Attributes:
         identity: content hash of weights and configuration; set when loaded from or saved to a folder.
     """
@@ -54,9 +62,10 @@ class GarmentEmbedder(nn.Module):
         image_size: int = 128,
         dimensions: int = 256,
         pretrained: bool = False,
+        from_pixels: float = 0.0,
     ) -> None:
         super().__init__()
-        self.schema = schema
+        self.schema, self.from_pixels = schema, from_pixels
         self.backbone_name, self.image_size, self.dimensions = backbone, image_size, dimensions
         self.identity = "untrained"
         self.backbone = make_backbone(backbone, image_size, pretrained)
@@ -92,9 +101,19 @@ class GarmentEmbedder(nn.Module):
             if len(part):
                 logits, unit = self(to_float(part.to(device)).contiguous(memory_format=torch.channels_last))
                 shares = [logits[:, s].softmax(1) for s in self.schema.slices]
-                probabilities.append(torch.cat(shares, dim=1).cpu())
+                probabilities.append(self._with_pixels(torch.cat(shares, dim=1).cpu(), part))
                 vectors.append(unit.cpu())
         return torch.cat(probabilities), torch.cat(vectors)
+
+    def _with_pixels(self, probabilities: Tensor, images: Tensor) -> Tensor:
+        """Probabilities (b, N), those of colours mixed with what the pixels of pictures uint8 (b, 3, H, W) say."""
+        for m in where(self.schema, "recoloured") if self.from_pixels else []:
+            values, s = self.schema.attributes[m].values, self.schema.slices[m]
+            if set(PALETTE_NAMES) <= set(values):
+                named = [named_shares(to_hwc(image)) for image in images]
+                seen = torch.tensor(np.array([[shares.get(v, 0.0) for v in values] for shares in named]))
+                probabilities[:, s] += self.from_pixels * (seen.to(probabilities) - probabilities[:, s])
+        return probabilities
 
 
 def same_garment_loss(vectors: Tensor, targets: Tensor, temperature: float = 0.1) -> Tensor:

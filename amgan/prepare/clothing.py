@@ -22,9 +22,9 @@ import cv2
 import numpy as np
 
 from amgan.errors import PhotoError, UserError
-from amgan.evaluation.colour import PALETTE_NAMES, name_colour
 from amgan.photos import read_image
 from amgan.photos.classical import Classical
+from amgan.photos.colour_names import PALETTE_NAMES, name_colour
 from amgan.photos.framing import binary, shrink
 from amgan.prepare.release import Item, name_hash
 from amgan.prepare.sources import Source

@@ -54,6 +54,7 @@ class EmbedderConfig:
     weight_decay: float = setting(0.02, low=0)
     smoothing: float = setting(0.05, low=0, high=1)  # label smoothing
     balance: float = setting(0.5, low=0, high=1)  # 0 draws as the data are, 1 every value equally often
+    from_pixels: float = setting(0.5, low=0, high=1)  # share of what a colour is called that the pixels say
     same: float = setting(0.25, low=0)  # weight of the loss that puts pictures of a garment together
     alike: float = setting(0.3, low=0, high=1)  # share of that which other garments get that agree in attributes
     recoloured: float = setting(0.45, low=0, high=1)  # share of second pictures
@@ -152,7 +153,12 @@ class _Trainer:
             others = balance_weights(extra.labels.cpu(), config.balance)
             self.weights = torch.cat([(1 - config.extra) * self.weights, config.extra * others])
         self.network = GarmentEmbedder(
-            train.schema, config.backbone, config.image_size, config.dimensions, config.pretrained
+            train.schema,
+            config.backbone,
+            config.image_size,
+            config.dimensions,
+            config.pretrained,
+            config.from_pixels,
         ).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         freeze_first(self.network.backbone, config.backbone, config.frozen, config.pretrained)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)

@@ -192,6 +192,7 @@ def save_embedder(folder: Path, network: GarmentEmbedder, extra: dict[str, Any],
         "backbone": network.backbone_name,
         "image_size": network.image_size,
         "dimensions": network.dimensions,
+        "from_pixels": network.from_pixels,
         "schema": network.schema.to_dict(),
         **extra,
     }
@@ -209,7 +210,11 @@ def load_garment_embedder(weights: str | Path) -> GarmentEmbedder:
     schema, backbone, size = saved.schema, saved.text("backbone"), saved.image_size
     saved.require_rows("head.weight", schema.n_values, "the number of values in its schema")
     dimensions = saved.rows("dimensions", "projection.weight")
-    network = saved.built(lambda: GarmentEmbedder(schema, backbone, size, dimensions), rehearse=not is_fixed(backbone))
+    from_pixels = saved.share("from_pixels")
+    network = saved.built(
+        lambda: GarmentEmbedder(schema, backbone, size, dimensions, from_pixels=from_pixels),
+        rehearse=not is_fixed(backbone),
+    )
     network.identity = saved.identity
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

@@ -100,6 +100,13 @@ class SavedPart:
     def object(self, key: str) -> dict[str, Any]:
         return dict(_value(self.config, key, dict, self.folder / CONFIG))
 
+    def share(self, key: str) -> float:
+        """A number from 0 to 1; 0 where the configuration, an older one, does not have it."""
+        value = self.config.get(key, 0.0)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+            raise UserError(f"{self.folder / CONFIG}: {key} must be a number from 0 to 1, not {value!r}.")
+        return float(value)
+
     @property
     def image_size(self) -> int:
         return image_size_in(self.config, self.folder / CONFIG)

@@ -19,9 +19,8 @@ SAMPLES = 1500
 LIGHTNESS_WEIGHT = 0.6  # shade changes lightness more than hue
 CHROMA_GREY = 6.0  # below it a cluster is white, black or gray by its lightness alone
 LIGHTNESS_WHITE, LIGHTNESS_BLACK = 66.0, 26.0
-SAME_CLOTH = 15.0  # distance in Lab, lightness weighted, within which two pixels may be one cloth, shaded
-LIGHTNESS_BACKGROUND = 92.0
 EDGE_SHARE = 5 / 256  # the outline left out, as a share of the longer side
+BACKGROUND = 250  # of 255, in all channels: a cut-out's white, rather than white cloth
 FEWEST = 30  # pixels; a smaller mask is used without erosion
 
 # CIE Lab, L 0..100. Names that span a wide range have two points.
@@ -82,36 +81,26 @@ def name_colour(image: np.ndarray, mask: np.ndarray) -> Colour:
     if len(pixels) > SAMPLES:
         pixels = pixels[np.linspace(0, len(pixels) - 1, SAMPLES).astype(int)]
     lab = cv2.cvtColor(pixels[None].astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[0]
-    centres, weights = _clusters(lab)
+    centres, weights = colour_clusters(lab)
     shares = np.bincount(name_points(centres), weights=weights, minlength=len(PALETTE_NAMES) - 1)
     best = int(shares.argmax())
     name = PALETTE_NAMES[best] if shares[best] >= 0.5 else MULTI
     return Colour(name, float(shares[best]), {PALETTE_NAMES[i]: float(s) for i, s in enumerate(shares) if s > 0})
 
 
-def stray_share(before: np.ndarray, after: np.ndarray, garment: np.ndarray, painted: np.ndarray) -> float:
-    """How much of what an edit painted is neither background white nor any colour of the garment, 0..1.
+def named_shares(image: np.ndarray) -> dict[str, float]:
+    """The names of the colours of a garment on white, and how much of it each has: shares that sum to 1.
 
-    A sleeve that grows is of the garment's cloth, one that goes leaves white; haloes and patches of other colours are
-    neither.
+    Where none reaches half, half is ``multi``. A garment that is all white is the whole picture.
 
     Args:
-        before, after: uint8 (H, W, 3) RGB.
-        garment: bool (H, W), the garment's mask before.
-        painted: bool (H, W), where the edit painted.
-
-    Returns:
-        NaN where nothing was painted or there is no garment.
+        image: uint8 (H, W, 3) RGB.
     """
-    if not painted.any() or not garment.any():
-        return float("nan")
-    lab = cv2.cvtColor(np.stack([before, after]).reshape(2, -1, 3).astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    centres, _ = _clusters(lab[0][garment.ravel()])
-    new = lab[1][painted.ravel()]
-    weights = np.array([LIGHTNESS_WEIGHT**2, 1, 1], dtype=np.float32)
-    cloth = ((new[:, None] - centres) ** 2 * weights).sum(axis=2).min(axis=1) < SAME_CLOTH**2
-    white = (new[:, 0] > LIGHTNESS_BACKGROUND) & (np.hypot(new[:, 1], new[:, 2]) < CHROMA_GREY)
-    return float(1 - (cloth | white).mean())
+    garment = np.any(image < BACKGROUND, axis=2)
+    colour = name_colour(image, garment if garment.any() else np.ones_like(garment))
+    if colour.name != MULTI:
+        return colour.shares
+    return {MULTI: 0.5} | {name: share / 2 for name, share in colour.shares.items()}
 
 
 def name_points(lab: np.ndarray) -> np.ndarray:
@@ -124,7 +113,7 @@ def name_points(lab: np.ndarray) -> np.ndarray:
     return np.where(chroma < CHROMA_GREY, grey, _POINT_NAME[nearest])
 
 
-def _clusters(lab: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def colour_clusters(lab: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Three means of pixels (n, 3): centres (3, 3), shares (3,). They start from thirds along the main axis."""
     if len(lab) < CLUSTERS:
         return lab, np.full(len(lab), 1 / len(lab))
