@@ -17,6 +17,7 @@ from amgan.lessons.colour import lab_statistics
 from amgan.lessons.cut import Cut
 from amgan.lessons.descriptors import AXIS_BAND, COARSE, torso_cost, torso_cost_either_way
 from amgan.lessons.edits import draw_edits
+from amgan.lessons.from_bare import FromBare
 from amgan.lessons.identity import Identity
 from amgan.lessons.lesson import Lesson
 from amgan.lessons.plan import UNPAIRED
@@ -126,11 +127,11 @@ def same(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 def test_the_photograph_is_source_or_result_and_what_is_asked_for_is_the_result_s(pairs, truths):
     for drawn in (pairs, truths):
         b, back = drawn.batch, drawn.plan.backward
-        as_they_are = ~back & ~drawn.shown_in_other_colours
+        as_they_are = ~back & ~drawn.shown_in_other_colours & ~drawn.rows(FromBare)
         assert same(b.source, drawn.photos)[as_they_are].all() and as_they_are.any()
         assert same(b.photos, drawn.photos).all() and same(b.reference, drawn.photos)[back].all() and back.any()
         assert torch.equal(b.wanted[back], drawn.edits.labels[back])
-        forth = ~back & ~drawn.rows(Identity)
+        forth = ~back & ~drawn.rows(Identity) & ~drawn.rows(FromBare)
         assert (b.wanted != b.labels)[forth].any(1).all()
         assert torch.equal(b.aligned > 0, drawn.edits.lesson != UNPAIRED)
         assert torch.equal(b.difference == 0, torch.zeros(len(back)).index_fill(0, b.guessed_rows, 1) > 0)
@@ -244,9 +245,38 @@ def test_sewn_sleeves_cover_more_and_go_back_only_where_they_grew_to_the_elbow_a
     assert (colours - shades)[rows & recoloured].abs().median() < 2
 
 
+def test_short_sleeves_are_cut_off_and_new_ones_of_any_length_sewn_onto_what_is_left(photos):
+    pairs = Drawn(maker(photos, 1024, pairs=1.0, several=0.3))
+    rows, b, edits = pairs.rows(FromBare), pairs.batch, pairs.edits
+    assert rows.sum() > 10 and not pairs.plan.backward[rows].any() and (b.difference[rows] == 1).all()
+    assert edits.edited[rows].tolist() == [[True, False]] * int(rows.sum())
+    assert (edits.labels[rows, SLEEVE] == SLEEVES.index("short")).all()
+    assert set(b.wanted[rows, SLEEVE].tolist()) == {SLEEVES.index("short"), SLEEVES.index("long")}
+    area = lambda masks: masks.flatten(1).sum(1)  # noqa: E731
+    photo_masks = pairs.maker.data.garments.masks[edits.garment].float()
+    for larger in (photo_masks, pairs.made_mask):
+        assert (area(b.source_mask) < area(larger))[rows].all()
+    assert (b.source_mask <= photo_masks + 1e-4)[rows].all()
+    long, shown = b.wanted[:, SLEEVE] == SLEEVES.index("long"), b.source[rows]
+    for garment in edits.garment[rows].unique():
+        sizes = [area(pairs.made_mask)[rows & (edits.garment == garment) & which] for which in (long, ~long)]
+        assert not all(map(len, sizes)) or sizes[0].min() > sizes[1].max()
+    # What is shown is the photograph where cloth is left, and white elsewhere; what is made goes on from it.
+    core = -dilate(-b.source_mask[rows], 2)
+    assert same(shown * core, pairs.photos[rows] * core).all()
+    cut_off = photo_masks[rows] * (1 - dilate(b.source_mask[rows], 2))
+    assert cut_off.any() and ((1 - shown) * cut_off).max() < 0.02
+    assert ((pairs.made[rows] - shown).abs() * core).amax((1, 2, 3)).median() < 0.1
+    # With the colour, or of garments without sleeves or with long ones, it serves nothing.
+    lesson = next(x for x in pairs.maker.lessons if isinstance(x, FromBare))
+    served = lesson.serves(edits, torch.Generator().manual_seed(0))
+    others = edits.edited[:, COLOR] | (edits.labels[:, SLEEVE] != SLEEVES.index("short"))
+    assert served.any() and not served[others].any()
+
+
 def test_cut_sleeves_cover_less_and_never_go_backward(pairs, monkeypatch):
     """What cannot be sewn is cut."""
-    monkeypatch.setattr(batches, "LESSONS", tuple(lesson for lesson in LESSONS if lesson is not Sewn))
+    monkeypatch.setattr(batches, "LESSONS", tuple(lesson for lesson in LESSONS if lesson not in (Sewn, FromBare)))
     drawn = Drawn(maker(pairs.maker.data.garments, pairs=1.0, several=0.3))
     rows, edits = drawn.rows(Cut), drawn.edits
     assert rows.sum() > 10 and (edits.wanted < edits.labels)[rows, SLEEVE].all() and not drawn.plan.backward[rows].any()
@@ -390,7 +420,8 @@ def test_critics_are_brought_true_edits_and_else_real_garments_with_the_wanted_v
     drawn = Drawn(maker(with_truths, pairs=0.8, several=0.3))
     b, edits = drawn.batch, drawn.edits
     assert b.real is not None
-    genuine = drawn.plan.backward | drawn.rows(TrueEdit) | drawn.rows(Identity) | drawn.rows(Sewn)
+    genuine = drawn.plan.backward | drawn.rows(TrueEdit) | drawn.rows(Identity)
+    genuine |= drawn.rows(Sewn) | drawn.rows(FromBare)
     made = ~genuine & ~drawn.rows(Unpaired)
     assert torch.equal(b.real.rows, made.nonzero()[:, 0])
     assert same(b.real.pictures, b.reference)[genuine].all() and torch.equal(b.real.labels[genuine], b.wanted[genuine])

@@ -12,8 +12,9 @@ from amgan.cache import Cache
 from amgan.data.garments import Garments
 from amgan.lessons import armholes, cloth, cut, real_sleeves, sewing
 from amgan.lessons.descriptors import Descriptors
-from amgan.lessons.sewing import VERSION
-from amgan.lessons.sewn_garments import Task, sew_all
+from amgan.lessons.sewing import VERSION, bare
+from amgan.lessons.sewn_garments import STRAPS, Task, sew_all, sew_onto_bare
+from amgan.pixels import to_hwc
 from amgan.testing import SCHEMA
 from tests import golden_sewn
 from tests.golden_sewn import LENGTHS, SIZE, shirt
@@ -91,6 +92,25 @@ def test_what_changed_is_sewn_again_and_nothing_else(garments, tasks_sewn, tmp_p
     assert again(replace(garments, labels=labels)) == 6
     monkeypatch.setattr(module, "VERSION", VERSION + 1)
     assert again(garments) == 12
+
+
+def test_short_sleeves_come_off_along_armholes_of_many_widths_and_new_ones_are_sewn_on(garments, tasks_sewn, tmp_path):
+    described, cache = Descriptors.of(garments, torch.zeros(len(garments), 1)), Cache(tmp_path)
+    without, onto = sew_onto_bare(garments, 0, described, cache)
+    assert len(tasks_sewn) == 3 + 2 * 2  # three short ones, of which the last has no shoulders, and two lengths
+    straps = {task.strap for task in tasks_sewn if task.sleeve == "sleeveless"}
+    assert len(straps) == 3 and all(STRAPS[0] <= strap < STRAPS[1] for strap in straps)
+    assert (without.at >= 0).sum(1).tolist() == [0, 0, 1, 1, 0, 0, 0]
+    assert (onto.at >= 0).sum(1).tolist() == [0, 0, 2, 2, 0, 0, 0]
+    area = lambda masks: masks.flatten(1).sum(1)  # noqa: E731
+    assert (area(without.masks) < area(garments.masks[2:4])).all()
+    assert (area(onto.masks)[onto.at[2:4, 1:]] > area(without.masks)[:, None]).all()
+    tasks_sewn.clear()
+    again = sew_onto_bare(garments, 0, described, cache)
+    assert same(again[0], without) and same(again[1], onto) and not tasks_sewn
+    # Wider straps leave more of the shoulder.
+    shoulders = [bare(to_hwc(garments.images[2]), garments.masks[2, 0].numpy(), s)[1].sum() for s in (0.6, 0.75, 0.95)]
+    assert shoulders == sorted(shoulders) and shoulders[0] < shoulders[-1]
 
 
 def test_a_damaged_entry_is_sewn_again(garments, tasks_sewn, tmp_path):

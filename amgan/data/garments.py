@@ -45,6 +45,12 @@ class Garments:
     def __len__(self) -> int:
         return len(self.item_ids)
 
+    @property
+    def have_true_edits(self) -> Tensor:
+        """Bool (n,), on the host."""
+        out = torch.zeros(len(self), dtype=torch.bool)
+        return out if self.truths is None else out.index_fill(0, self.truths.of.cpu(), True)
+
     def with_truths(self) -> Garments:
         """The true edits as garments of their own: a classifier learns from either."""
         t = self.truths

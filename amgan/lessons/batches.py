@@ -20,6 +20,7 @@ from amgan.data.garments import Garments
 from amgan.lessons.cut import Cut
 from amgan.lessons.descriptors import Descriptors
 from amgan.lessons.edits import can_be_asked_back, draw_edits
+from amgan.lessons.from_bare import FromBare
 from amgan.lessons.identity import Identity
 from amgan.lessons.lesson import Lesson, LessonData
 from amgan.lessons.patterned import Patterned
@@ -40,6 +41,7 @@ LESSONS: tuple[type[Lesson], ...] = (
     Recoloured,
     Cut,
     Sewn,
+    FromBare,
     TrueEdit,
     DyedTrueEdit,
     Patterned,
@@ -142,15 +144,15 @@ class BatchMaker:
         edits, to_device = plan.edits, self.data.to_device
         garment = to_device(edits.garment)
         photos, masks = to_float(self.data.garments.images[garment]), self.data.garments.masks[garment].float()
-        shown, others, other_masks, open_detail = self._others(plan, photos, masks)
+        (shown, shown_masks), (others, other_masks), open_detail = self._made(plan, photos, masks)
 
         theta = to_device(plan.theta)
         moved, moved_masks = (
             warp(torch.cat([photos, shown, others], 1), theta),
-            warp_mask(torch.cat([masks, other_masks, open_detail], 1), theta),
+            warp_mask(torch.cat([masks, shown_masks, other_masks, open_detail], 1), theta),
         )
         photos, shown, others = (t.contiguous(memory_format=self.layout) for t in moved.split(3, 1))
-        masks, other_masks, open_detail = moved_masks.split(1, 1)
+        masks, shown_masks, other_masks, open_detail = moved_masks.split(1, 1)
 
         backward = to_device(plan.backward)[:, None, None, None]
         changes = torch.tensor([lesson.changes for lesson in self.lessons])[edits.lesson]
@@ -163,7 +165,7 @@ class BatchMaker:
             wanted=to_device(plan.wanted),
             edited=to_device(edits.edited),
             reference=reference,
-            source_mask=torch.where(backward, other_masks, masks),
+            source_mask=torch.where(backward, other_masks, shown_masks),
             reference_mask=torch.where(backward, masks, other_masks),
             aligned=to_device((edits.lesson != UNPAIRED).float()),
             open_detail=open_detail > 0.5,
@@ -192,21 +194,22 @@ class BatchMaker:
         chance = chance._replace(pair=chance.pair[: self.batch].repeat(TRIES))
         return Edits(garment, labels, wanted, edited, chance, torch.full((b,), UNPAIRED), {})
 
-    def _others(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Each photograph as it is shown and the picture beside it, float (B, 3, S, S), that one's mask, and where its
-        detail is open, made by the row's lesson."""
-        shown, others, other_masks, open_detail = photos, photos, masks, torch.zeros_like(masks)
+    def _made(
+        self, plan: BatchPlan, photos: Tensor, masks: Tensor
+    ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], Tensor]:
+        """By each row's lesson: the photograph as it is shown, and the picture beside it, float (B, 3, S, S), both with
+        their masks; and where detail is open."""
+        shown, others, open_detail = (photos, masks), (photos, masks), torch.zeros_like(masks)
         for place, lesson in enumerate(self.lessons):
             rows = (plan.edits.lesson == place).nonzero()[:, 0]
             if len(rows):
-                there = self.data.to_device(rows)
-                mine = plan.rows(rows)
-                shown = shown.index_copy(0, there, lesson.show(mine, photos[there], masks[there]))
-                made, made_masks = lesson.make(mine, photos[there], masks[there])
-                others, other_masks = others.index_copy(0, there, made), other_masks.index_copy(0, there, made_masks)
+                there, mine = self.data.to_device(rows), plan.rows(rows)
+                own = photos[there], masks[there]
+                shown = _put(shown, there, lesson.show(mine, *own))
+                others = _put(others, there, lesson.make(mine, *own))
                 if (where := lesson.open_detail(mine)) is not None:
                     open_detail = open_detail.index_copy(0, there, where)
-        return shown, others, other_masks, open_detail
+        return shown, others, open_detail
 
     def _real(self, plan: BatchPlan, reference: Tensor) -> RealGarments:
         """The references, where they are the true edits; elsewhere garments that have the wanted values."""
@@ -241,3 +244,8 @@ class BatchMaker:
         edits = plan.edits
         asked = edits.edited & (plan.wanted >= 0)
         return edits.labels >= 0, asked, edits.lesson != UNPAIRED, self._recolours(edits)
+
+
+def _put(into: tuple[Tensor, Tensor], rows: Tensor, made: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Pictures and masks, with those of some rows replaced."""
+    return into[0].index_copy(0, rows, made[0]), into[1].index_copy(0, rows, made[1])

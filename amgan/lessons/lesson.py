@@ -2,8 +2,8 @@
 
 A row of a batch is an edit of a photograph x. The lesson that takes it makes the other picture. Forward, that is the
 reference, the result of the edit, and x the source; backward, the other way round: the generator is given the changed
-picture, and x is the exact and real result. (A lesson may show x in other colours, see ``Lesson.show``.) A new lesson
-is a class like those beside, and a line in ``batches.LESSONS``.
+picture, and x is the exact and real result. (A lesson may show x in other colours or
+with other sleeves, see ``Lesson.show``.) A new lesson is a class like those beside, and a line in ``batches.LESSONS``.
 """
 
 from __future__ import annotations
@@ -64,6 +64,17 @@ class LessonData:
         """Bool (V,), on the host."""
         return self.shades.any(1).cpu()
 
+    @property
+    def has_true_edits(self) -> Tensor:
+        """Of the own garments, bool (own,), on the host."""
+        return self.garments.have_true_edits[: self.descriptors.own]
+
+    def reaching(self, places: Tensor) -> Tensor:
+        """What a lesson has prepared of the own garments, int64 (n, …) of which the first are theirs, once the others
+        were replaced: of those it has nothing, -1."""
+        own = places[: self.descriptors.own]
+        return torch.cat([own, own.new_full((len(self.garments) - len(own), *own.shape[1:]), -1)])
+
     def to_device(self, tensor: Tensor) -> Tensor:
         """A copy beside the garments' pictures, for which nothing waits."""
         return tensor.to(self.garments.images.device, non_blocking=True)
@@ -111,9 +122,9 @@ class Lesson:
         """Bool (B,): its picture and the photograph differ by the edit alone, so where they differ is where to edit."""
         return torch.zeros(len(edits.garment), dtype=torch.bool)
 
-    def show(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> Tensor:
-        """The photographs of its rows as the generator is given them; shapes as in ``make``."""
-        return photos
+    def show(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+        """The photographs of its rows as the generator is given them, and the masks of those; shapes as in ``make``."""
+        return photos, masks
 
     def make(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
         """The other pictures of its rows.

@@ -33,15 +33,15 @@ class Recoloured(Lesson):
         chance = torch.rand(2, len(rows), generator=generator)
         return edits.choose("shown_in", rows & (chance[0] < self.data.config.dyed), (chance[1] * 2**24).long())
 
-    def show(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> Tensor:
+    def show(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
         rows = (plan.edits.chosen["shown_in"] >= 0).nonzero()[:, 0]
         if not len(rows):
-            return photos
+            return photos, masks
         present = self.colour[plan.edits.garment[rows]]
         dyes = torch.stack([_strong_colour(int(seed)) for seed in plan.edits.chosen["shown_in"][rows]])
         dyes = torch.cat([rgb_to_lab(dyes[:, :, None, None])[:, :, 0, 0], present[:, 3:]], 1)
         there, present, dyes = (self.data.to_device(t) for t in (rows, present, dyes))
-        return photos.index_copy(0, there, recolour(photos[there], masks[there], present, dyes))
+        return photos.index_copy(0, there, recolour(photos[there], masks[there], present, dyes)), masks
 
     def make(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
         return give_wanted_shade(self.data, plan.edits, photos, masks), masks

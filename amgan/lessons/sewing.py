@@ -88,21 +88,23 @@ def sew(
     return np.clip(picture + 0.5, 0, 255).astype(np.uint8), covered > 0.5
 
 
-def bare(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+def bare(image: np.ndarray, mask: np.ndarray, strap: float | None = None) -> tuple[np.ndarray, np.ndarray] | None:
     """The garment without its short sleeves, cut off along armholes of its own: the torso's sides stay as they are.
 
-    Args, and what is returned: as of ``sew``.
+    Args:
+        image, mask: as of ``sew``, which also says what is returned.
+        strap: where its shoulder ends, over the chest's half width; ``STRAP`` when not given.
     """
     fits = fit_sleeves(mask, True)
     if fits is None:
         return None
-    size = len(mask)
+    size, strap = len(mask), STRAP if strap is None else strap
     picture, covered = image.astype(np.float32), mask.astype(np.float32)
     for fit in fits:
         (_, shoulder), (chest, armpit) = fit.arm.armhole
         y = np.arange(size)
         down = np.clip((y - shoulder) / (armpit - shoulder), 0, 1)
-        armhole = chest * (STRAP + (1 - STRAP) * down**2)
+        armhole = chest * (strap + (1 - strap) * down**2)
         slack = 0.03 * size * np.clip((y - armpit) / (0.1 * size), 0, 1)
         outside = _beyond(fit, np.where(y < armpit, armhole, fit.line + slack))
         picture += outside[..., None] * (255 - picture)

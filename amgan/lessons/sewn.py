@@ -34,9 +34,7 @@ class Sewn(SleeveLesson):
         other = copy.copy(self)  # sleeves are sewn onto garments without true edits, and those stay
         other.data = data
         if self.sleeve is not None:
-            own = self.garments.at[: data.descriptors.own]
-            others = own.new_full((len(data.garments) - len(own), own.shape[1]), -1)
-            other.garments = replace(self.garments, at=torch.cat([own, others]))
+            other.garments = replace(self.garments, at=data.reaching(self.garments.at))
         return other
 
     def serves(self, edits: Edits, generator: torch.Generator) -> Tensor:

@@ -25,6 +25,7 @@ from amgan.lessons.sewing import BARE, LENGTHS, NO_SHOULDERS, VERSION, bare, sew
 from amgan.pixels import to_chw, to_float, to_hwc, to_uint8
 from amgan.schema import UNKNOWN
 
+STRAPS = (0.6, 0.95)  # see ``Task.strap``: from tank tops to shirts whose sleeves are missing
 ALL_OVER, PLAIN = ("striped", "checked", "floral", "polka dot"), ("plain", "marl")
 
 
@@ -50,6 +51,7 @@ class Task(NamedTuple):
         cut_along: the silhouette, bool (1, S, S), along which its own are cut off first; None where the new are longer.
         patterned: whether its cloth has a pattern all over; None where labels do not say.
         real: the real sleeve whose light the new ones take.
+        strap: see ``bare``.
     """
 
     image: Tensor
@@ -59,6 +61,7 @@ class Task(NamedTuple):
     cut_along: Tensor | None
     patterned: bool | None = None
     real: RealSleeve | None = None
+    strap: float | None = None
 
 
 def sew_all(garments: Garments, attribute: int, descriptors: Descriptors, cache: Cache | None = None) -> SewnGarments:
@@ -70,13 +73,54 @@ def sew_all(garments: Garments, attribute: int, descriptors: Descriptors, cache:
         attribute: which of the schema's attributes is the sleeve.
         cache: the user's when not given.
     """
-    cache = cache or Cache.at_home("sewn")
     tasks = _tasks(garments, attribute, descriptors)
+    label = f"Sewing sleeves onto {len({n for n, _ in tasks}):,} garments"
+    return _all_of(tasks, garments, attribute, label, cache or Cache.at_home("sewn"))
+
+
+def sew_onto_bare(
+    garments: Garments, attribute: int, descriptors: Descriptors, cache: Cache | None = None
+) -> tuple[SewnGarments, SewnGarments]:
+    """Cut the short sleeves off the same garments, along armholes of many widths, and sew sleeves of every length onto
+    what is left: few garments come without.
+
+    Args: as of ``sew_all``.
+
+    Returns:
+        Those without sleeves, each at the value ``BARE``, and those with new ones. Empty where the schema has no such
+        value.
+    """
+    cache, values = cache or Cache.at_home("sewn"), garments.schema.attributes[attribute].values
+    present, grows = _present(garments, attribute, descriptors)
+    tasks: dict[tuple[int, int], Task] = {}
+    patterned = _patterned(garments)
+    if BARE in values:
+        for n in (grows & (present > 0)).nonzero()[:, 0].tolist():
+            picture = garments.images[n], garments.masks[n]
+            strap = STRAPS[0] + (STRAPS[1] - STRAPS[0]) * chance_of(picture[0])
+            tasks[n, values.index(BARE)] = Task(*picture, True, BARE, None, patterned[n], strap=strap)
+    without = _all_of(tasks, garments, attribute, f"Cutting sleeves off {len(tasks):,} garments", cache)
+    own = garments.labels[: descriptors.own, attribute].cpu()
+    models = {
+        v: model_sleeve(garments, patterned, own == v, in_place(name))
+        for v, name in enumerate(values)
+        if name in LENGTHS and tasks
+    }
+    onto = {}
+    for n, bare_value in tasks:
+        if (k := int(without.at[n, bare_value])) >= 0:
+            for v, real in models.items():
+                picture = without.images[k], without.masks[k]
+                onto[n, v] = Task(*picture, False, values[v], None, patterned[n], real)
+    return without, _all_of(onto, garments, attribute, f"Sewing sleeves onto {len(without.images):,} without", cache)
+
+
+def _all_of(
+    tasks: dict[tuple[int, int], Task], garments: Garments, attribute: int, label: str, cache: Cache
+) -> SewnGarments:
     # In an order of their own, processes that start together sew different garments and read each other's.
     order = random.Random().sample(list(tasks), len(tasks))
-    label = f"Sewing sleeves onto {len({n for n, _ in tasks}):,} garments"
     sewn = {place: _sewn(tasks[place], cache) for place in track(order, label, disable=len(order) < 50)}
-
     at = torch.full((len(garments), len(garments.schema.attributes[attribute].values)), -1)
     kept = [(place, sewn[place]) for place in tasks if sewn[place] is not None]
     for k, (place, _) in enumerate(kept):
@@ -87,17 +131,30 @@ def sew_all(garments: Garments, attribute: int, descriptors: Descriptors, cache:
     return SewnGarments(images, masks, at)
 
 
+def chance_of(image: Tensor) -> float:
+    """A number in [0, 1) that a picture always has, and another picture another."""
+    digest = hashlib.sha256(image.cpu().contiguous().numpy().data).digest()
+    return int.from_bytes(digest[:4], "big") / 2**32
+
+
+def _present(garments: Garments, attribute: int, descriptors: Descriptors) -> tuple[Tensor, Tensor]:
+    """Of the first ``descriptors.own`` garments: the share of the arm that their sleeves cover, NaN where that is not
+    known or there are true edits; and bool, onto which longer ones can be sewn."""
+    values, labels = garments.schema.attributes[attribute].values, garments.labels[:, attribute]
+    own = labels[: descriptors.own].cpu()
+    own = own.masked_fill(garments.have_true_edits[: len(own)], UNKNOWN)
+    present = torch.where(own >= 0, sleeve_lengths(values)[own.clamp(min=0)], torch.nan)
+    # A long sleeve hides the torso's side, and without shoulders there is nowhere to sew one to.
+    has_shoulders = torch.tensor([v not in NO_SHOULDERS for v in values])[own.clamp(min=0)]
+    return present, (present <= LENGTHS["elbow"]) & has_shoulders
+
+
 def _tasks(garments: Garments, attribute: int, descriptors: Descriptors) -> dict[tuple[int, int], Task]:
     """What there is to sew, by garment and value of the sleeve."""
     values = garments.schema.attributes[attribute].values
     lengths, labels = sleeve_lengths(values), garments.labels[:, attribute]
-    own = labels[: descriptors.own].cpu()
-    if garments.truths is not None:
-        own = own.index_fill(0, garments.truths.of.cpu()[garments.truths.of.cpu() < descriptors.own], UNKNOWN)
-    present = torch.where(own >= 0, lengths[own.clamp(min=0)], torch.nan)
-    # A long sleeve hides the torso's side, and without shoulders there is nowhere to sew one to.
-    has_shoulders = torch.tensor([v not in NO_SHOULDERS for v in values])[own.clamp(min=0)]
-    grows = (present <= LENGTHS["elbow"]) & has_shoulders
+    present, grows = _present(garments, attribute, descriptors)
+    own = labels[: descriptors.own].cpu().masked_fill(present.isnan(), UNKNOWN)
     patterned, labelled = _patterned(garments), own[own >= 0].unique().tolist()
     tasks = {}
     short = min((i for i in labelled if LENGTHS["elbow"] >= lengths[i] > 0), default=None)
@@ -171,7 +228,8 @@ def _key(task: Task) -> str:
         for array in (task.real.light, task.real.outer, task.real.inner):
             pixels.update(np.ascontiguousarray(array).data)
     size, cuts, length = task.image.shape[-1], task.cut_along is not None, LENGTHS.get(task.sleeve, 0)
-    return content_key(VERSION, pixels.hexdigest(), size, cuts, task.has_sleeves, length, task.patterned)
+    parts = (VERSION, pixels.hexdigest(), size, cuts, task.has_sleeves, length, task.patterned)
+    return content_key(*parts) if task.strap is None else content_key(*parts, task.strap)
 
 
 def sew_one(task: Task) -> tuple[Tensor, Tensor] | None:
@@ -185,7 +243,7 @@ def sew_one(task: Task) -> tuple[Tensor, Tensor] | None:
         cut, kept = cut_sleeves(*given)
         image, mask = to_uint8(cut)[0], kept[0] > 0.5
     if task.sleeve == BARE:
-        sewn = bare(*_on_host(image, mask))
+        sewn = bare(*_on_host(image, mask), task.strap)
         return None if sewn is None else (to_chw(sewn[0]), torch.from_numpy(sewn[1])[None])
     sewn = sew(*_on_host(image, mask), task.has_sleeves, task.sleeve, task.real, task.patterned)
     return None if sewn is None else (to_chw(sewn[0]), torch.from_numpy(sewn[1])[None])

@@ -46,9 +46,7 @@ class TakenOff(Lesson):
         garments, values = data.garments, data.garments.schema.attributes[self.pattern].values
         labels = data.labels[: data.descriptors.own, self.pattern]
         has_pattern = torch.isin(labels, torch.tensor([i for i, v in enumerate(values) if v in SHARES]))
-        if garments.truths is not None:
-            own = garments.truths.of.cpu()
-            has_pattern[own[own < len(has_pattern)]] = False
+        has_pattern &= ~data.has_true_edits
         images = []
         rows = has_pattern.nonzero()[:, 0].tolist()
         for n in track(rows, f"Taking patterns off {len(rows):,} garments", disable=len(rows) < 50):
@@ -64,8 +62,7 @@ class TakenOff(Lesson):
     def renewed(self, data: LessonData) -> TakenOff:
         other = copy.copy(self)  # patterns are taken off garments without true edits, and those stay
         other.data = data
-        own = self.at[: data.descriptors.own]
-        other.at = torch.cat([own, own.new_full((len(data.garments) - len(own),), -1)])
+        other.at = data.reaching(self.at)
         return other
 
     def serves(self, edits: Edits, generator: torch.Generator) -> Tensor:
