@@ -15,12 +15,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from amgan.attributes import where
+from amgan.attributes import PLAIN, asked_of, where
 from amgan.data.garments import Garments
 from amgan.lessons.colour import clear_shades
 from amgan.lessons.descriptors import Descriptors
 from amgan.lessons.plan import BatchPlan, Edits
 from amgan.models.training_config import LessonsConfig
+from amgan.schema import UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,18 @@ class LessonData:
     def color(self) -> int | None:
         """The attribute that recolours the cloth."""
         return next(iter(where(self.garments.schema, "recoloured")), None)
+
+    @cached_property
+    def pattern(self) -> int | None:
+        """The attribute that lays something on the cloth, where edits can ask for ``PLAIN``."""
+        schema = self.garments.schema
+        found = [m for m in where(schema, "whole_cloth") if PLAIN in asked_of(schema.attributes[m])]
+        return next(iter(found), None)
+
+    @cached_property
+    def plain(self) -> int:
+        """Its value ``PLAIN``; UNKNOWN where there is no such attribute."""
+        return UNKNOWN if self.pattern is None else self.garments.schema.attributes[self.pattern].values.index(PLAIN)
 
     @cached_property
     def shades(self) -> Tensor:

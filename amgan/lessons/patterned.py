@@ -9,14 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from amgan.attributes import PLAIN, asked_of
+from amgan.attributes import asked_of
 from amgan.lessons.colour import recolour
 from amgan.lessons.lesson import Lesson, LessonData
 from amgan.lessons.plan import BACKWARD, BatchPlan, Edits
 from amgan.models.blocks import cloth_colour
 from amgan.pixels import rgb_to_lab
 
-PATTERN = "pattern"
 STRIPED, CHECKED, DOTTED = "striped", "checked", "polka dot"
 PITCH = {STRIPED: 0.08, CHECKED: 0.09, DOTTED: 0.075}  # of the frame's side, from one to the next
 DARK, PALE = (18.0, 4.0, -18.0), (94.0, 0.0, 2.0)  # Lab: what a pattern is of on light cloth, and on dark
@@ -36,22 +35,18 @@ class Patterned(Lesson):
 
     def __init__(self, data: LessonData) -> None:
         super().__init__(data)
-        schema = data.garments.schema
-        self.pattern = schema.names.index(PATTERN) if PATTERN in schema.editable else None
-        self.plain: int | None = None
+        self.pattern = data.pattern
         self.designs: dict[int, str] = {}
         if self.pattern is not None:
-            attribute = schema.attributes[self.pattern]
-            asked = asked_of(attribute)
-            self.plain = attribute.values.index(PLAIN) if PLAIN in asked else None
-            self.designs = {attribute.values.index(name): name for name in PITCH if name in asked}
+            attribute = data.garments.schema.attributes[self.pattern]
+            self.designs = {attribute.values.index(name): name for name in PITCH if name in asked_of(attribute)}
         self.colour = data.descriptors.colour.cpu()  # on the host, lest making wait for the device
 
     def serves(self, edits: Edits, generator: torch.Generator) -> Tensor:
         share = self.data.config.patterned
-        if self.pattern is None or self.plain is None or not self.designs or not share:
+        if self.pattern is None or not self.designs or not share:
             return torch.zeros(len(edits.garment), dtype=torch.bool)
-        plain = edits.labels[:, self.pattern] == self.plain
+        plain = edits.labels[:, self.pattern] == self.data.plain
         return plain & (torch.rand(len(plain), generator=generator) < share)
 
     def take(self, edits: Edits, rows: Tensor, generator: torch.Generator) -> Edits:

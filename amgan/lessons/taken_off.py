@@ -8,9 +8,7 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-from amgan.attributes import PLAIN, asked_of
 from amgan.lessons.lesson import Lesson, LessonData
-from amgan.lessons.patterned import PATTERN
 from amgan.lessons.plain_cloth import without_pattern
 from amgan.lessons.plan import BatchPlan, Edits
 from amgan.pixels import to_chw, to_float, to_hwc
@@ -29,15 +27,10 @@ class TakenOff(Lesson):
 
     def __init__(self, data: LessonData) -> None:
         super().__init__(data)
-        schema = data.garments.schema
-        self.pattern = schema.names.index(PATTERN) if PATTERN in schema.editable else None
-        self.plain: int | None = None
-        if self.pattern is not None and data.config.patterned:
-            attribute = schema.attributes[self.pattern]
-            self.plain = attribute.values.index(PLAIN) if PLAIN in asked_of(attribute) else None
+        self.pattern = data.pattern if data.config.patterned else None
         self.at = torch.full((len(data.garments),), -1)
         self.images = data.garments.images[:0]
-        if self.plain is not None:
+        if self.pattern is not None:
             self._take_off(data)
 
     def _take_off(self, data: LessonData) -> None:
@@ -66,7 +59,7 @@ class TakenOff(Lesson):
         return other
 
     def serves(self, edits: Edits, generator: torch.Generator) -> Tensor:
-        if self.pattern is None or self.plain is None:
+        if self.pattern is None:
             return torch.zeros(len(edits.garment), dtype=torch.bool)
         values = self.data.garments.schema.attributes[self.pattern].values
         shares = torch.tensor([SHARES.get(v, 0.0) for v in values]) * self.data.config.patterned
@@ -74,9 +67,7 @@ class TakenOff(Lesson):
         return taken & (self.at[edits.garment] >= 0)
 
     def take(self, edits: Edits, rows: Tensor, generator: torch.Generator) -> Edits:
-        if self.pattern is None or self.plain is None:
-            return edits
-        return edits.asking(rows, self.pattern, self.plain)
+        return edits if self.pattern is None else edits.asking(rows, self.pattern, self.data.plain)
 
     def make(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
         return to_float(self.images[self.data.to_device(self.at[plan.edits.garment])]), masks
