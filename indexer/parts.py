@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -16,6 +13,7 @@ from amgan.schema import AttributeSchema
 from indexer.catalogue import Catalogue, Item, Noticed
 from indexer.prepare import Prepared, Settings
 from indexer.refusals import Refusal
+from indexer.timing import Timed
 from retrieval.identity import IndexIdentity
 from retrieval.stores.base import Payload, Point
 
@@ -66,7 +64,7 @@ class Plan:
 
 
 @dataclass
-class Part:
+class Part(Timed):
     """A few entries on their way.
 
     Attributes:
@@ -87,12 +85,6 @@ class Part:
     indexed: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     problem: str | None = None
-
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
 
 
 class Reader:

@@ -11,7 +11,6 @@ import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
@@ -23,6 +22,7 @@ from amgan.schema import AttributeSchema
 from indexer.catalogue import Catalogue, Item
 from indexer.prepare import COMPARED, Outcome, Prepared, Settings, Unchanged, not_readable_now, prepare_several, said_of
 from indexer.refusals import Refusal
+from indexer.timing import Timed
 from retrieval.identity import IndexIdentity
 from retrieval.stores.base import Payload, Point, VectorStore
 
@@ -47,12 +47,12 @@ class Encoder(Protocol):
 
 
 @dataclass
-class Tally:
+class Tally(Timed):
     """What a run did.
 
     Attributes:
         updated: whose photo and mask are unchanged, but not what the catalogue says of them; told, not embedded again.
-        seconds: reading and cutting out (summed over threads), waiting (for them), embedding, storing.
+        seconds: by stage: reading and cutting out (summed over threads), waiting (for them), embedding, storing.
         keep: ids of the items that the index holds as the catalogue has them.
         unread: ids of the items that could not be read this time, whether the index holds them or not.
     """
@@ -69,14 +69,6 @@ class Tally:
     @property
     def done(self) -> int:
         return self.indexed + self.updated + self.unchanged + self.refused.total()
-
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[stage] += time.perf_counter() - start
 
 
 @dataclass(frozen=True)
