@@ -46,10 +46,24 @@ def test_the_best_way_finds_what_is_wanted_and_keeps_the_rest() -> None:
     features = QueryFeatures(edited, noise[:30], predictions[:30], noise[:0], none)
     gallery = Gallery(noise, predictions, labels, perfect)
     ways = [QueryWeights(image, 0.1, 0.1, twin) for image, twin in ((1, 0), (0.5, 0.5), (0, 1))]
-    found = fitting.fit(plan, features, labels, gallery, ways)
+    fitted = fitting.fit(plan, features, labels, gallery, ways)
+    found = fitted.ways
+    assert fitted.lead is None  # the default was not tried
     assert [w.weights.twin for w in found] == [1, 0.5, 0]
     assert found[0].score > found[-1].score + 0.1
     assert all(0 <= w.score <= 1 for w in found)
+    assert found[0].right > found[-1].right + 0.1
+    for way in found:  # by hand
+        hits: dict[tuple[int, int], list[bool]] = {}
+        order = ranking.rank(next(iter(fitting._scores(plan, features, gallery, [way.weights]))), plan.photo, 10)
+        for q, (photo, row) in enumerate(zip(plan.photo, meant, strict=True)):
+            right = {g for g in range(120) if g != photo and (labels[g] == row).all()}
+            if right:
+                hits.setdefault((plan.attribute[q], plan.value[q]), []).append(bool(right & set(order[q].tolist())))
+        means: dict[int, list[float]] = {}
+        for (attribute, _), found_there in hits.items():
+            means.setdefault(attribute, []).append(float(np.mean(found_there)))
+        assert way.right == pytest.approx(np.mean([np.mean(m) for m in means.values()]))
     scores = list(fitting._scores(plan, features, gallery, ways))
     stored = np.concatenate([noise, perfect, attribute_block(predictions, SCHEMA)], axis=1)
     wanted = wanted_attributes(plan, predictions)
@@ -58,6 +72,10 @@ def test_the_best_way_finds_what_is_wanted_and_keeps_the_rest() -> None:
             query = compose(query_parts(edited[q], wanted[q], plan.edit(q), SCHEMA, way, twins=True))
             np.testing.assert_allclose(row[q] / way.total(), stored @ query, atol=1e-5)
     assert ranking.rank(scores[0], plan.photo, 10).shape == (len(plan), 10)
+    ahead = fitting.fit(plan, features, labels, gallery, [ways[2], DEFAULT_WEIGHTS])
+    assert ahead.ways[0].weights == ways[2] and ahead.lead is not None
+    mean, low, high = ahead.lead
+    assert mean == pytest.approx(ahead.ways[0].score - ahead.ways[1].score) and 0 < low < mean < high
 
 
 def test_without_twins_none_are_weighed() -> None:

@@ -18,7 +18,7 @@ from amgan.errors import UserError
 if TYPE_CHECKING:  # --help must not wait for torch
     from amgan.evaluation.edits import EditPlan
     from amgan.evaluation.exact import Gallery
-    from retrieval.evaluation.fitting import Weighed
+    from retrieval.evaluation.fitting import Fitted, Weighed
     from retrieval.evaluation.rows import QueryFeatures
     from retrieval.representation import Representation
 
@@ -36,6 +36,7 @@ are kept with the index: search-catalog, the page and the service take them unle
 
 Of every way to weigh, the first ten hits are looked at: which share has the wanted value, which has the photo's other
 given labels, each as a share of what the gallery allows; half and half, averaged over the attributes that are edited.
+"right" is how many queries find, among the first ten, a garment that has all of that at once.
 
 Exit status: 0 done; 2 a mistake; 130 interrupted.
 """
@@ -75,7 +76,7 @@ def fit_query_weights(
         plan, queries, labels, gallery = _measured(folder, representation, editor, split, also, edited)
         found = fit(plan, queries, labels, gallery, grid(representation.twins))
     if store is not None and collection is not None:
-        _keep(store, collection, found[0])
+        _keep(store, collection, found.ways[0])
     if json_:
         print_json(_as_dict(plan, found))
         return
@@ -166,30 +167,39 @@ def _keep(store: str, collection: str, best: Weighed) -> None:
     location.close()
 
 
-def _best_without_twins(found: list[Weighed]) -> Weighed:
-    return next(w for w in found if not w.weights.twin)
+def _as_dict(plan: EditPlan, found: Fitted) -> dict[str, Any]:
+    ways = [asdict(w) for w in found.ways]
+    lead = None if found.lead is None else dict(zip(("mean", "low", "high"), found.lead, strict=True))
+    return {
+        "queries": len(plan),
+        "best": ways[0],
+        "lead_over_default": lead,
+        "without_twins": next(way for way in ways if not way["weights"]["twin"]),
+        "ways": ways,
+    }
 
 
-def _as_dict(plan: EditPlan, found: list[Weighed]) -> dict[str, Any]:
-    ways = [{"weights": asdict(w.weights), "score": w.score, "shares": w.shares} for w in found]
-    return {"queries": len(plan), "best": ways[0], "without_twins": asdict(_best_without_twins(found)), "ways": ways}
+def _print(plan: EditPlan, found: Fitted) -> None:
+    from retrieval.query import DEFAULT_WEIGHTS
 
-
-def _print(plan: EditPlan, found: list[Weighed]) -> None:
-    print(f"{len(plan):,} edits, {len(found)} ways to weigh, the best first; what is kept counts 1")
-    shown = (
-        found[:SHOWN] if _best_without_twins(found) in found[:SHOWN] else [*found[:SHOWN], _best_without_twins(found)]
-    )
-    for edited in found[0].shares:
-        others = list(found[0].shares[edited]["kept"])
+    ways = found.ways
+    print(f"{len(plan):,} edits, {len(ways)} ways to weigh, the best first; what is kept counts 1")
+    shown = ways[:SHOWN]
+    for also in (lambda w: not w.weights.twin, lambda w: w.weights == DEFAULT_WEIGHTS):
+        shown += [way for way in [w for w in ways if also(w)][:1] if way not in shown]
+    for edited in ways[0].shares:
+        others = list(ways[0].shares[edited]["kept"])
         print(f"\n{edited} edited")
-        print("".join(n[:9].rjust(10) for n in ("picture", "twin", "wanted", "score", f"={edited}", *others)))
+        print("".join(n[:9].rjust(10) for n in ("picture", "twin", "wanted", "score", "right", f"={edited}", *others)))
         for way in shown:
             w, share = way.weights, way.shares[edited]
-            cells = (w.image, w.twin, w.wanted, way.score, share["wanted"], *(share["kept"][n] for n in others))
-            print("".join(f"{cell:10.3f}" for cell in cells))
-    best = found[0].weights
+            numbers = (w.image, w.twin, w.wanted, way.score, way.right, share["wanted"])
+            print("".join(f"{cell:10.3f}" for cell in (*numbers, *(share["kept"][n] for n in others))))
+    best = ways[0].weights
     print(f"\nBest: picture {best.image:g}, twin {best.twin:g}, wanted {best.wanted:g}, kept {best.kept:g}.")
+    if found.lead is not None:
+        mean, low, high = found.lead
+        print(f"Its score is {mean:+.4f} [{low:+.4f}, {high:+.4f}] above that of the default.")
 
 
 def main() -> None:
