@@ -97,7 +97,8 @@ def test_sleeve_and_colour_are_edited_in_turn(images):
     photos[:, :, 12:24, 8:24] = 90
     edits = [{"color": "red", "sleeve": "long"}, {"color": "red"}, {"sleeve": "long"}]
     result = editor.edit(photos, edits)
-    assert generator.asked == [[(True, False), (False, True), (True, False)], [(False, True)]]  # rows of each pass
+    # Rows of each pass; each colour is set once more.
+    assert generator.asked == [[(True, False), (False, True), (True, False)], [(False, True)], *[[(False, True)]] * 2]
     red = int(255 * 0.25)
     assert (result.image[0, :, :8] - red).abs().max() <= 1 and (result.image[0, :, 12:24, 8:24] - red).abs().max() <= 1
     assert (result.image[2, :, :8] == 90).all() and (result.image[1, :, :8] == 255).all()
@@ -107,6 +108,31 @@ def test_sleeve_and_colour_are_edited_in_turn(images):
         alone, row = editor.edit(photos[i : i + 1], edit), result.rows(slice(i, i + 1))
         assert torch.equal(alone.image, row.image) and torch.equal(alone.raw, row.raw)
         assert sum(bool(step.mask.any()) for step in row.steps) == len(edit)
+
+
+class HalfWay(torch.nn.Module):
+    """Stands for a generator that comes half of the way to black where it recolours."""
+
+    schema = SCHEMA
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, x, condition):
+        color = condition[:, SCHEMA.n_values + SCHEMA.names.index("color"), None, None, None]
+        raw, mask = torch.full_like(x, -1), (0.4 + 0.1 * color).expand(-1, 1, *x.shape[2:])
+        return Generated(mask * raw + (1 - mask) * x, mask, raw)
+
+
+@pytest.mark.parametrize("only_on", [None, "torso"])  # nothing here is a sleeve
+def test_a_colour_is_set_once_more_of_its_own_result_and_a_sleeve_is_not(only_on):
+    editor, photos = GeneratorEditor(HalfWay(), 32, "half way"), torch.full((2, 3, 32, 32), 200, dtype=torch.uint8)
+    result = editor.edit(photos, {"color": "black"}, only_on)
+    assert (result.image == 50).all() and (result.mask == 0.75).all() and (result.raw == 0).all()
+    if only_on is None:
+        sleeve = editor.edit(photos, {"sleeve": "short"})
+        assert (sleeve.image == 120).all() and (sleeve.mask - 0.4).abs().max() < 1e-6
 
 
 def test_sleeves_hang_from_the_shoulders():

@@ -230,8 +230,9 @@ class NetworkEditor:
     def _edit(self, images: Tensor, edits: list[dict[str, str]], only_on: str | None) -> Generated:
         x = to_float(images.to(self.device)).contiguous(memory_format=torch.channels_last)
         if only_on is None:
-            return self._shortened(x, edits, self._both_sides(x, edits))
-        result = self._forward(x, edits)
+            made = self._shortened(x, edits, self._both_sides(x, edits))
+            return self._recoloured_again(x, edits, made)
+        result = self._recoloured_again(x, edits, self._forward(x, edits))
         sleeves = self._forward(x, [{"sleeve": BARE}] * len(images)).mask
         if bool((sleeves == 1).all()):
             raise UserError("Editing a region needs weights whose mask finds the sleeves; these repaint everything.")
@@ -264,6 +265,16 @@ class NetworkEditor:
             return made
         at = torch.tensor(rows, device=x.device)[long]
         return made.with_rows(at, ends_cut_off(x[at], short.rows(long)))
+
+    def _recoloured_again(self, x: Tensor, edits: list[dict[str, str]], made: Generated) -> Generated:
+        """The edit, and where it sets the colour alone the same once more of its own result: of a strong colour one
+        pass leaves a tinge."""
+        rows = [i for i, edit in enumerate(edits) if all(kind(name).recoloured for name in edit)]
+        if not rows:
+            return made
+        at = torch.tensor(rows, device=x.device)
+        again = self._forward(made.image[at], [edits[i] for i in rows])
+        return made.with_rows(at, again.after(x[at], made.rows(at)))
 
     def _forward(self, x: Tensor, edits: list[dict[str, str]]) -> Generated:
         labels = torch.full((len(edits), self.schema.n_attributes), UNKNOWN)

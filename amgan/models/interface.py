@@ -123,6 +123,13 @@ class Generated(NamedTuple):
         """These pictures, by index, in the place of those that are there; without the prior."""
         return Generated(*(a.index_copy(0, which, b.to(a)) for a, b in zip(self[:3], others[:3], strict=True)))
 
+    def after(self, x: Tensor, before: Generated) -> Generated:
+        """What was made of what an edit ``before`` had left of pictures x, as one edit of these, x + alpha (z - x);
+        without the prior."""
+        mask = 1 - (1 - before.mask) * (1 - self.mask)
+        raw = (x + (self.image - x) / mask.clamp_min(1e-3)).clamp(-1, 1)
+        return Generated(self.image, mask, raw)
+
 
 def make_condition(schema: AttributeSchema, labels: Tensor, edited: Tensor) -> Tensor:
     """The condition m = {m_1..m_N, r}: only the edited attributes' values are set, so an edit never needs the current
