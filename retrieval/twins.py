@@ -25,8 +25,10 @@ def own_attributes(probabilities: np.ndarray, schema: AttributeSchema, editor: A
     edit: Edit = {}
     for attribute, part in zip(schema.attributes, schema.slices, strict=True):
         value, name = attribute.values[int(np.argmax(probabilities[part]))], editor.find_attribute(attribute.name)
-        if name in editor.editable and value in asked_of(attribute) and (own := editor.find_value(name, value)):
-            edit[name] = own
+        if name in editor.editable:
+            own = editor.find_value(name, value)
+            if own in asked_of(editor.attributes[editor.index(name)]):
+                edit[name] = own
     return edit
 
 

@@ -65,6 +65,19 @@ def test_a_twin_is_asked_for_with_what_the_garment_is_believed_to_have() -> None
     assert (same == 7).all()
 
 
+def test_an_editor_is_asked_for_what_it_can_set_alone() -> None:
+    """Whatever the network that predicts may know: a print stays as it is."""
+    knows = AttributeSchema.from_dict(
+        {"pattern": ["plain", "print"], "kind": ["tee", "polo"], "color": ["red", "multi"]}
+    )
+    draws = AttributeSchema.from_dict(
+        {"pattern": {"values": ["plain", "print"], "editable": ["plain"]}, "color": ["red"]}
+    )
+    plain, printed = np.array([0.9, 0.1, 1, 0, 0.2, 0.8]), np.array([0.1, 0.9, 1, 0, 0.8, 0.2])
+    assert own_attributes(plain, knows, draws) == {"pattern": "plain"}
+    assert own_attributes(printed, knows, draws) == {"color": "red"}
+
+
 def test_vectors_hold_picture_twin_and_attributes(made: Path) -> None:
     weights = made / "weights"
     representation, editor = Representation(str(weights), twins=True), load_editor(weights)
