@@ -71,7 +71,7 @@ def test_an_editor_is_asked_for_what_it_can_set_alone() -> None:
         {"pattern": ["plain", "print"], "kind": ["tee", "polo"], "color": ["red", "multi"]}
     )
     draws = AttributeSchema.from_dict(
-        {"pattern": {"values": ["plain", "print"], "editable": ["plain"]}, "color": ["red"]}
+        {"pattern": {"values": ["plain", "print"], "editable": ["plain"]}, "color": ["red", "blue"]}
     )
     plain, printed = np.array([0.9, 0.1, 1, 0, 0.2, 0.8]), np.array([0.1, 0.9, 1, 0, 0.8, 0.2])
     assert own_attributes(plain, knows, draws) == {"pattern": "plain"}
