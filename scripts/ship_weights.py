@@ -19,7 +19,7 @@ from amgan.files import write_atomic
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 SHIPPED = Path(__file__).resolve().parent.parent / "amgan" / "weights"
-REBUILT = {"model", "backbone", "image_size", "dimensions", "schema", "config"}  # written anew by save_*
+REBUILT = {"model", "backbone", "image_size", "dimensions", "from_pixels", "schema", "config"}  # written anew by save_*
 
 
 def run_facts(folder: Path, part: str) -> dict[str, Any]:

@@ -229,10 +229,9 @@ class NetworkEditor:
     @torch.inference_mode()
     def _edit(self, images: Tensor, edits: list[dict[str, str]], only_on: str | None) -> Generated:
         x = to_float(images.to(self.device)).contiguous(memory_format=torch.channels_last)
+        result = self._recoloured_again(x, edits, self._shortened(x, edits, self._both_sides(x, edits)))
         if only_on is None:
-            made = self._shortened(x, edits, self._both_sides(x, edits))
-            return self._recoloured_again(x, edits, made)
-        result = self._recoloured_again(x, edits, self._forward(x, edits))
+            return result
         sleeves = self._forward(x, [{"sleeve": BARE}] * len(images)).mask
         if bool((sleeves == 1).all()):
             raise UserError("Editing a region needs weights whose mask finds the sleeves; these repaint everything.")

@@ -11,9 +11,8 @@ from torch import Tensor
 
 from amgan.lessons.lesson import LessonData
 from amgan.lessons.plan import BatchPlan, Edits
-from amgan.lessons.sewn_garments import SewnGarments, sew_onto_bare
+from amgan.lessons.sewn_garments import sew_onto_bare
 from amgan.lessons.sleeves import SleeveLesson
-from amgan.pixels import to_float
 
 SHARE = 0.4  # of the edits of the sleeves of garments that can be shown without
 
@@ -54,12 +53,8 @@ class FromBare(SleeveLesson):
         return torch.ones(len(edits.garment), dtype=torch.bool)
 
     def show(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-        return self._pictures(self.bare, self.bare.at[plan.edits.garment].amax(1))
+        return self.bare.pictures(self.data.to_device(self.bare.at[plan.edits.garment].amax(1)))
 
     def make(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
         edits = plan.edits
-        return self._pictures(self.sewn, self.sewn.at[edits.garment, edits.wanted[:, self.sleeve]])
-
-    def _pictures(self, garments: SewnGarments, which: Tensor) -> tuple[Tensor, Tensor]:
-        there = self.data.to_device(which)
-        return to_float(garments.images[there]), garments.masks[there].float()
+        return self.sewn.pictures(self.data.to_device(self.sewn.at[edits.garment, edits.wanted[:, self.sleeve]]))

@@ -2,8 +2,8 @@
 
 A row of a batch is an edit of a photograph x. The lesson that takes it makes the other picture. Forward, that is the
 reference, the result of the edit, and x the source; backward, the other way round: the generator is given the changed
-picture, and x is the exact and real result. (A lesson may show x in other colours or
-with other sleeves, see ``Lesson.show``.) A new lesson is a class like those beside, and a line in ``batches.LESSONS``.
+picture, and x is the exact and real result. (A lesson may show x in other colours or without
+its sleeves, see ``Lesson.show``.) A new lesson is a class like those beside, and a line in ``batches.LESSONS``.
 """
 
 from __future__ import annotations

@@ -15,7 +15,6 @@ from amgan.lessons.recoloured import give_wanted_shade
 from amgan.lessons.sewing import LENGTHS
 from amgan.lessons.sewn_garments import sew_all
 from amgan.lessons.sleeves import SleeveLesson
-from amgan.pixels import to_float
 
 
 class Sewn(SleeveLesson):
@@ -54,8 +53,7 @@ class Sewn(SleeveLesson):
         return torch.ones(len(edits.garment), dtype=torch.bool)
 
     def make(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-        sewn = self.data.to_device(plan.edits.chosen["sewn"])
-        pictures, masks = to_float(self.garments.images[sewn]), self.garments.masks[sewn].float()
+        pictures, masks = self.garments.pictures(self.data.to_device(plan.edits.chosen["sewn"]))
         return give_wanted_shade(self.data, plan.edits, pictures, masks), masks
 
     def _find(self, edits: Edits) -> Tensor:

@@ -42,6 +42,10 @@ class SewnGarments:
     masks: Tensor
     at: Tensor
 
+    def pictures(self, which: Tensor) -> tuple[Tensor, Tensor]:
+        """Some of them, by index on their device: pictures in [-1, 1] and masks in 0..1, floats."""
+        return to_float(self.images[which]), self.masks[which].float()
+
 
 class Task(NamedTuple):
     """A garment (3, S, S) uint8 and its mask (1, S, S) bool, to be given sleeves of one value.
@@ -100,17 +104,12 @@ def sew_onto_bare(
             strap = STRAPS[0] + (STRAPS[1] - STRAPS[0]) * chance_of(picture[0])
             tasks[n, values.index(BARE)] = Task(*picture, True, BARE, None, patterned[n], strap=strap)
     without = _all_of(tasks, garments, attribute, f"Cutting sleeves off {len(tasks):,} garments", cache)
-    own = garments.labels[: descriptors.own, attribute].cpu()
-    models = {
-        v: model_sleeve(garments, patterned, own == v, in_place(name))
-        for v, name in enumerate(values)
-        if name in LENGTHS and tasks
-    }
+    models = _models(garments, attribute, patterned, present) if tasks else {}
     onto = {}
     for n, bare_value in tasks:
         if (k := int(without.at[n, bare_value])) >= 0:
+            picture = without.images[k], without.masks[k]
             for v, real in models.items():
-                picture = without.images[k], without.masks[k]
                 onto[n, v] = Task(*picture, False, values[v], None, patterned[n], real)
     return without, _all_of(onto, garments, attribute, f"Sewing sleeves onto {len(without.images):,} without", cache)
 
@@ -156,6 +155,7 @@ def _tasks(garments: Garments, attribute: int, descriptors: Descriptors) -> dict
     present, grows = _present(garments, attribute, descriptors)
     own = labels[: descriptors.own].cpu().masked_fill(present.isnan(), UNKNOWN)
     patterned, labelled = _patterned(garments), own[own >= 0].unique().tolist()
+    models = _models(garments, attribute, patterned, present)
     tasks = {}
     short = min((i for i in labelled if LENGTHS["elbow"] >= lengths[i] > 0), default=None)
     for v, name in enumerate(values):
@@ -172,12 +172,27 @@ def _tasks(garments: Garments, attribute: int, descriptors: Descriptors) -> dict
             wanted, first = torch.full_like(some, along), torch.eye(1, PARTNERS, device=some.device)
             partners += assign_partners(descriptors, labels, some, wanted, first.expand(len(some), -1)).tolist()
         cut_along: dict[int, int | None] = dict.fromkeys(longer) | dict(zip(shorter.tolist(), partners, strict=True))
-        real = model_sleeve(garments, patterned, own == v, in_place(name)) if name in LENGTHS else None
         for n, partner in cut_along.items():
             silhouette = None if partner is None else garments.masks[partner]
             has = bool(present[n] > 0)
-            tasks[n, v] = Task(garments.images[n], garments.masks[n], has, values[v], silhouette, patterned[n], real)
+            tasks[n, v] = Task(
+                garments.images[n], garments.masks[n], has, values[v], silhouette, patterned[n], models.get(v)
+            )
     return tasks
+
+
+def _models(
+    garments: Garments, attribute: int, patterned: list[bool | None], present: Tensor
+) -> dict[int, RealSleeve | None]:
+    """``model_sleeve`` of each value that names a length, by value.
+
+    Args:
+        present: see ``_present``.
+    """
+    values = garments.schema.attributes[attribute].values
+    own = garments.labels[: len(present), attribute].cpu().masked_fill(present.isnan(), UNKNOWN)
+    named = [v for v, name in enumerate(values) if name in LENGTHS]
+    return {v: model_sleeve(garments, patterned, own == v, in_place(values[v])) for v in named}
 
 
 def _patterned(garments: Garments) -> list[bool | None]:

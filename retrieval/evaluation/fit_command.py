@@ -186,7 +186,9 @@ def _print(plan: EditPlan, found: Fitted) -> None:
     print(f"{len(plan):,} edits, {len(ways)} ways to weigh, the best first; what is kept counts 1")
     shown = ways[:SHOWN]
     for also in (lambda w: not w.weights.twin, lambda w: w.weights == DEFAULT_WEIGHTS):
-        shown += [way for way in [w for w in ways if also(w)][:1] if way not in shown]
+        way = next(filter(also, ways), None)
+        if way is not None and way not in shown:
+            shown.append(way)
     for edited in ways[0].shares:
         others = list(ways[0].shares[edited]["kept"])
         print(f"\n{edited} edited")

@@ -99,8 +99,7 @@ def fit(
 def _right_found(plan: EditPlan, labels: np.ndarray, found: dict[str, np.ndarray]) -> dict[str, float]:
     """``Weighed.right`` of each row."""
     required = ranking.required_labels(labels[plan.photo], plan.attribute, plan.value)
-    alone = ranking.matches(required, labels, plan.photo[:, None])[:, 0]  # the photo itself is not looked for
-    there = ranking.count_right(required, labels) - alone > 0
+    there = ranking.count_right(required, labels) > 0  # never the photo itself: another value is asked for than its own
     hits = {row: ranking.matches(required, labels, first).any(axis=1).astype(float) for row, first in found.items()}
     return {
         row: metrics.macro_mean(np.where(there, hit, np.nan), plan.attribute, plan.value) for row, hit in hits.items()
@@ -115,12 +114,9 @@ def _lead(plan: EditPlan, labels: np.ndarray, best: np.ndarray, other: np.ndarra
         return _scored("best", table)[1] - _scored("other", table)[1]
 
     everything = np.arange(len(plan))
-    of_photo = [everything[plan.photo == p] for p in np.unique(plan.photo)]
-    drawn = metrics.drawn_photos(len(of_photo), ROUNDS, 0)
-    draws = [
-        np.concatenate([rows for rows, n in zip(of_photo, times, strict=True) for _ in range(n)]) for times in drawn
-    ]
-    low, high = np.percentile([difference(rows) for rows in draws], [2.5, 97.5])
+    photos, photo = np.unique(plan.photo, return_inverse=True)
+    drawn = metrics.drawn_photos(len(photos), ROUNDS, 0)
+    low, high = np.percentile([difference(np.repeat(everything, times[photo])) for times in drawn], [2.5, 97.5])
     return difference(everything), float(low), float(high)
 
 
