@@ -8,7 +8,9 @@ The same photos are indexed into memory by each segmenter in turn, several round
 cutting out are summed over threads, the rest is by the clock. "of CPU" is the share of what the processors allow: the
 stages' processor time, of decoders and all threads, spread over the processors without a gap, by the time that the run
 took. Other work on the machine lowers it. With --copies each photo is there so many times, to see that memory does not
-grow: "peak MB" is this process's and the largest decoder's.
+grow: "peak MB" is this process's and the largest decoder's, "own MB" the most that this process and its decoders have
+for themselves, without files that the system shares, in each half of a run. With --to a folder's store is filled in
+place of memory, which holds the index itself.
 
 Others take their turns where asked for. --plain: a loop without any of this, Pillow, a DataLoader of as many processes,
 and the same networks; it cuts nothing out and stores nothing. --bare: the networks alone, on garments that were cut out
@@ -19,36 +21,43 @@ webdataset), loaded before, with the weights of --embedder ARCHITECTURE:FILE.
 
 from __future__ import annotations
 
+import itertools
 import os
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 from unittest.mock import MagicMock
 
 import typer
 
 from amgan.commandline import run
 from amgan.errors import UserError
+from scripts.benching import children, own_memory
 
 if TYPE_CHECKING:
     import torch
 
     from retrieval.representation import Representation
+    from retrieval.stores.base import StoreLocation
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 STAGES = {  # what is measured, by how it is shown
     **{f"{s} s": s for s in ("reading", "cutting out", "waiting", "embedding", "storing", "total")},
     "of CPU": "of CPU",
     "peak MB": "peak MB",
+    "own MB, first half": "first half",
+    "second half": "second half",
 }
 BATCH = 64
+LOOK = 0.25  # seconds from one look at memory to the next
 
 Work = Callable[[], dict[str, float]]  # one round: seconds and the like, by the names of STAGES, and "refused"
 
@@ -64,6 +73,7 @@ def bench(
     rounds: Annotated[int, typer.Option(help="Rounds.", min=1)] = 3,
     threads: Annotated[int, typer.Option(help="That cut out, and processes that decode.", min=1)] = 2,
     copies: Annotated[int, typer.Option(help="Of each photo.", min=1)] = 1,
+    to: Annotated[Path | None, typer.Option(help="An empty folder, for stores; else they are in memory.")] = None,
     plain: Annotated[bool, typer.Option("--plain", help="Also measure a plain loop.")] = False,
     bare: Annotated[bool, typer.Option("--bare", help="Also measure the networks alone.")] = False,
     clip_retrieval: Annotated[Path | None, typer.Option(help="Where it is installed; measured too.")] = None,
@@ -71,6 +81,8 @@ def bench(
     # Imported here, because torch takes seconds, which --help need not wait for.
     from amgan.data.metadata import find_metadata, metadata_rows
     from retrieval.representation import Representation
+    from retrieval.stores import connect
+    from retrieval.stores.memory import MemoryLocation
 
     metadata = find_metadata(folder)
     if metadata is None:
@@ -86,7 +98,8 @@ def bench(
         for i, name in enumerate(names * copies):
             (shop / f"{i:06d}{Path(name).suffix}").symlink_to((folder / name).resolve())
         files = sorted(shop.iterdir())
-        ways: dict[str, Work] = {name: partial(indexed, shop, encoder, threads) for name, encoder in encoders.items()}
+        stores = MemoryLocation if to is None else numbered(to, connect)
+        ways: dict[str, Work] = {n: partial(indexed, shop, e, threads, stores) for n, e in encoders.items()}
         if plain:
             ways["plain Pillow and DataLoader"] = partial(measured, partial(plain_loop, files, first, threads))
         if bare:
@@ -110,31 +123,73 @@ def bench(
         print(f"| {name} | {len(files) / medians['total']:.1f} | {medians['refused']:.0f} | {shown} |")
 
 
+def numbered(to: Path, connect: Callable[[str], StoreLocation]) -> Callable[[], StoreLocation]:
+    """Stores in a folder, each in one of its own. Raises UserError where it is not empty."""
+    if to.exists() and any(to.iterdir()):
+        raise UserError(f"{to} is not empty; name another folder.")
+    numbers = itertools.count()
+    return lambda: connect(str(to / str(next(numbers))))
+
+
+class Looks:
+    """Megabytes that this process and its children have for themselves, while a block runs: the most in each half of
+    its time; 0 where the system does not say."""
+
+    def __init__(self) -> None:
+        self._seen: list[float] = []
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def halves(self) -> dict[str, float]:
+        middle = len(self._seen) // 2
+        return {
+            "first half": max(self._seen[:middle], default=0.0),
+            "second half": max(self._seen[middle:], default=0.0),
+        }
+
+    def _look(self) -> None:
+        while not self._ended.wait(LOOK):
+            self._seen.append(sum(own_memory(pid) for pid in (os.getpid(), *children(os.getpid()))) / 1e6)
+
+
 def measured(work: Callable[[], dict[str, float] | None]) -> dict[str, float]:
-    """What work says of itself, with the seconds it took, its share of the processors' time, the peak of memory."""
+    """What work says of itself, with the seconds it took, its share of the processors' time, the peaks of memory."""
     import resource
 
     before, start = os.times(), time.perf_counter()
-    said = work() or {}
+    with Looks() as looks:
+        said = work() or {}
     total, after = time.perf_counter() - start, os.times()
     processor = sum(after[:4]) - sum(before[:4])  # children that have ended included
     peak = sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
-    return {**said, "total": total, "of CPU": processor / total / (os.cpu_count() or 1), "peak MB": peak}
+    return {
+        **said,
+        "total": total,
+        "of CPU": processor / total / (os.cpu_count() or 1),
+        "peak MB": peak,
+    } | looks.halves()
 
 
-def indexed(shop: Path, encoder: Representation, threads: int) -> dict[str, float]:
+def indexed(shop: Path, encoder: Representation, threads: int, stores: Callable[[], StoreLocation]) -> dict[str, float]:
     """One run of the pipeline."""
     from indexer.build import index
     from indexer.catalogue import Catalogue
     from indexer.decoders import Decoders
     from indexer.prepare import Settings
-    from retrieval.stores.memory import MemoryLocation
 
     def work() -> dict[str, float]:
         with Decoders(threads) as decoders:
             settings = Settings(encoder.image_size, segmenter=encoder.segmenter, opener=decoders)
             catalogue = Catalogue(shop, encoder.schema, None)
-            summary = index(catalogue, MemoryLocation(), "shop", encoder, settings, threads=threads)
+            summary = index(catalogue, stores(), "shop", encoder, settings, threads=threads)
         return {**summary.seconds, "refused": sum(summary.refused.values())}
 
     return measured(work)

@@ -25,6 +25,7 @@ import typer
 
 from amgan.commandline import run
 from amgan.errors import UserError
+from scripts.benching import kilobytes
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 SEARCHES, TOP, TOGETHER = 200, 10, 8
@@ -167,12 +168,8 @@ def search() -> None:
 
 def memory() -> dict[str, int]:
     """Bytes of this process: its own, and of files that it reads as memory; 0 where the system does not say."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        lines = []
-    values = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines if line.startswith("Rss")}
-    return {"own": values.get("RssAnon", 0), "files": values.get("RssFile", 0)}
+    own, files = (kilobytes("self", key) * 1024 for key in ("RssAnon", "RssFile"))
+    return {"own": own, "files": files}
 
 
 def remembered(garments: int) -> int:

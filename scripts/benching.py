@@ -133,10 +133,30 @@ def find_browser() -> str:
 
 def resident(pid: int) -> int:
     """Megabytes of memory that a process has."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) // 1024
-    return 0
+    return kilobytes(pid, "VmRSS") // 1024
+
+
+def own_memory(pid: int) -> int:
+    """Bytes that a process has for itself; 0 where it has ended or the system does not say."""
+    return kilobytes(pid, "RssAnon") * 1024
+
+
+def children(pid: int) -> list[int]:
+    """Processes that a process started, and that have not ended; none where the system does not say."""
+    try:
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+        return [int(child) for thread in threads for child in (thread / "children").read_text().split()]
+    except OSError:
+        return []
+
+
+def kilobytes(pid: int | str, key: str) -> int:
+    """Of a process's memory what the system says under a name like VmRSS; 0 where it has ended or does not say."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith(f"{key}:")), 0)
 
 
 def some_photos(catalogue: Path, count: int, least: int) -> list[Path]:
