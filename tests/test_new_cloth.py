@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from amgan import at_source_size, cut_out
-from amgan.editing import cloth
+from amgan.editing import pieces
 from amgan.editing.cloth import Cloth, quilt, sample
 from amgan.editing.editor import EditResult
 from amgan.editing.main_colour import main_colour
@@ -120,17 +120,31 @@ def test_wide_stripes_go_on_in_a_sleeve(boxes):
     assert np.abs(shown[sleeve].mean((0, 1)) - (COLOUR + pale) / 2).max() < 15  # no stripe is the ground
 
 
-def test_a_print_that_covers_half_of_the_front_does_not_go_on_in_a_sleeve(boxes, monkeypatch):
-    """Large letters: their patches fit one another, but what they show differs from place to place."""
-    y = np.mgrid[:SIDE, :SIDE][0]
-    printed = of_two(np.array([235, 205, 40]), (y < 400) & (y % 100 < 60))
+@pytest.mark.parametrize("aside", [False, True])
+def test_a_print_on_the_front_does_not_go_on_in_a_sleeve(boxes, monkeypatch, aside):
+    """Large letters: the piece that a sleeve would be cut from ends below them, or beside them."""
+    y, x = np.mgrid[:SIDE, :SIDE]
+    letters = (y % 100 < 60) & ((abs(x - 385) < 60) if aside else (y < 400))
+    printed = of_two(np.array([235, 205, 40]), letters)
     sleeve, _ = boxes
-    laid = {}
-    for limit in (cloth.REPEATS, 9.0):
-        monkeypatch.setattr(cloth, "REPEATS", limit)
-        laid[limit] = detail(pixels(at_source_size(with_sleeve(printed, COLOUR), printed).image), sleeve)
-    plain, without = laid.values()
+    plain = detail(pixels(at_source_size(with_sleeve(printed, COLOUR), printed).image), sleeve)
+    monkeypatch.setattr(pieces, "CONTRAST", -1.0)
+    without = detail(pixels(at_source_size(with_sleeve(printed, COLOUR), printed).image), sleeve)
     assert plain < 2 and without > 4
+
+
+def test_checks_lie_in_a_sleeve_as_they_do_on_the_garment(boxes):
+    """A line is as long as the sleeve is wide, and comes again after as many pixels."""
+    y, x = np.mgrid[:SIDE, :SIDE]
+    checked = of_two(np.array([235, 225, 215]), (x % 50 < 14) | (y % 80 < 14))
+    shown = pixels(at_source_size(with_sleeve(checked, COLOUR), checked).image).astype(np.float64)
+    sleeve, own = boxes
+    for axis in (0, 1):  # means down and across
+        assert 0.7 < shown[sleeve].mean(2).mean(axis).std() / checked.source.image[own].mean(2).mean(axis).std() < 1.3
+    period, down = 80, shown[sleeve].mean(2).mean(1)
+    lags = np.arange(round(0.6 * period), round(1.4 * period))
+    alike = [np.corrcoef(down[:-k], down[k:])[0, 1] for k in lags]
+    assert abs(lags[int(np.argmax(alike))] - period) < 3
 
 
 def test_dots_go_on_in_a_sleeve_on_their_own_ground(boxes):

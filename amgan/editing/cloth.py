@@ -2,8 +2,8 @@
 
 Knit, weave, fine stripes and a camera's grain are what lies above a Gaussian low-pass of the photo. Patches of it are
 laid side by side, each the best of a few drawn ones for the neighbours that lie already (Efros and Freeman, 2001). They
-are blended over the overlap, not cut, with their variance kept. Of a garment that is patterned all over, with stripes
-or checks too wide for that, larger patches and a lower low-pass bring the pattern too.
+are blended over the overlap, not cut, with their variance kept. A garment that is patterned all over gives cloth by the
+piece: ``amgan.editing.pieces``.
 """
 
 from __future__ import annotations
@@ -13,17 +13,13 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-PATCH, WIDE_PATCH = 6, 18  # side of a patch, in pixels of the model
+PATCH = 6  # side of a patch, in pixels of the model
 CANDIDATES = 24  # patches that each place chooses from
 KEPT, KEPT_PIXELS = 400, 4_000_000  # patches at most, and pixels of them
 PLAIN = 0.3  # share of the cloth, the plainest, that patches come from: prints, seams and buttons are the rest
-DETAIL, GRAIN = 1.5, 0.5  # low-pass, in pixels of the model: above it lies what generators do not paint, or cannot
-PATTERN = 7.0  # the same of a pattern
-DETAIL_LIMIT, GRAIN_LIMIT = 3.0, 1.5  # of the median of what is left, where edges of a print are cut off
+DETAIL = 1.5  # low-pass, in pixels of the model: above it lies what generators do not paint, or cannot
+LIMIT = 3.0  # of the median of what is left, where edges of a print are cut off
 FITTING = 0.6  # correlation of neighbours from which patches make up a pattern
-CLOSELY, LOOSELY = 0.55, 0.3  # the same of wide patterns: where most of a garment has one colour, and elsewhere
-STRONG, FAINTEST = 2.0, 0.05  # contrast of a pattern, over that of its detail, and of 1, from which it is laid
-REPEATS = 0.12  # deviation of a pattern's means, of RGB in [0, 1], in shade and light
 SEED = 11
 
 
@@ -39,29 +35,7 @@ class Cloth(NamedTuple):
     means: np.ndarray
 
 
-def patterned(photo: np.ndarray, cloth: np.ndarray, scale: float, fitting: float, detail: Cloth) -> Cloth | None:
-    """The pattern of a garment that is patterned all over, its stripes or checks wider than ``detail`` shows them: all
-    patches show the same, as those of a print on the chest do not.
-
-    Args:
-        photo, cloth, scale: see ``sample``.
-        fitting: correlation of neighbours that its patches must have.
-        detail: what ``sample`` found.
-
-    Returns:
-        None where there is no such pattern.
-    """
-    found = _patches(photo, cloth, scale, WIDE_PATCH, PATTERN, 1.0)
-    if found is None:
-        return None
-    alike = _alike(found.patches)
-    found = Cloth(found.patches[alike], found.means[alike])
-    strong = np.abs(found.patches).mean() > max(FAINTEST, STRONG * np.abs(detail.patches).mean())
-    repeats = np.linalg.norm(found.means.std(0)) < REPEATS
-    return found if strong and repeats and _fitting(found.patches) > fitting else None
-
-
-def sample(photo: np.ndarray, cloth: np.ndarray, scale: float, grain: bool = False) -> Cloth | None:
+def sample(photo: np.ndarray, cloth: np.ndarray, scale: float) -> Cloth | None:
     """The detail of a garment's plain cloth.
 
     Stripes and knit, whose patches fit one another, are kept as they are; of a floral print, whose patches would make
@@ -71,27 +45,24 @@ def sample(photo: np.ndarray, cloth: np.ndarray, scale: float, grain: bool = Fal
         photo: float32 (S, S, 3) in [0, 1].
         cloth: bool (S, S), where it is certainly cloth.
         scale: its pixels for one of the model.
-        grain: only what is finer than a pixel of the model: for cloth whose pattern the generator paints.
 
     Returns:
         None where no patch of cloth is whole.
     """
-    cloth_of = _patches(photo, cloth, scale, PATCH, GRAIN if grain else DETAIL, PLAIN)
+    cloth_of = _patches(photo, cloth, scale)
     if cloth_of is None:
         return None
     patches = cloth_of.patches
-    if grain or _fitting(patches) < FITTING:
-        limit = (GRAIN_LIMIT if grain else DETAIL_LIMIT) * np.median(np.abs(patches[::4, ::2, ::2])) + 1e-3
+    if _fitting(patches) < FITTING:
+        limit = LIMIT * np.median(np.abs(patches[::4, ::2, ::2])) + 1e-3
         patches = limit * np.tanh(patches / limit)
     return Cloth(patches, cloth_of.means)
 
 
-def _patches(
-    photo: np.ndarray, cloth: np.ndarray, scale: float, patch: float, sigma: float, plainest: float
-) -> Cloth | None:
-    """Patches of what lies above a low-pass, from that share of the cloth that has least of it; None where none is
-    whole. Sides and low-pass in pixels of the model."""
-    side = max(8, round(patch * scale))
+def _patches(photo: np.ndarray, cloth: np.ndarray, scale: float) -> Cloth | None:
+    """Patches of what lies above a low-pass, from the plainest of the cloth; None where
+    none is whole."""
+    side = max(8, round(PATCH * scale))
     rows, columns = np.flatnonzero(cloth.any(1)), np.flatnonzero(cloth.any(0))
     if not len(rows):
         return None
@@ -103,25 +74,16 @@ def _patches(
     corners = np.argwhere(whole[: 1 - side : stride, : 1 - side : stride]) * stride
     if not len(corners):
         return None
-    detail = photo - low_pass(photo, sigma * scale)
+    detail = photo - low_pass(photo, DETAIL * scale)
     power = cv2.boxFilter(detail[..., 1] ** 2, -1, (side, side), anchor=(0, 0))[corners[:, 0], corners[:, 1]]
     # Not the very plainest: shade and glare hide the texture that the rest has.
     first = len(corners) // 20
-    corners = corners[np.argsort(power, kind="stable")[first : max(first + 1, round(plainest * len(corners)))]]
+    corners = corners[np.argsort(power, kind="stable")[first : max(first + 1, round(PLAIN * len(corners)))]]
     kept = min(KEPT, max(CANDIDATES, KEPT_PIXELS // side**2))
     corners = corners[np.random.default_rng(SEED).permutation(len(corners))[:kept]]
     patches = np.stack([detail[y : y + side, x : x + side] for y, x in corners])
     means = np.array([cv2.mean(photo[y : y + side, x : x + side])[:3] for y, x in corners], np.float32)
     return Cloth(patches - patches.mean((1, 2), keepdims=True), means)
-
-
-def _alike(patches: np.ndarray) -> np.ndarray:
-    """Which half of the patches is nearest to others: stripes, without what is printed over them; of a print on plain
-    ground the ground."""
-    small = np.stack([cv2.resize(p, (12, 12), interpolation=cv2.INTER_AREA).ravel() for p in patches])
-    power = (small * small).sum(1)
-    far = np.sort(power[:, None] + power - 2 * small @ small.T, axis=1)[:, : max(3, len(small) // 20)].mean(1)
-    return np.sort(np.argsort(far, kind="stable")[: max(1, len(patches) // 2)])
 
 
 def low_pass(photo: np.ndarray, sigma: float) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from amgan.editing.main_colour import lab_of, main_colour, moved
+from amgan.editing.main_colour import as_even, lab_of, main_colour, moved
 from amgan.editing.shapes import (
     FAINT,
     Box,
@@ -70,8 +70,6 @@ class Grown(NamedTuple):
         inside: 1 well inside the photo's garment.
         darkness: of the photo's garment around there, 0 to 1.
         own: bool, cloth of the photo that stays.
-        main: the Lab colour that most of that has, (3,), be there a print on it or not; None where there is none.
-        edges: of the pattern that the generator painted, where it did.
         boxes: of the parts, in pixels.
     """
 
@@ -83,8 +81,6 @@ class Grown(NamedTuple):
     inside: np.ndarray
     darkness: np.ndarray
     own: np.ndarray
-    main: np.ndarray | None
-    edges: Edges | None
     boxes: list[Box]
 
 
@@ -116,9 +112,10 @@ def find_grown(
 
     inner = cv2.erode(((cover > 0.99) & (new | (repainted > 0.5))).astype(np.uint8), disc(5)) > 0
     own = (cv2.erode(cloth, np.ones((5, 5))) > 0) & (repainted < 0.1) & (alpha < 0.5)
-    main, patterned = main_colour(y[own]), _patterned(x, own, y, inner)
-    if main is not None and not patterned and inner.any():
+    main = main_colour(y[own])
+    if main is not None and inner.any():
         colour = moved(colour, main - lab_of(np.median(colour[inner], axis=0)))  # of a print it painted the average
+        colour = as_even(colour, main, y[own])
     # On the ground, specks of haze are no cloth; under the garment that stays, new cloth goes on.
     cover *= ~ground | touching(ground & (cover > 0.02), new)
     cover = np.where(ground | (dilate(repainted, 5) > 0.02), cover, dilate(cover * ground, 7))
@@ -132,8 +129,6 @@ def find_grown(
         cv2.erode(cloth, np.ones((3, 3))),
         mean_darkness((1 - x.min(2)) * cloth),
         own,
-        main,
-        _edges(colour, cover > 0.5) if patterned else None,
         boxes(near),
     )
 
@@ -167,14 +162,6 @@ def _uphill(picture: np.ndarray, hill: np.ndarray, steps: Sequence[int], least: 
     for k in steps:
         at = columns + k * dx / steep, rows + k * dy / steep
         yield cv2.remap(picture, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-
-def _patterned(x: np.ndarray, own: np.ndarray, y: np.ndarray, new: np.ndarray) -> bool:
-    """Whether the new cloth has a pattern painted on, and not only its garment."""
-    if not own.any() or not new.any():
-        return False
-    ours, theirs = ((p - cv2.GaussianBlur(p, (0, 0), 1.5))[m].std() for p, m in ((x, own), (y, new)))
-    return bool(theirs > max(0.02, 0.5 * ours))
 
 
 def find_laid(x: np.ndarray, y: np.ndarray, alpha: np.ndarray, ground: np.ndarray, response: np.ndarray) -> Laid | None:

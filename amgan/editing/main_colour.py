@@ -9,6 +9,7 @@ BIN = 8  # side of the cells of Lab in which it is looked for
 ALIKE = 16.0  # distance from which on colours are others
 LIGHTNESS = 0.7  # what its difference counts: folds are no other colour
 MOST = 0.55  # share of the garment; of two stripes each has half
+SHADE, LEAST_SHADE = 0.9, 1.0  # quantile of what cloth's light and shade are off its colour, in Lab; never less than
 FEWEST = 50  # pixels that say anything
 
 
@@ -45,3 +46,22 @@ def moved(picture: np.ndarray, by: np.ndarray) -> np.ndarray:
 def lab_of(colour: np.ndarray) -> np.ndarray:
     """Of one colour, RGB (3,) in [0, 1]."""
     return cv2.cvtColor(colour.astype(np.float32)[None, None], cv2.COLOR_RGB2LAB)[0, 0]
+
+
+def as_even(picture: np.ndarray, colour: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """A picture of cloth of one colour, in light and shade no stronger than on other cloth of it.
+
+    Args:
+        picture: float32 (h, w, 3), RGB in [0, 1].
+        colour: its main one, Lab, (3,).
+        like: pixels of the other cloth, float32 (n, 3), RGB in [0, 1].
+    """
+    usual = cv2.cvtColor(like[None], cv2.COLOR_RGB2LAB)[0] - colour
+    usual = usual[np.linalg.norm(usual * (LIGHTNESS, 1, 1), axis=1) < ALIKE]
+    lab = cv2.cvtColor(np.clip(picture, 0, 1), cv2.COLOR_RGB2LAB)
+    for channels in (slice(0, 1), slice(1, 3)):  # lightness, and what is not
+        limit = max(LEAST_SHADE, float(np.quantile(np.linalg.norm(usual[:, channels], axis=1), SHADE)))
+        off = lab[..., channels] - colour[channels].astype(np.float32)
+        size = np.linalg.norm(off, axis=2, keepdims=True)
+        lab[..., channels] = colour[channels] + off * (limit * np.tanh(size / limit) / np.maximum(size, 1e-6))
+    return cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)

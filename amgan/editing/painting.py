@@ -12,9 +12,10 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from amgan.editing.cloth import CLOSELY, LOOSELY, patterned, quilt, sample
+from amgan.editing.cloth import quilt, sample
 from amgan.editing.grown import Edges, Grown, Laid
 from amgan.editing.main_colour import lab_of, moved
+from amgan.editing.pieces import Piece, Side, cut_pieces, even
 from amgan.editing.shapes import FAINT, Box, large_box
 from amgan.editing.taken import Taken
 
@@ -44,23 +45,38 @@ def paint_grown(grown: Grown, photo: np.ndarray, edited: np.ndarray) -> Iterator
     """
     size = photo.shape[0]
     scale = size / grown.near.shape[0]
-    own = cv2.resize(grown.own.astype(np.uint8), (size, size), interpolation=cv2.INTER_NEAREST) > 0
-    cloth, new = sample(photo, own, scale, grain=grown.edges is not None), grown.colour
-    if cloth is not None and grown.edges is None:
-        pattern = patterned(photo, own, scale, LOOSELY if grown.main is None else CLOSELY, cloth)
-        if pattern is not None and grown.main is not None:  # laid on its mean, not on its ground
-            new = moved(new, lab_of(pattern.means.mean(0)) - grown.main)
-        cloth = pattern or cloth
     parts = [_Part(grown, box, scale, size) for box in grown.boxes]
+    pieces = cut_pieces(photo, grown.own, ((p.side, p.extent[0] / scale, p.extent[1] / scale) for p in parts))
+    if pieces:
+        whole = even(grown.colour, grown.cover > 0.5)
+        for part in parts:
+            piece = pieces[part.side]
+            sheet, mean = piece.sheet(*part.extent), float(piece.mean.mean())
+            colour = part.enlarge(_as_piece(whole, piece, grown, part), cv2.INTER_CUBIC)
+            yield _compose(grown, part, photo[part.box], edited[part.box], _laid(part, colour, sheet, mean))
+        return
+    own = cv2.resize(grown.own.astype(np.uint8), (size, size), interpolation=cv2.INTER_NEAREST) > 0
+    cloth = sample(photo, own, scale)
     sheet = None if cloth is None else quilt(cloth, *(max(p.extent[i] for p in parts) for i in (0, 1)))
     for part in parts:
-        colour = part.enlarge(new, cv2.INTER_CUBIC)
-        if grown.edges is not None:
-            _crisp(colour, grown.edges, part)
+        colour = part.enlarge(grown.colour, cv2.INTER_CUBIC)
         if cloth is not None and sheet is not None:
-            light = cv2.transform(colour, np.full((1, 3), 1 / (3 * max(float(cloth.means.mean()), 0.02))))
-            colour += part.lay(sheet) * np.clip(light, 0.5, 2)[..., None]
+            colour = _laid(part, colour, sheet, float(cloth.means.mean()))
         yield _compose(grown, part, photo[part.box], edited[part.box], colour)
+
+
+def _laid(part: _Part, colour: np.ndarray, sheet: np.ndarray, mean: float) -> np.ndarray:
+    """Cloth of that mean, of RGB in [0, 1], with its detail laid along the part, in light and shade."""
+    light = cv2.transform(colour, np.full((1, 3), 1 / (3 * max(mean, 0.02))))
+    return colour + part.lay(sheet) * np.clip(light, 0.5, 2)[..., None]
+
+
+def _as_piece(colour: np.ndarray, piece: Piece, grown: Grown, part: _Part) -> np.ndarray:
+    """The generator's colours, (h, w, 3), with the mean of the piece that is laid on them."""
+    new = np.zeros(grown.own.shape, bool)
+    new[part.small_box] = True
+    new &= (grown.cover > 0.5) & (grown.near > 0.5) & ~grown.own
+    return moved(colour, lab_of(piece.mean) - lab_of(np.median(colour[new], axis=0))) if new.any() else colour
 
 
 def crispen(laid: Laid, photo: np.ndarray, image: np.ndarray) -> None:
@@ -125,13 +141,6 @@ def _compose(grown: Grown, part: _Part, photo: np.ndarray, edited: np.ndarray, c
     return Painted(part.box, np.clip(after, 0, 1), near * np.maximum(again, part.cover * (1 - there)))
 
 
-def _crisp(colour: np.ndarray, edges: Edges, part: _Part) -> None:
-    """Edges of a painted pattern made steep, in place."""
-    dark, light = part.enlarge(edges.dark), part.enlarge(edges.light)
-    side = dark + _steep_place(edges, part)[..., None] * (light - dark)
-    colour += part.enlarge(edges.weight)[..., None] * (side - colour)
-
-
 def _steep_place(edges: Edges, window: _Window) -> np.ndarray:
     """Between the two sides of an edge, 0 to 1, with the way from one to the other as short as in a photo."""
     steps = (window.enlarge(edges.place, cv2.INTER_CUBIC) - 0.5) / window.enlarge(edges.slope)
@@ -169,11 +178,17 @@ class _Part(_Window):
 
     Attributes:
         cover: float32 (a, b, 1), how much of each pixel is cloth.
+        small_box: in the small picture.
+        side: of the garment.
         extent: of the cloth along and across, in pixels of the photo.
     """
 
     def __init__(self, grown: Grown, box: Box, scale: float, size: int) -> None:
         super().__init__(box, scale, size)
+        self.small_box = box
+        columns = np.flatnonzero(grown.own.any(0))
+        middle = columns.mean() if len(columns) else grown.own.shape[1] / 2
+        self.side: Side = "left" if box[1].start + box[1].stop < 2 * middle else "right"
         self.cover = self.steep(grown.cover, grown.slope)
         y, x = np.nonzero(((grown.cover > 0.1) & (grown.near > 0.1))[box])
         points = np.stack([x + box[1].start, y + box[0].start], 1) * scale  # (n, 2)

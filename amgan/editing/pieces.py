@@ -1,0 +1,136 @@
+"""Cloth by the piece: a length of the garment's own side, thread by thread, with its folds.
+
+What stripes, checks and flowers are no patch says as well as the cloth itself. As a tailor does it, a sleeve is cut
+with its length along the garment's; where it is longer than the garment the piece goes up again. The cloth has to be
+patterned all over, or plain: a print that ends on the way, a button or an emblem does not go into sleeves.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+import cv2
+import numpy as np
+
+from amgan.editing.shapes import Box
+
+Side = Literal["left", "right"]  # of the picture
+
+SHADE = 7.0  # low-pass in pixels of the model: what is coarser is light and shade
+FINE = 1.5  # the same, above which a pattern is told from folds; and looked at in a picture that is
+LOOKED_AT = 2  # times the model's size
+CONTRAST = 0.037  # of 1, root mean square: a pattern has it above FINE in every part of the piece
+PLAIN = 0.03  # and plain cloth in none
+PARTS = (4, 3)  # of a piece that are looked at, along and across
+NARROWEST, SHORTEST = 8, 16  # pixels of the model that a piece has across and along
+BESIDE = 0.5  # of its length's pixels that a piece is worth less for each pixel from the garment's side
+
+
+class Piece(NamedTuple):
+    """Of cloth.
+
+    Attributes:
+        detail: what lies above light and shade, float32 (H, W, 3) of mean 0, at the photo's size.
+        mean: of the photo there, float32 (3,), RGB in [0, 1].
+    """
+
+    detail: np.ndarray
+    mean: np.ndarray
+
+    def sheet(self, height: int, width: int) -> np.ndarray:
+        """As much of it as that, turned over at its ends, float32 (height, width, 3)."""
+        more = [max(0, wanted - has) for wanted, has in zip((height, width), self.detail.shape, strict=False)]
+        across = more[1] // 2, more[1] - more[1] // 2
+        return np.pad(self.detail, ((0, more[0]), across, (0, 0)), mode="symmetric")
+
+
+def cut_pieces(photo: np.ndarray, own: np.ndarray, needed: Iterable[tuple[Side, float, float]]) -> dict[Side, Piece]:
+    """A piece for each side that needs one; none where the cloth is neither patterned all over nor plain.
+
+    Args:
+        photo: float32 (S, S, 3) in [0, 1], on white.
+        own: bool (h, w), at the model's size: certainly cloth.
+        needed: on which side, and the length and width, in pixels of the model.
+    """
+    sizes: dict[Side, tuple[float, float]] = {}
+    for side, length, width in needed:
+        so_far = sizes.get(side, (0.0, 0.0))
+        sizes[side] = max(so_far[0], length), max(so_far[1], width)
+    boxes = {side: _place(own, side, *size) for side, size in sizes.items()}
+    found = {side: box for side, box in boxes.items() if box is not None}
+    if not found:
+        return {}
+    looked_at = LOOKED_AT * own.shape[0]
+    middle, there = _resized(photo, looked_at), _resized(own, looked_at)
+    fine = middle - _low_pass(middle, there, FINE * LOOKED_AT)
+    contrasts = np.array([_contrasts(fine[_larger(box, LOOKED_AT)]) for box in found.values()])  # (sides, parts)
+    patterned = np.log(np.maximum(contrasts.min(1), 1e-6)).mean() > np.log(CONTRAST)  # both sides together
+    if not patterned and contrasts.max() > PLAIN:
+        return {}
+    shade = _low_pass(_resized(photo, own.shape[0]), own, SHADE)
+    cut = {side: _cut(photo, shade, box) for side, box in found.items()}
+    return {side: cut.get(side) or next(iter(cut.values())) for side in sizes}
+
+
+def even(colour: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """A generator's colours, float32 (h, w, 3), where there is cloth, bool (h, w), without what it made of folds and
+    patterns."""
+    return _low_pass(colour, there, 2 * FINE)
+
+
+def _place(own: np.ndarray, side: Side, length: float, width: float) -> Box | None:
+    """The longest piece near a side; a narrower one where there is none."""
+    columns = np.flatnonzero(own.any(0))
+    for across in (math.ceil(share * width) for share in (1, 0.75, 0.5)):
+        if across < NARROWEST or not len(columns) or across > np.ptp(columns) + 1:
+            continue
+        starts = range(columns[0], columns[-1] - across + 2)
+        runs = [_longest_run(own[:, x : x + across].all(1)) for x in starts]
+        aside = np.arange(len(runs)) if side == "left" else np.arange(len(runs))[::-1]
+        lengths = np.array([run.stop - run.start for run in runs])
+        worth = np.where(lengths < SHORTEST, -np.inf, np.minimum(lengths, length) - BESIDE * aside)
+        if np.isfinite(worth).any():
+            best = int(worth.argmax())
+            return runs[best], slice(starts[best], starts[best] + across)
+    return None
+
+
+def _longest_run(flags: np.ndarray) -> slice:
+    """Of true ones, in bool (n,)."""
+    edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0)).reshape(-1, 2)
+    start, stop = max(edges.tolist(), key=lambda run: run[1] - run[0], default=(0, 0))
+    return slice(start, stop)
+
+
+def _contrasts(fine: np.ndarray) -> list[float]:
+    """Of the parts of a piece (h, w, 3)."""
+    power = (fine**2).mean(2)
+    down, across = (np.array_split(np.arange(n), k) for n, k in zip(power.shape, PARTS, strict=True))
+    return [float(power[np.ix_(rows, columns)].mean() ** 0.5) for rows in down for columns in across]
+
+
+def _cut(photo: np.ndarray, shade: np.ndarray, box: Box) -> Piece:
+    there = _larger(box, photo.shape[0] / shade.shape[0])
+    cloth = photo[there]
+    detail = cloth - cv2.resize(shade[box], cloth.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    return Piece(detail - detail.mean((0, 1)), cloth.mean((0, 1)))
+
+
+def _low_pass(picture: np.ndarray, there: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian blur of (h, w, 3) that sees only what is there, bool (h, w)."""
+    weight = there.astype(np.float32)
+    share = np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 1e-3)
+    return cv2.GaussianBlur(picture * weight[..., None], (0, 0), sigma) / share[..., None]
+
+
+def _resized(a: np.ndarray, side: int) -> np.ndarray:
+    if a.dtype == bool:
+        return cv2.resize(a.astype(np.uint8), (side, side), interpolation=cv2.INTER_NEAREST) > 0
+    return cv2.resize(a, (side, side), interpolation=cv2.INTER_AREA)
+
+
+def _larger(box: Box, scale: float) -> Box:
+    rows, columns = (slice(round(s.start * scale), round(s.stop * scale)) for s in box)
+    return rows, columns
