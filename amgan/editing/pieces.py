@@ -66,7 +66,7 @@ def cut_pieces(photo: np.ndarray, own: np.ndarray, needed: Iterable[tuple[Side, 
     middle, there = _resized(photo, looked_at), _resized(own, looked_at)
     fine = middle - _low_pass(middle, there, FINE * LOOKED_AT)
     contrasts = np.array([_contrasts(fine[_larger(box, LOOKED_AT)]) for box in found.values()])  # (sides, parts)
-    patterned = np.log(np.maximum(contrasts.min(1), 1e-6)).mean() > np.log(CONTRAST)  # both sides together
+    patterned = np.exp(np.log(np.maximum(contrasts.min(1), 1e-6)).mean()) > CONTRAST  # both sides together
     if not patterned and contrasts.max() > PLAIN:
         return {}
     shade = _low_pass(_resized(photo, own.shape[0]), own, SHADE)
