@@ -30,6 +30,7 @@ from amgan.editing.shapes import (
 LEAST = 0.02  # alpha below which nothing was painted
 PAINTED = 0.3  # alpha from which a pixel is the generator's
 FOLLOWS = (0.1, 0.35)  # response to the photo's shading: below, painted anew; above, recoloured
+ASIDE = 0.25  # of the garment's width from its middle: sleeves lie farther out
 SPACE = 4  # pixels around new cloth that are looked after too
 WHOLE, LAID = 0.5, 0.08  # of the garment is painted, and of that are new edges: from here on a pattern was laid on it
 BETWEEN = 9  # pixels from one stripe to the next, where a generator may have painted the stripes alone
@@ -70,6 +71,7 @@ class Grown(NamedTuple):
         inside: 1 well inside the photo's garment.
         darkness: of the photo's garment around there, 0 to 1.
         own: bool, cloth of the photo that stays.
+        aside: whether all of it lies beside the garment, as sleeves do and hoods do not.
         boxes: of the parts, in pixels.
     """
 
@@ -81,6 +83,7 @@ class Grown(NamedTuple):
     inside: np.ndarray
     darkness: np.ndarray
     own: np.ndarray
+    aside: bool
     boxes: list[Box]
 
 
@@ -103,8 +106,12 @@ def find_grown(
     # Parts of the garment that touch it and were painted without the photo's shading: a short sleeve under a long one.
     joined = touching((alpha > 0.5) & ~ground | (dilate(new, 5) > 0), new) & ~ground
     weight = joined * cv2.erode(cloth, disc(5)) + 1e-4  # the outline itself is shared by all
-    response = cv2.GaussianBlur(response * weight, (0, 0), 5) / cv2.GaussianBlur(weight, (0, 0), 5)
-    unlike = np.clip((FOLLOWS[1] - response) / (FOLLOWS[1] - FOLLOWS[0]), 0, 1)
+    main, aside = main_colour(x[(cv2.erode(cloth, np.ones((5, 5))) > 0) & (alpha < 0.5)]), _aside(new, cloth)
+    if main is not None and aside:
+        unlike = 1.0  # the whole sleeve, in the garment's cloth
+    else:
+        response = cv2.GaussianBlur(response * weight, (0, 0), 5) / cv2.GaussianBlur(weight, (0, 0), 5)
+        unlike = np.clip((FOLLOWS[1] - response) / (FOLLOWS[1] - FOLLOWS[0]), 0, 1)
     repainted = (alpha * joined * unlike).astype(np.float32)
     repainted = cv2.GaussianBlur(np.where(ground, dilate(repainted, 5), repainted), (0, 0), 0.7)
     near = cv2.GaussianBlur(np.maximum(dilate(new, 2 * SPACE + 1), dilate(repainted > 0.2, 5)), (0, 0), 1)
@@ -112,10 +119,10 @@ def find_grown(
 
     inner = cv2.erode(((cover > 0.99) & (new | (repainted > 0.5))).astype(np.uint8), disc(5)) > 0
     own = (cv2.erode(cloth, np.ones((5, 5))) > 0) & (repainted < 0.1) & (alpha < 0.5)
-    main = main_colour(y[own])
     if main is not None and inner.any():
         colour = moved(colour, main - lab_of(np.median(colour[inner], axis=0)))  # of a print it painted the average
-        colour = as_even(colour, main, y[own])
+        if aside:
+            colour = as_even(colour, main, y[own])
     # On the ground, specks of haze are no cloth; under the garment that stays, new cloth goes on.
     cover *= ~ground | touching(ground & (cover > 0.02), new)
     cover = np.where(ground | (dilate(repainted, 5) > 0.02), cover, dilate(cover * ground, 7))
@@ -129,8 +136,16 @@ def find_grown(
         cv2.erode(cloth, np.ones((3, 3))),
         mean_darkness((1 - x.min(2)) * cloth),
         own,
+        aside,
         boxes(near),
     )
+
+
+def _aside(new: np.ndarray, cloth: np.ndarray) -> bool:
+    """Whether every part of new cloth, bool (h, w), has its middle beside that of the garment, float32 (h, w)."""
+    columns = np.flatnonzero(cloth.any(0))
+    _, _, _, middles = cv2.connectedComponentsWithStats(new.astype(np.uint8))
+    return bool((np.abs(middles[1:, 0] - columns.mean()) > ASIDE * np.ptp(columns)).all())
 
 
 def _cover(y: np.ndarray, ground: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -46,7 +46,8 @@ def paint_grown(grown: Grown, photo: np.ndarray, edited: np.ndarray) -> Iterator
     size = photo.shape[0]
     scale = size / grown.near.shape[0]
     parts = [_Part(grown, box, scale, size) for box in grown.boxes]
-    pieces = cut_pieces(photo, grown.own, ((p.side, p.extent[0] / scale, p.extent[1] / scale) for p in parts))
+    needed = [(p.side, p.extent[0] / scale, p.extent[1] / scale) for p in parts if grown.aside]
+    pieces = cut_pieces(photo, grown.own, needed)
     if pieces:
         whole = even(grown.colour, grown.cover > 0.5)
         for part in parts:
