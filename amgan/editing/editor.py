@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from amgan.attributes import in_turn, kind
+from amgan.editing.own_cloth import in_own_cloth
 from amgan.editing.runtimes import CARD, Network, eager, find_fastest, load_exported, remembered
 from amgan.editing.shorter import SHORTER, ends_cut_off, stayed_long
 from amgan.editing.sides import left_out, with_other_side
@@ -229,7 +230,8 @@ class NetworkEditor:
     @torch.inference_mode()
     def _edit(self, images: Tensor, edits: list[dict[str, str]], only_on: str | None) -> Generated:
         x = to_float(images.to(self.device)).contiguous(memory_format=torch.channels_last)
-        result = self._recoloured_again(x, edits, self._shortened(x, edits, self._both_sides(x, edits)))
+        made = self._sewn_in(x, edits, self._shortened(x, edits, self._both_sides(x, edits)))
+        result = self._recoloured_again(x, edits, made)
         if only_on is None:
             return result
         sleeves = self._forward(x, [{"sleeve": BARE}] * len(images)).mask
@@ -264,6 +266,14 @@ class NetworkEditor:
             return made
         at = torch.tensor(rows, device=x.device)[long]
         return made.with_rows(at, ends_cut_off(x[at], short.rows(long)))
+
+    def _sewn_in(self, x: Tensor, edits: list[dict[str, str]], made: Generated) -> Generated:
+        """The edit, with sleeves that it grew in the garment's own cloth."""
+        rows = [i for i, edit in enumerate(edits) if any(kind(name).outline for name in edit)]
+        if not rows:
+            return made
+        at = torch.tensor(rows, device=x.device)
+        return made.with_rows(at, in_own_cloth(x[at], made.rows(at)))
 
     def _recoloured_again(self, x: Tensor, edits: list[dict[str, str]], made: Generated) -> Generated:
         """The edit, and where it sets the colour alone the same once more of its own result: of a strong colour one

@@ -26,7 +26,10 @@ def main_colour(pixels: np.ndarray) -> np.ndarray | None:
         return None
     lab = cv2.cvtColor(pixels[None], cv2.COLOR_RGB2LAB)[0] * (LIGHTNESS, 1, 1)
     corner = lab.min(0)
-    cells, counts = np.unique(np.floor((lab - corner) / BIN), axis=0, return_counts=True)
+    places = np.floor((lab - corner) / BIN).astype(np.int64)
+    shape = places.max(0) + 1
+    numbers, counts = np.unique(np.ravel_multi_index(tuple(places.T), tuple(shape)), return_counts=True)
+    cells = np.stack(np.unravel_index(numbers, tuple(shape)), axis=1)
     around = np.linalg.norm(cells[:, None] - cells, axis=2) < 1.1  # a cell and its six neighbours
     colour = (cells[(around @ counts).argmax()] + 0.5) * BIN + corner
     for _ in range(5):

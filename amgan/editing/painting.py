@@ -57,13 +57,22 @@ def paint_grown(grown: Grown, photo: np.ndarray, edited: np.ndarray) -> Iterator
             yield _compose(grown, part, photo[part.box], edited[part.box], _laid(part, colour, sheet, mean))
         return
     own = cv2.resize(grown.own.astype(np.uint8), (size, size), interpolation=cv2.INTER_NEAREST) > 0
-    cloth = sample(photo, own, scale)
+    cloth = sample(photo, own, scale) if scale > 1 else None  # at the model's own size nothing is finer
     sheet = None if cloth is None else quilt(cloth, *(max(p.extent[i] for p in parts) for i in (0, 1)))
     for part in parts:
         colour = part.enlarge(grown.colour, cv2.INTER_CUBIC)
         if cloth is not None and sheet is not None:
             colour = _laid(part, colour, sheet, float(cloth.means.mean()))
         yield _compose(grown, part, photo[part.box], edited[part.box], colour)
+
+
+def account(before: np.ndarray, after: np.ndarray, mask: np.ndarray, raw: np.ndarray) -> None:
+    """Mask and raw picture, in place, made such that after = before + mask (raw - before); float32 (h, w, 3 or 1) in
+    [0, 1]. The mask never sinks."""
+    # As much of the mask as colours from 0 to 1 need.
+    needed = np.where(after > before, (after - before) / (1 - before + 1e-6), (before - after) / (before + 1e-6))
+    np.maximum(mask, needed.max(2, keepdims=True).clip(0, 1), out=mask)
+    raw[:] = np.clip(before + (after - before) / np.maximum(mask, 1e-3), 0, 1)
 
 
 def _laid(part: _Part, colour: np.ndarray, sheet: np.ndarray, mean: float) -> np.ndarray:

@@ -86,22 +86,26 @@ def _place(own: np.ndarray, side: Side, length: float, width: float) -> Box | No
     for across in (math.ceil(share * width) for share in (1, 0.75, 0.5)):
         if across < NARROWEST or not len(columns) or across > np.ptp(columns) + 1:
             continue
-        starts = range(columns[0], columns[-1] - across + 2)
-        runs = [_longest_run(own[:, x : x + across].all(1)) for x in starts]
-        aside = np.arange(len(runs)) if side == "left" else np.arange(len(runs))[::-1]
-        lengths = np.array([run.stop - run.start for run in runs])
+        there = own[:, columns[0] : columns[-1] + 1]
+        lengths, ends = _longest_runs(np.lib.stride_tricks.sliding_window_view(there, across, axis=1).all(2))
+        aside = np.arange(len(lengths)) if side == "left" else np.arange(len(lengths))[::-1]
         worth = np.where(lengths < SHORTEST, -np.inf, np.minimum(lengths, length) - BESIDE * aside)
-        if np.isfinite(worth).any():
-            best = int(worth.argmax())
-            return runs[best], slice(starts[best], starts[best] + across)
+        best = int(worth.argmax())
+        if np.isfinite(worth[best]):
+            start = int(columns[0]) + best
+            return slice(int(ends[best] - lengths[best]), int(ends[best])), slice(start, start + across)
     return None
 
 
-def _longest_run(flags: np.ndarray) -> slice:
-    """Of true ones, in bool (n,)."""
-    edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0)).reshape(-1, 2)
-    start, stop = max(edges.tolist(), key=lambda run: run[1] - run[0], default=(0, 0))
-    return slice(start, stop)
+def _longest_runs(flags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of true ones down each column of bool (h, n): their lengths and where they end, int64 (n,)."""
+    run = np.zeros(flags.shape[1], np.int64)
+    longest, ends = run.copy(), run.copy()
+    for row, there in enumerate(flags, start=1):
+        run = (run + 1) * there
+        ends = np.where(run > longest, row, ends)
+        longest = np.maximum(longest, run)
+    return longest, ends
 
 
 def _contrasts(fine: np.ndarray) -> list[float]:

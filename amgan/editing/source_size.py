@@ -18,7 +18,7 @@ from torch import Tensor
 
 from amgan.editing.editor import Editor, EditResult, Region
 from amgan.editing.grown import Grown, Laid, find_grown, find_laid
-from amgan.editing.painting import clear_haze, crispen, cut_away, paint_grown
+from amgan.editing.painting import account, clear_haze, crispen, cut_away, paint_grown
 from amgan.editing.shapes import find_ground, large_box
 from amgan.editing.taken import Taken, clean_ground, find_taken
 from amgan.errors import UserError
@@ -157,11 +157,7 @@ def _paint(enlarged: Enlarged) -> None:
     if laid is not None:
         boxes = [(slice(None), slice(None))]
     for box in boxes:
-        before, after = photo[box], image[box]
-        # As much of the mask as colours from 0 to 1 need.
-        needed = np.where(after > before, (after - before) / (1 - before + 1e-6), (before - after) / (before + 1e-6))
-        mask[box] = np.maximum(mask[box], needed.max(2, keepdims=True).clip(0, 1))
-        raw[box] = np.clip(before + (after - before) / np.maximum(mask[box], 1e-3), 0, 1)
+        account(photo[box], image[box], mask[box], raw[box])
 
 
 def _mask(small: np.ndarray, alpha: np.ndarray, large: np.ndarray) -> np.ndarray:
