@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from amgan.editing import editor
 from amgan.editing.editor import GeneratorEditor
 from amgan.editing.shorter import KEPT, ends_cut_off, stayed_long
 from amgan.models.interface import Generated
@@ -14,6 +15,12 @@ SCHEMA = AttributeSchema.from_dict({"sleeve": ["short", "3/4", "long"], "color":
 SIZE = 64
 BODY, SLEEVES = (slice(10, 54), slice(20, 44)), (slice(6, 20), slice(44, 58))
 SHORT, MIDDLE, LONG = 20, 34, 48  # the rows that sleeves end at
+
+
+@pytest.fixture(autouse=True)
+def cloth_as_painted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a sleeve is made of: tests/test_own_cloth.py."""
+    monkeypatch.setattr(editor, "in_own_cloth", lambda x, made: made)
 
 
 class Lengths(torch.nn.Module):

@@ -5,12 +5,19 @@ from __future__ import annotations
 import pytest
 import torch
 
+from amgan.editing import editor
 from amgan.editing.editor import GeneratorEditor
 from amgan.editing.sides import left_out, with_other_side
 from amgan.models.interface import Generated
 from amgan.testing import SCHEMA
 
 SIZE = 32
+
+
+@pytest.fixture(autouse=True)
+def cloth_as_painted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a sleeve is made of: tests/test_own_cloth.py."""
+    monkeypatch.setattr(editor, "in_own_cloth", lambda x, made: made)
 
 
 class OneSided(torch.nn.Module):

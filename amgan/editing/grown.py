@@ -145,7 +145,7 @@ def _aside(new: np.ndarray, cloth: np.ndarray) -> bool:
     """Whether every part of new cloth, bool (h, w), has its middle beside that of the garment, float32 (h, w)."""
     columns = np.flatnonzero(cloth.any(0))
     _, _, _, middles = cv2.connectedComponentsWithStats(new.astype(np.uint8))
-    return bool((np.abs(middles[1:, 0] - columns.mean()) > ASIDE * np.ptp(columns)).all())
+    return len(columns) > 0 and bool((np.abs(middles[1:, 0] - columns.mean()) > ASIDE * np.ptp(columns)).all())
 
 
 def _cover(y: np.ndarray, ground: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

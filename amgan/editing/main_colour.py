@@ -63,7 +63,8 @@ def as_even(picture: np.ndarray, colour: np.ndarray, like: np.ndarray) -> np.nda
     usual = usual[np.linalg.norm(usual * (LIGHTNESS, 1, 1), axis=1) < ALIKE]
     lab = cv2.cvtColor(np.clip(picture, 0, 1), cv2.COLOR_RGB2LAB)
     for channels in (slice(0, 1), slice(1, 3)):  # lightness, and what is not
-        limit = max(LEAST_SHADE, float(np.quantile(np.linalg.norm(usual[:, channels], axis=1), SHADE)))
+        seen = np.linalg.norm(usual[:, channels], axis=1)
+        limit = max(LEAST_SHADE, float(np.quantile(seen, SHADE)) if len(seen) else 0)
         off = lab[..., channels] - colour[channels].astype(np.float32)
         size = np.linalg.norm(off, axis=2, keepdims=True)
         lab[..., channels] = colour[channels] + off * (limit * np.tanh(size / limit) / np.maximum(size, 1e-6))

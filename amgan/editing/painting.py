@@ -14,7 +14,7 @@ import numpy as np
 
 from amgan.editing.cloth import quilt, sample
 from amgan.editing.grown import Edges, Grown, Laid
-from amgan.editing.main_colour import lab_of, moved
+from amgan.editing.main_colour import as_even, lab_of, moved
 from amgan.editing.pieces import Piece, Side, cut_pieces, even
 from amgan.editing.shapes import FAINT, Box, large_box
 from amgan.editing.taken import Taken
@@ -82,11 +82,14 @@ def _laid(part: _Part, colour: np.ndarray, sheet: np.ndarray, mean: float) -> np
 
 
 def _as_piece(colour: np.ndarray, piece: Piece, grown: Grown, part: _Part) -> np.ndarray:
-    """The generator's colours, (h, w, 3), with the mean of the piece that is laid on them."""
+    """The generator's colours, (h, w, 3), with the mean of the piece that is laid on them, and no more shade."""
     new = np.zeros(grown.own.shape, bool)
     new[part.small_box] = True
     new &= (grown.cover > 0.5) & (grown.near > 0.5) & ~grown.own
-    return moved(colour, lab_of(piece.mean) - lab_of(np.median(colour[new], axis=0))) if new.any() else colour
+    if not new.any():
+        return colour
+    mean = lab_of(piece.mean)
+    return as_even(moved(colour, mean - lab_of(np.median(colour[new], axis=0))), mean, piece.shade)
 
 
 def crispen(laid: Laid, photo: np.ndarray, image: np.ndarray) -> None:

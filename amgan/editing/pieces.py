@@ -34,10 +34,12 @@ class Piece(NamedTuple):
     Attributes:
         detail: what lies above light and shade, float32 (H, W, 3) of mean 0, at the photo's size.
         mean: of the photo there, float32 (3,), RGB in [0, 1].
+        shade: all of the garment's cloth without detail, float32 (n, 3), RGB in [0, 1].
     """
 
     detail: np.ndarray
     mean: np.ndarray
+    shade: np.ndarray
 
     def sheet(self, height: int, width: int) -> np.ndarray:
         """As much of it as that, turned over at its ends, float32 (height, width, 3)."""
@@ -70,7 +72,7 @@ def cut_pieces(photo: np.ndarray, own: np.ndarray, needed: Iterable[tuple[Side, 
     if not patterned and contrasts.max() > PLAIN:
         return {}
     shade = _low_pass(_resized(photo, own.shape[0]), own, SHADE)
-    cut = {side: _cut(photo, shade, box) for side, box in found.items()}
+    cut = {side: _cut(photo, shade, own, box) for side, box in found.items()}
     return {side: cut.get(side) or next(iter(cut.values())) for side in sizes}
 
 
@@ -115,11 +117,11 @@ def _contrasts(fine: np.ndarray) -> list[float]:
     return [float(power[np.ix_(rows, columns)].mean() ** 0.5) for rows in down for columns in across]
 
 
-def _cut(photo: np.ndarray, shade: np.ndarray, box: Box) -> Piece:
+def _cut(photo: np.ndarray, shade: np.ndarray, own: np.ndarray, box: Box) -> Piece:
     there = _larger(box, photo.shape[0] / shade.shape[0])
     cloth = photo[there]
     detail = cloth - cv2.resize(shade[box], cloth.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    return Piece(detail - detail.mean((0, 1)), cloth.mean((0, 1)))
+    return Piece(detail - detail.mean((0, 1)), cloth.mean((0, 1)), shade[own])
 
 
 def _low_pass(picture: np.ndarray, there: np.ndarray, sigma: float) -> np.ndarray:
