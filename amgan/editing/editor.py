@@ -34,6 +34,7 @@ Region = Literal["sleeve", "torso"]
 Runtime = Literal["eager", "remembered", "fastest"]
 REGIONS: tuple[Region, ...] = ("sleeve", "torso")
 ENTRY_POINT_GROUP = "amgan.editors"
+VERSION = 3  # count up when edits change with the same weights: it is part of the identity, so twins are drawn anew
 BARE = "sleeveless"  # the mask of this edit finds the sleeves
 
 # Below this the attention of the sleeve edit is no sleeve. The paper zeroes what is below 0.9; masks trained on
@@ -169,6 +170,7 @@ class NetworkEditor:
 
     Args:
         network: see ``amgan.editing.runtimes.engines``; it runs on ``device``.
+        identity: of its weights.
         runtime: its name, which changes nothing but the speed: ``identity`` is the same in all.
         batch: pictures per forward pass.
     """
@@ -186,7 +188,7 @@ class NetworkEditor:
         self.network = network
         self.schema = schema
         self.image_size = image_size
-        self.identity = identity
+        self.identity = f"{identity} ({VERSION})"
         self.runtime = runtime
         self.device = device
         self.batch = batch

@@ -49,7 +49,8 @@ class Piece(NamedTuple):
 
 
 def cut_pieces(photo: np.ndarray, own: np.ndarray, needed: Iterable[tuple[Side, float, float]]) -> dict[Side, Piece]:
-    """A piece for each side that needs one; none where the cloth is neither patterned all over nor plain.
+    """A piece for each side that needs one, be it from the other side; none where the cloth is neither patterned all
+    over nor plain.
 
     Args:
         photo: float32 (S, S, 3) in [0, 1], on white.
@@ -67,9 +68,11 @@ def cut_pieces(photo: np.ndarray, own: np.ndarray, needed: Iterable[tuple[Side, 
     looked_at = LOOKED_AT * own.shape[0]
     middle, there = _resized(photo, looked_at), _resized(own, looked_at)
     fine = middle - _low_pass(middle, there, FINE * LOOKED_AT)
-    contrasts = np.array([_contrasts(fine[_larger(box, LOOKED_AT)]) for box in found.values()])  # (sides, parts)
-    patterned = np.exp(np.log(np.maximum(contrasts.min(1), 1e-6)).mean()) > CONTRAST  # both sides together
-    if not patterned and contrasts.max() > PLAIN:
+    contrasts = {side: _contrasts(fine[_larger(box, LOOKED_AT)]) for side, box in found.items()}
+    weakest = np.maximum([min(c) for c in contrasts.values()], 1e-6)
+    if np.exp(np.log(weakest).mean()) <= CONTRAST:  # not patterned, both sides seen together
+        found = {side: box for side, box in found.items() if max(contrasts[side]) <= PLAIN}
+    if not found:
         return {}
     shade = _low_pass(_resized(photo, own.shape[0]), own, SHADE)
     cut = {side: _cut(photo, shade, own, box) for side, box in found.items()}
