@@ -107,8 +107,9 @@ def find_grown(
     joined = touching((alpha > 0.5) & ~ground | (dilate(new, 5) > 0), new) & ~ground
     weight = joined * cv2.erode(cloth, disc(5)) + 1e-4  # the outline itself is shared by all
     main, aside = main_colour(x[(cv2.erode(cloth, np.ones((5, 5))) > 0) & (alpha < 0.5)]), _aside(new, cloth)
-    if main is not None and aside:
-        unlike = 1.0  # the whole sleeve, in the garment's cloth
+    in_its_cloth = main is not None and aside
+    if in_its_cloth:
+        unlike = 1.0  # the whole sleeve
     else:
         response = cv2.GaussianBlur(response * weight, (0, 0), 5) / cv2.GaussianBlur(weight, (0, 0), 5)
         unlike = np.clip((FOLLOWS[1] - response) / (FOLLOWS[1] - FOLLOWS[0]), 0, 1)
@@ -119,10 +120,9 @@ def find_grown(
 
     inner = cv2.erode(((cover > 0.99) & (new | (repainted > 0.5))).astype(np.uint8), disc(5)) > 0
     own = (cv2.erode(cloth, np.ones((5, 5))) > 0) & (repainted < 0.1) & (alpha < 0.5)
-    if main is not None and inner.any():
+    if in_its_cloth and inner.any():
         colour = moved(colour, main - lab_of(np.median(colour[inner], axis=0)))  # of a print it painted the average
-        if aside:
-            colour = as_even(colour, main, y[own])
+        colour = as_even(colour, main, y[own])
     # On the ground, specks of haze are no cloth; under the garment that stays, new cloth goes on.
     cover *= ~ground | touching(ground & (cover > 0.02), new)
     cover = np.where(ground | (dilate(repainted, 5) > 0.02), cover, dilate(cover * ground, 7))

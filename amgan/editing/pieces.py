@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from amgan.editing.shapes import Box
 
@@ -92,7 +93,7 @@ def _place(own: np.ndarray, side: Side, length: float, width: float) -> Box | No
         if across < NARROWEST or not len(columns) or across > np.ptp(columns) + 1:
             continue
         there = own[:, columns[0] : columns[-1] + 1]
-        lengths, ends = _longest_runs(np.lib.stride_tricks.sliding_window_view(there, across, axis=1).all(2))
+        lengths, ends = _longest_runs(np.asarray(sliding_window_view(there, across, axis=1).all(2)))
         aside = np.arange(len(lengths)) if side == "left" else np.arange(len(lengths))[::-1]
         worth = np.where(lengths < SHORTEST, -np.inf, np.minimum(lengths, length) - BESIDE * aside)
         best = int(worth.argmax())
