@@ -2,8 +2,8 @@
 
 Knit, weave, fine stripes and a camera's grain are what lies above a Gaussian low-pass of the photo. Patches of it are
 laid side by side, each the best of a few drawn ones for the neighbours that lie already (Efros and Freeman, 2001). They
-are blended over the overlap, not cut, with their variance kept. A garment that is patterned all over gives cloth by the
-piece: ``amgan.editing.pieces``.
+are blended over the overlap, not cut, with their variance kept. This is for garments that have a print on them; others
+give cloth by the piece: ``amgan.editing.pieces``.
 """
 
 from __future__ import annotations
@@ -60,8 +60,7 @@ def sample(photo: np.ndarray, cloth: np.ndarray, scale: float) -> Cloth | None:
 
 
 def _patches(photo: np.ndarray, cloth: np.ndarray, scale: float) -> Cloth | None:
-    """Patches of what lies above a low-pass, from the plainest of the cloth; None where
-    none is whole."""
+    """Patches of what lies above a low-pass, from the plainest of the cloth; None where none is whole."""
     side = max(8, round(PATCH * scale))
     rows, columns = np.flatnonzero(cloth.any(1)), np.flatnonzero(cloth.any(0))
     if not len(rows):

@@ -1,7 +1,7 @@
 """New cloth at the photo's own size: an outline as steep as a cut-out's, and the garment's own texture laid along it.
 
-The generator gives its place, colour and shading (``amgan.editing.grown``), the photo what is finer
-(``amgan.editing.cloth``).
+The generator gives its place, colour and shading (``amgan.editing.grown``), the photo its cloth
+(``amgan.editing.pieces``) or, where that bears a print, what is finer (``amgan.editing.cloth``).
 """
 
 from __future__ import annotations
