@@ -47,18 +47,23 @@ def measure(
     count: Annotated[int, typer.Option(help="Garments to store.", min=1000)] = 20_000,
     noise: Annotated[float, typer.Option(help="Perturbation, relative to a block's length.", min=0)] = 0.2,
     queries: Annotated[int, typer.Option(help="Queries for each weight.", min=10)] = 100,
+    again: Annotated[bool, typer.Option("--again", help="Search a store that this command filled before.")] = False,
 ) -> None:
     source, name = open_store(store, collection), f"measured.{count}"
     records = [r for r in source.scroll(vectors=True) if r.vector is not None]
     payloads, rng = [r.payload for r in records], np.random.default_rng(0)
     vectors = perturbed(source, np.stack([np.asarray(r.vector) for r in records]), count, noise, rng)  # (n, D)
     location = connect(to)
-    if location.describe(name) is not None:
-        raise UserError(f"{to} holds {name} already; name an empty folder.")
-    target = location.create(name, source.identity, source.schema)
+    there = location.describe(name) is not None
+    if there and not again:
+        raise UserError(f"{to} holds {name} already; name an empty folder, or search it --again.")
+    if again and not there:
+        raise UserError(f"{to} holds no {name}; without --again it is filled.")
+    target = location.open(name) if again else location.create(name, source.identity, source.schema)
     source.close()
     report: dict[str, Any] = {"count": count, "dimensions": source.identity.dimensions, "batch": BATCH}
-    report |= filled(target, vectors, payloads)
+    if not again:
+        report |= filled(target, vectors, payloads)
     report["indexed"] = target.info().indexed
     if Path(to).is_dir():
         report["disk_mb"] = round(allocated(Path(to) / name) / 1e6, 1)

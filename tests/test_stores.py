@@ -14,11 +14,12 @@ import pytest
 from amgan.errors import UserError
 from amgan.schema import AttributeSchema
 from retrieval.identity import Block, IndexIdentity
-from retrieval.stores import connect, open_store
+from retrieval.stores import connect, open_store, qdrant
 from retrieval.stores.base import Point, point_id
 from retrieval.stores.exact import ExactStore
 from retrieval.stores.filters import facets
 from retrieval.stores.memory import MemoryLocation
+from retrieval.stores.qdrant import search_ef
 
 SCHEMA = AttributeSchema.from_dict({"sleeve": ["sleeveless", "short", "3/4", "long"], "neck shape": ["v", "round"]})
 IDENTITY = IndexIdentity("teacher:tiny", "abc", "white, 32 px", 6, (Block("image", 4), Block("attributes", 2)))
@@ -371,3 +372,24 @@ def test_the_exact_referee_agrees_with_edge_on_what_it_copies(tmp_path, name):
         assert [h.id for h in hits] == row
         np.testing.assert_allclose([h.score for h in hits], values, rtol=1e-5)
     store.close()
+
+
+def test_a_search_among_more_garments_keeps_more_candidates(place, name, monkeypatch):
+    assert [search_ef(k, n) for k, n in ((10, 2_000), (10, 150_000), (10, 1_000_000), (10, 10**9))] == [
+        1024,
+        1171,
+        7812,
+        8192,
+    ]
+    assert search_ef(9000, 2_000) == 18_000
+    if place.kind in ("memory", "exact"):
+        return  # nothing approximate
+    asked = []
+    monkeypatch.setattr(qdrant, "search_ef", lambda k, garments: asked.append((k, garments)) or 1024)
+    store = place.location().create(name, IDENTITY, SCHEMA)
+    store.upsert(points(30))
+    store.flush()
+    store.search(np.ones(6, np.float32), 7)
+    store.search(np.ones(6, np.float32), 5)
+    store.close()
+    assert asked == [(7, 30), (5, 30)]

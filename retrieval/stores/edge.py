@@ -96,14 +96,16 @@ class EdgeStore:
         exact: bool = False,
         exclude: Collection[str] = (),
     ) -> list[Hit]:
-        request = edge.QueryRequest(
-            limit=check_k(k),
-            query=edge.Query.Nearest(check_query(vector, self.identity).tolist()),
-            filter=engine.filter_of(filter, self.schema, exclude),
-            with_payload=True,
-            params=edge.SearchParams(hnsw_ef=qdrant.search_ef(k), exact=exact),
-        )
-        return qdrant.hits(self._ask(lambda shard: shard.query(request)))
+        limit, query = check_k(k), edge.Query.Nearest(check_query(vector, self.identity).tolist())
+        conditions = engine.filter_of(filter, self.schema, exclude)
+
+        def ask(shard: Any) -> Any:
+            parameters = edge.SearchParams(hnsw_ef=qdrant.search_ef(limit, shard.info().points_count), exact=exact)
+            return shard.query(
+                edge.QueryRequest(limit=limit, query=query, filter=conditions, with_payload=True, params=parameters)
+            )
+
+        return qdrant.hits(self._ask(ask))
 
     def scroll(
         self,

@@ -14,9 +14,10 @@ HNSW_M, HNSW_EF_CONSTRUCT = 24, 200
 _DELETED_AT_ONCE = 1024
 
 
-def search_ef(k: int) -> int:
-    """How many candidates a search keeps: many, for the same reason. What that finds and costs: docs/STORES.md."""
-    return max(1024, 2 * k)
+def search_ef(k: int, garments: int) -> int:
+    """How many candidates a search among so many keeps: many, for the same reason, and more the more alike garments
+    there are. What that finds and costs: docs/STORES.md."""
+    return max(2 * k, min(max(1024, garments // 128), 8192))
 
 
 def payload_choice(keys: Sequence[str] | None) -> list[str] | bool:

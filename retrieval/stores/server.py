@@ -48,6 +48,7 @@ _QUANTIZATION = models.ScalarQuantization(
 )
 _RESCORED = models.QuantizationSearchParams(rescore=True, oversampling=2.0)  # of no effect where nothing is quantized
 _SECONDS_TO_INDEX = 24 * 3600
+_SECONDS_SIZED = 300
 
 
 class ServerStore:
@@ -57,6 +58,7 @@ class ServerStore:
         self.name, self.identity, self.schema, self.notes = name, about.identity, about.schema, about.notes
         self._call = call
         self._fields_indexed = False
+        self._size, self._sized_until = 0, 0.0
 
     def set_notes(self, notes: Mapping[str, str]) -> None:
         self.notes = dict(notes)
@@ -122,7 +124,8 @@ class ServerStore:
         exclude: Collection[str] = (),
     ) -> list[Hit]:
         query = check_query(vector, self.identity).tolist()
-        parameters = models.SearchParams(hnsw_ef=qdrant.search_ef(check_k(k)), exact=exact, quantization=_RESCORED)
+        candidates = qdrant.search_ef(check_k(k), self._about_as_many())
+        parameters = models.SearchParams(hnsw_ef=candidates, exact=exact, quantization=_RESCORED)
         conditions = self._filter(filter, exclude)
         found = self._call(
             lambda c: c.query_points(
@@ -130,6 +133,13 @@ class ServerStore:
             )
         )
         return qdrant.hits(found.points)
+
+    def _about_as_many(self) -> int:
+        """How many garments there are, asked now and then."""
+        if time.monotonic() > self._sized_until:
+            self._size = self._call(lambda c: c.get_collection(self.name)).points_count or 0
+            self._sized_until = time.monotonic() + _SECONDS_SIZED
+        return self._size
 
     def scroll(
         self,
