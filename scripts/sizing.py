@@ -13,6 +13,9 @@ from typing import Annotated
 import typer
 
 from amgan.commandline import run
+from retrieval.stores.qdrant import search_ef
+
+TOP = 10  # hits of a search
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -29,10 +32,9 @@ class Measured:
     cutting_out: float = 35.0
     embedding: float = 27.0
     storing: float = 0.54
-    graph: float = 2.9  # of one garment in a store of ``of``
-    graph_grows: float = 0.36  # the power of a store's size with which that grows, from 20,000 to 150,000
-    searching: float = 3.2  # of one search there
-    of: int = 150_000
+    graph: float = 3.4  # of one garment in a store of ``of``
+    searching: float = 26.0  # of one search there
+    of: int = 1_000_000
     remembered: int = 81  # bytes, by the process that starts a run
 
 
@@ -82,7 +84,7 @@ def need(garments: int, m: Measured, on: Machines) -> Need:
     size = garments / shards
     deeper = math.log(size) / math.log(m.of)  # as the graph's depth
     core_hours = garments * (m.opening + m.cutting_out + m.embedding + m.storing) / 3.6e6
-    search = shards * m.searching * deeper
+    search = shards * m.searching * deeper * search_ef(TOP, round(size)) / search_ef(TOP, m.of)
     return Need(
         garments=garments,
         disk=2 * copies * (full + int8 + graph + m.payload + m.fields_on_disk),
@@ -94,7 +96,7 @@ def need(garments: int, m: Measured, on: Machines) -> Need:
         servers=servers,
         core_hours=core_hours,
         hours=core_hours / (on.indexing * on.busy),
-        graph_core_hours=copies * m.graph * (size / m.of) ** m.graph_grows / 3.6e6,
+        graph_core_hours=copies * m.graph * deeper / 3.6e6,
         search_ms=search,
         searches_a_second=servers * on.cores * on.busy * 1000 / search,
         remembered=garments * m.remembered,

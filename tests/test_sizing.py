@@ -14,7 +14,7 @@ def test_the_table_of_the_document_is_the_scripts(root):
 def test_formulas_by_hand():
     measured = Measured(
         dimensions=100, payload=500, fields_on_disk=300, fields_in_memory=400, opening=10, cutting_out=20, embedding=5,
-        storing=1, graph=2, graph_grows=0.5, searching=4, of=10_000, remembered=50,
+        storing=1, graph=2, searching=4, of=10_000, remembered=50,
     )  # fmt: skip
     found = need(40_000_000, measured, Machines(replicas=2, largest_shard=10_000_000, links=10, indexing=100, busy=0.5))
     assert found.memory_full == pytest.approx(80e6 * (400 + 88 + 400))
@@ -23,9 +23,10 @@ def test_formulas_by_hand():
     assert found.disk == pytest.approx(2 * 80e6 * (500 + 88 + 500 + 300))
     assert (found.shards, found.servers) == (4, 2)  # 47 GB of int8
     assert found.core_hours == pytest.approx(400) and found.hours == pytest.approx(8)
-    assert found.search_ms == pytest.approx(4 * 4 * 7 / 4)  # ten million is 10^7, and 10,000 is 10^4
-    assert found.searches_a_second == pytest.approx(2 * 16 * 0.5 * 1000 / 28)
-    assert found.graph_core_hours == pytest.approx(80e6 * 2 * 1000**0.5 / 3.6e6)
+    # Ten million is 10^7, and 10,000 is 10^4; 8,192 candidates and 1,024.
+    assert found.search_ms == pytest.approx(4 * 4 * 7 / 4 * 8)
+    assert found.searches_a_second == pytest.approx(2 * 16 * 0.5 * 1000 / 224)
+    assert found.graph_core_hours == pytest.approx(80e6 * 2 * 7 / 4 / 3.6e6)
     assert found.remembered == 2e9
 
 
