@@ -105,12 +105,12 @@ def find_grown(
     cloth = (~ground).astype(np.float32)
     # Parts of the garment that touch it and were painted without the photo's shading: a short sleeve under a long one.
     joined = touching((alpha > 0.5) & ~ground | (dilate(new, 5) > 0), new) & ~ground
-    weight = joined * cv2.erode(cloth, disc(5)) + 1e-4  # the outline itself is shared by all
-    main, aside = main_colour(x[(cv2.erode(cloth, np.ones((5, 5))) > 0) & (alpha < 0.5)]), _aside(new, cloth)
-    in_its_cloth = main is not None and aside
-    if in_its_cloth:
-        unlike = 1.0  # the whole sleeve
+    solid, aside = cv2.erode(cloth, np.ones((5, 5))) > 0, _aside(new, cloth)
+    main = main_colour(x[solid & (alpha < 0.5)]) if aside else None
+    if main is not None:
+        unlike = 1.0  # the whole sleeve, in the garment's cloth
     else:
+        weight = joined * cv2.erode(cloth, disc(5)) + 1e-4  # the outline itself is shared by all
         response = cv2.GaussianBlur(response * weight, (0, 0), 5) / cv2.GaussianBlur(weight, (0, 0), 5)
         unlike = np.clip((FOLLOWS[1] - response) / (FOLLOWS[1] - FOLLOWS[0]), 0, 1)
     repainted = (alpha * joined * unlike).astype(np.float32)
@@ -119,8 +119,8 @@ def find_grown(
     near *= dilate(alpha > LEAST, 3)  # what was not painted stays
 
     inner = cv2.erode(((cover > 0.99) & (new | (repainted > 0.5))).astype(np.uint8), disc(5)) > 0
-    own = (cv2.erode(cloth, np.ones((5, 5))) > 0) & (repainted < 0.1) & (alpha < 0.5)
-    if in_its_cloth and inner.any():
+    own = solid & (repainted < 0.1) & (alpha < 0.5)
+    if main is not None and inner.any():
         colour = moved(colour, main - lab_of(np.median(colour[inner], axis=0)))  # of a print it painted the average
         colour = as_even(colour, main, y[own])
     # On the ground, specks of haze are no cloth; under the garment that stays, new cloth goes on.

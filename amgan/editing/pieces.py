@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from amgan.editing.shapes import Box
+from amgan.editing.shapes import Box, large_box
 
 Side = Literal["left", "right"]  # of the picture
 
@@ -69,7 +69,7 @@ def cut_pieces(photo: np.ndarray, own: np.ndarray, needed: Iterable[tuple[Side, 
     looked_at = LOOKED_AT * own.shape[0]
     middle, there = _resized(photo, looked_at), _resized(own, looked_at)
     fine = middle - _low_pass(middle, there, FINE * LOOKED_AT)
-    contrasts = {side: _contrasts(fine[_larger(box, LOOKED_AT)]) for side, box in found.items()}
+    contrasts = {side: _contrasts(fine[large_box(box, LOOKED_AT, looked_at)]) for side, box in found.items()}
     weakest = np.maximum([min(c) for c in contrasts.values()], 1e-6)
     if np.exp(np.log(weakest).mean()) <= CONTRAST:  # not patterned, both sides seen together
         found = {side: box for side, box in found.items() if max(contrasts[side]) <= PLAIN}
@@ -122,8 +122,7 @@ def _contrasts(fine: np.ndarray) -> list[float]:
 
 
 def _cut(photo: np.ndarray, shade: np.ndarray, own: np.ndarray, box: Box) -> Piece:
-    there = _larger(box, photo.shape[0] / shade.shape[0])
-    cloth = photo[there]
+    cloth = photo[large_box(box, photo.shape[0] / shade.shape[0], photo.shape[0])]
     detail = cloth - cv2.resize(shade[box], cloth.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     return Piece(detail - detail.mean((0, 1)), cloth.mean((0, 1)), shade[own])
 
@@ -139,8 +138,3 @@ def _resized(a: np.ndarray, side: int) -> np.ndarray:
     if a.dtype == bool:
         return cv2.resize(a.astype(np.uint8), (side, side), interpolation=cv2.INTER_NEAREST) > 0
     return cv2.resize(a, (side, side), interpolation=cv2.INTER_AREA)
-
-
-def _larger(box: Box, scale: float) -> Box:
-    rows, columns = (slice(round(s.start * scale), round(s.stop * scale)) for s in box)
-    return rows, columns
