@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tracemalloc
 from dataclasses import replace
 from itertools import permutations
 from typing import Any
@@ -17,6 +16,7 @@ from amgan.schema import UNKNOWN, AttributeSchema
 from retrieval.evaluation import found, protocol_a, protocol_b, ranking
 from retrieval.evaluation.rows import QueryFeatures, one_hot, row_scores, steps, unit
 from retrieval.query import QueryWeights
+from tests.memory import peak_memory
 
 # Four attributes: their blocks' length, 1 / sqrt(4), has no rounding, so equal items have exactly equal scores.
 SCHEMA = AttributeSchema.from_dict(
@@ -219,14 +219,12 @@ def test_rows_without_an_editor_are_loops() -> None:
 
 
 def test_memory_stays_within_the_chunk() -> None:
-    plan, features, labels = draw(1200, 1500)  # one row of scores: 7 MB, all of them with their ranking: over 80
-    tracemalloc.start()
-    try:
-        searched(plan, features, labels, chunk_bytes=4 << 20)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < 10 << 20  # of which 4 are the rankings
+    drawn = draw(1200, 1500)  # one row of scores: 7 MB, all of them with their ranking: over 80
+    assert peak_memory(search_in_chunks, *drawn) < 10 << 20  # of which 4 are the rankings
+
+
+def search_in_chunks(*drawn: Any) -> None:
+    searched(*drawn, chunk_bytes=4 << 20)
 
 
 def test_left_out_edits_are_counted_by_value() -> None:

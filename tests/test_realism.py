@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tracemalloc
-
 import cv2
 import numpy as np
 import pytest
@@ -12,6 +10,7 @@ import torch
 from amgan.evaluation import metrics, realism
 from amgan.evaluation.edits import EditPlan
 from amgan.schema import AttributeSchema
+from tests.memory import peak_memory
 
 SCHEMA = AttributeSchema.from_dict({"sleeve": ["short", "long"], "color": ["red", "blue", "green"]})
 
@@ -67,15 +66,15 @@ def test_large_sets_give_the_same_without_a_whole_kernel(
     x, y = features(rng, 900), features(rng, 700, 0.2)
     whole = realism.kernel_distance(x, y, 40, subsets=5), realism.floor_distance(x, 40, subsets=5)
     monkeypatch.setattr(realism, "WHOLE_KERNEL", 1000)
-    tracemalloc.start()
-    try:
-        parts = realism.kernel_distance(x, y, 40, subsets=5), realism.floor_distance(x, 40, subsets=5)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    parts = realism.kernel_distance(x, y, 40, subsets=5), realism.floor_distance(x, 40, subsets=5)
     for one, other in zip(whole, parts, strict=True):
         assert one == pytest.approx(other, abs=1e-12)
-    assert peak < 1 << 20  # the whole kernel of x takes 6 MB
+    assert peak_memory(floor_in_parts, x) < 1 << 20  # the whole kernel of x takes 6 MB
+
+
+def floor_in_parts(x: np.ndarray) -> None:
+    realism.WHOLE_KERNEL = 1000
+    realism.floor_distance(x, 40, subsets=5)
 
 
 def test_entries_say_how_many_and_leave_out_what_is_too_few(rng: np.random.Generator) -> None:
