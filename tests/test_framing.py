@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from amgan.errors import PhotoError
-from amgan.photos.framing import BODY_HEIGHT, frame, place
+from amgan.photos.framing import BODY_HEIGHT, BODY_TOP, frame, place
 from amgan.testing import draw_garment
 
 
@@ -56,3 +56,18 @@ def test_placement_maps_the_frame_onto_the_photo():
 def test_an_empty_mask_is_refused():
     with pytest.raises(PhotoError, match="empty"):
         place(np.zeros((20, 20), np.uint8), 32)
+
+
+def test_the_frame_goes_by_quantiles_of_the_garments_pixels(rng):
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        height, width = rng.integers(1, 60, 2)
+        mask = np.where(rng.random((height, width)) < rng.random(), 255, 0).astype(np.uint8)
+        mask[rng.integers(height), rng.integers(width)] = 255
+        rows, columns = np.nonzero(mask)
+        axis = np.median(columns[rows >= np.median(rows)]) + 0.5
+        near = abs(columns + 0.5 - axis) <= max(1, 0.12 * (np.ptp(columns) + 1))
+        placement = place(mask, 128)
+        assert placement.offset[0] == pytest.approx(axis - placement.scale * 64)
+        body = rows[near] if near.any() else rows
+        assert placement.offset[1] == pytest.approx(np.quantile(body, 0.005) - placement.scale * BODY_TOP * 128)

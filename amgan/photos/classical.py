@@ -32,8 +32,8 @@ class Classical:
         small = shrink(photo, WORKING_SIDE)
         plain = background_mask(small)
         if plain is not None:
-            return judged(photo, plain, WHITE)
-        return judged(photo, garment_mask(small), GRABCUT)
+            return judged(photo, plain, WHITE, small)
+        return judged(photo, garment_mask(small), GRABCUT, small)
 
 
 def background_mask(rgb: np.ndarray) -> np.ndarray | None:

@@ -136,8 +136,11 @@ def _cut(rgb: np.ndarray, found: Segmentation, shape: tuple[int, ...], size: int
 
 def _on_white(rgb: np.ndarray, mask: np.ndarray) -> bool:
     """Whether all that is not garment is white but for a soft shadow."""
-    outside = rgb[cv2.dilate(mask, np.ones((5, 5), np.uint8)) == 0].min(axis=1, initial=255)
-    return bool(outside.size) and bool(np.median(outside) >= 250) and bool(np.mean(outside < 200) < 0.02)
+    outside = 255 - cv2.dilate(mask, np.ones((5, 5), np.uint8))
+    darkest = cv2.min(cv2.min(rgb[..., 0], rgb[..., 1]), rgb[..., 2])
+    counts = cv2.calcHist([darkest], [0], outside, [256], [0, 256]).ravel()
+    pixels = counts.sum()
+    return bool(pixels and counts[250:].sum() >= pixels / 2 and counts[:200].sum() < 0.02 * pixels)
 
 
 def _uncut(rgb: np.ndarray, mask: np.ndarray, size: int) -> Framed:

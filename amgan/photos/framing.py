@@ -59,23 +59,38 @@ def place(mask: np.ndarray, size: int) -> Placement:
     The body's axis is the median column of the garment's lower half, its height the extent of the columns around that
     axis: sleeves that hang lower than the hem, or lie higher than the collar, do not count.
     """
-    rows, columns = np.nonzero(mask > 127)
-    if rows.size == 0:
+    garment = mask > 127
+    rows = np.count_nonzero(garment, axis=1)  # pixels in each
+    if not rows.any():
         raise PhotoError("empty-mask", "The garment's mask is empty; nothing is left to cut out.")
-    axis = float(np.median(columns[rows >= np.median(rows)])) + 0.5
-    width = columns.max() - columns.min() + 1
-    central = np.abs(columns + 0.5 - axis) <= max(1.0, 0.12 * width)
-    body = rows[central] if central.any() else rows
+    columns = np.flatnonzero(garment.any(axis=0))
+    left, right = int(columns[0]), int(columns[-1])
+    highest, lowest = np.flatnonzero(rows)[[0, -1]].tolist()
+    lower_half = garment[int(np.ceil(_quantile(rows, 0.5))) :]
+    axis = _quantile(np.count_nonzero(lower_half, axis=0), 0.5) + 0.5
+    near = max(1.0, 0.12 * (right - left + 1))
+    central = garment[:, np.abs(np.arange(garment.shape[1]) + 0.5 - axis) <= near]
+    body = np.count_nonzero(central, axis=1)
+    if not body.any():
+        body = rows
     # A stray row must not set the scale.
-    top, bottom = np.quantile(body, 0.005), np.quantile(body, 0.995) + 1
+    top, bottom = _quantile(body, 0.005), _quantile(body, 0.995) + 1
     scale = max((bottom - top) / (BODY_HEIGHT * size), 1e-3)
     # Garments wider or taller than the frame are shrunk until they fit: a cut sleeve is worse than a smaller shirt.
     half = (0.5 - MARGIN) * size
-    reach = max(axis - columns.min(), columns.max() + 1 - axis) / half
-    rise = (top - rows.min()) / ((BODY_TOP - MARGIN) * size)
-    drop = (rows.max() + 1 - top) / ((1 - BODY_TOP - MARGIN) * size)
+    reach = max(axis - left, right + 1 - axis) / half
+    rise = (top - highest) / ((BODY_TOP - MARGIN) * size)
+    drop = (lowest + 1 - top) / ((1 - BODY_TOP - MARGIN) * size)
     scale = float(max(scale, reach, rise, drop))
-    return Placement(scale, (axis - scale * size / 2, float(top) - scale * BODY_TOP * size), size)
+    return Placement(scale, (axis - scale * size / 2, top - scale * BODY_TOP * size), size)
+
+
+def _quantile(counts: np.ndarray, share: float) -> float:
+    """`numpy.quantile` of numbers of which 0, 1, 2… occur ``counts`` times each, without sorting them."""
+    up_to = np.cumsum(counts)
+    position = share * (up_to[-1] - 1)
+    low, high = np.searchsorted(up_to, (np.floor(position), np.ceil(position)), side="right").tolist()
+    return low + (high - low) * float(position % 1)
 
 
 def frame(rgb: np.ndarray, mask: np.ndarray, size: int = 128) -> Framed:

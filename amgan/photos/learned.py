@@ -73,7 +73,7 @@ class Learned:
             return PhotoError("no-garment", "No garment was found in the photo; it should be all in view.")
         plain = background_mask(small)
         if plain is not None and overlap_of(plain, working) >= SAME:
-            return judged(photo, plain, WHITE)
+            return judged(photo, plain, WHITE, small)
         factor, problems = judge(small, working, LEARNED)
         if overlap < SURE:
             rival = garment_mask(small)

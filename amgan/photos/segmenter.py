@@ -84,13 +84,14 @@ def segment_several(segmenter: Segmenter, photos: Sequence[np.ndarray]) -> Seque
     return found
 
 
-def judged(photo: np.ndarray, mask: np.ndarray, method: str) -> Segmentation:
+def judged(photo: np.ndarray, mask: np.ndarray, method: str, small: np.ndarray | None = None) -> Segmentation:
     """A mask with the confidence that colours and outline give it, for segmenters that have no better measure.
 
     Args:
         photo: uint8 (H, W, 3).
         mask: uint8 (h, w) of 0 and 255, of any size in the photo's proportions.
         method: as in `Segmentation`.
+        small: the photo shrunk to ``WORKING_SIDE``, where it is at hand.
 
     Raises:
         PhotoError: "no-garment" for an empty mask.
@@ -98,7 +99,7 @@ def judged(photo: np.ndarray, mask: np.ndarray, method: str) -> Segmentation:
     working = binary(shrink(fitted(mask, photo.shape[:2], method), WORKING_SIDE))
     if not working.any():
         raise PhotoError("no-garment", "No garment was found in the photo; it should lie in the middle, all in view.")
-    confidence, problems = judge(shrink(photo, WORKING_SIDE), working, method)
+    confidence, problems = judge(shrink(photo, WORKING_SIDE) if small is None else small, working, method)
     return Segmentation(mask, confidence, method, problems)
 
 
