@@ -58,7 +58,7 @@ def test_an_empty_mask_is_refused():
         place(np.zeros((20, 20), np.uint8), 32)
 
 
-def test_the_frame_goes_by_quantiles_of_the_garments_pixels(rng):
+def test_the_frame_goes_by_quantiles_of_the_garments_pixels():
     rng = np.random.default_rng(0)
     for _ in range(60):
         height, width = rng.integers(1, 60, 2)
