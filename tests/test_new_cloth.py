@@ -283,3 +283,16 @@ def test_ground_is_white_that_reaches_the_border():
     picture[8:32, 8:32] = 0.4
     picture[16:24, 16:24] = 1  # a white print
     assert find_ground(picture).sum() == 40 * 40 - 24 * 24
+
+
+def test_traces_of_a_sleeve_that_did_not_grow_leave_no_haze_on_white(cutout):
+    left = int(np.flatnonzero((cutout.mask > 0).any(0))[0])
+    alpha = np.zeros((SMALL, SMALL), np.float32)
+    alpha[50:70, left - 8 : left + 2] = 1
+    raw = np.full((SMALL, SMALL, 3), 0.96, np.float32)  # pale grey
+    raw[:, left:] = 0.8 * COLOUR / 255
+    source = cutout.source.image
+    shown = pixels(at_source_size(hand_made(cutout, alpha, raw), cutout).image)
+    white = source.min(2) == 255
+    assert (shown[white] >= 252).all()
+    assert (shown[~white] != source[~white]).any()

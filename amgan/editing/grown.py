@@ -12,10 +12,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from amgan.editing.main_colour import as_even, lab_of, main_colour, moved
+from amgan.editing.main_colour import FEWEST, as_even, lab_of, moved, sleeves_colour
 from amgan.editing.shapes import (
     FAINT,
     Box,
+    blur_within,
     boxes,
     dilate,
     disc,
@@ -26,12 +27,15 @@ from amgan.editing.shapes import (
     slope,
     touching,
 )
+from amgan.editing.tailoring import Lines, find_gaps, find_lines
 
 LEAST = 0.02  # alpha below which nothing was painted
 PAINTED = 0.3  # alpha from which a pixel is the generator's
 FOLLOWS = (0.1, 0.35)  # response to the photo's shading: below, painted anew; above, recoloured
 ASIDE = 0.25  # of the garment's width from its middle: sleeves lie farther out
+SIDE = 0.3  # of what stays of the garment, from its middle: sleeves are cut from there
 SPACE = 4  # pixels around new cloth that are looked after too
+AROUND = 3.0  # standard deviation, in pixels, over which its colours go on into gaps
 WHOLE, LAID = 0.5, 0.08  # of the garment is painted, and of that are new edges: from here on a pattern was laid on it
 BETWEEN = 9  # pixels from one stripe to the next, where a generator may have painted the stripes alone
 STRIPE = (0.12, 0.24)  # of 1, light to dark within 5 pixels: from here on an edge of a pattern, no fold
@@ -73,6 +77,7 @@ class Grown(NamedTuple):
         own: bool, cloth of the photo that stays.
         aside: whether all of it lies beside the garment, as sleeves do and hoods do not.
         boxes: of the parts, in pixels.
+        lines: of what lies beside.
     """
 
     near: np.ndarray
@@ -85,6 +90,7 @@ class Grown(NamedTuple):
     own: np.ndarray
     aside: bool
     boxes: list[Box]
+    lines: Lines | None
 
 
 def find_grown(
@@ -103,10 +109,17 @@ def find_grown(
     if not new.any():
         return None
     cloth = (~ground).astype(np.float32)
+    aside = _aside(new, cloth)
+    gaps = find_gaps(cover, ground, new) if aside else np.zeros_like(ground)
+    if gaps.any():
+        colour = np.where(gaps[..., None], blur_within(colour, new, AROUND), colour)
+        cover, new = np.maximum(cover, gaps), new | gaps
     # Parts of the garment that touch it and were painted without the photo's shading: a short sleeve under a long one.
     joined = touching((alpha > 0.5) & ~ground | (dilate(new, 5) > 0), new) & ~ground
-    solid, aside = cv2.erode(cloth, np.ones((5, 5))) > 0, _aside(new, cloth)
-    main = main_colour(x[solid & (alpha < 0.5)]) if aside else None
+    solid = cv2.erode(cloth, np.ones((5, 5))) > 0
+    stays = solid & (alpha < 0.5)
+    side = stays & _at_the_sides(stays)
+    main = sleeves_colour(x[stays], x[side]) if aside else None
     if main is not None:
         unlike = 1.0  # the whole sleeve, in the garment's cloth
     else:
@@ -116,29 +129,41 @@ def find_grown(
     repainted = (alpha * joined * unlike).astype(np.float32)
     repainted = cv2.GaussianBlur(np.where(ground, dilate(repainted, 5), repainted), (0, 0), 0.7)
     near = cv2.GaussianBlur(np.maximum(dilate(new, 2 * SPACE + 1), dilate(repainted > 0.2, 5)), (0, 0), 1)
-    near *= dilate(alpha > LEAST, 3)  # what was not painted stays
+    near *= dilate((alpha > LEAST) | gaps, 3)  # what was not painted stays
 
     inner = cv2.erode(((cover > 0.99) & (new | (repainted > 0.5))).astype(np.uint8), disc(5)) > 0
     own = solid & (repainted < 0.1) & (alpha < 0.5)
     if main is not None and inner.any():
         colour = moved(colour, main - lab_of(np.median(colour[inner], axis=0)))  # of a print it painted the average
-        colour = as_even(colour, main, y[own])
+        colour = as_even(colour, main, y[own & side if (own & side).sum() >= FEWEST else own])
     # On the ground, specks of haze are no cloth; under the garment that stays, new cloth goes on.
     cover *= ~ground | touching(ground & (cover > 0.02), new)
     cover = np.where(ground | (dilate(repainted, 5) > 0.02), cover, dilate(cover * ground, 7))
     cover = evened(cover)
+    inside, parts = cv2.erode(cloth, np.ones((3, 3))), boxes(near)
+    sleeve = (cover > 0.5) & (near > 0.5) & (ground | (repainted > 0.5))
+    lines = find_lines(sleeve, repainted, inside, parts) if aside else None
     return Grown(
         near,
         cover,
         slope(cover),
         colour,
         repainted,
-        cv2.erode(cloth, np.ones((3, 3))),
+        inside,
         mean_darkness((1 - x.min(2)) * cloth),
         own,
         aside,
-        boxes(near),
+        parts,
+        lines,
     )
+
+
+def _at_the_sides(there: np.ndarray) -> np.ndarray:
+    """Whether columns are far from the middle of what is there, bool (h, w): bool (w,)."""
+    columns = np.flatnonzero(there.any(0))
+    if not len(columns):
+        return np.zeros(there.shape[1], bool)
+    return np.abs(np.arange(there.shape[1]) - columns.mean()) > SIDE * np.ptp(columns)
 
 
 def _aside(new: np.ndarray, cloth: np.ndarray) -> bool:

@@ -40,6 +40,24 @@ def main_colour(pixels: np.ndarray) -> np.ndarray | None:
     return colour / (LIGHTNESS, 1, 1) if near.mean() > MOST else None
 
 
+def sleeves_colour(all_of_it: np.ndarray, sides: np.ndarray) -> np.ndarray | None:
+    """The main colour of sleeves that a garment would have: its sides', which have less of a print and more of the
+    shade; so as light as all of it, where that is not another colour.
+
+    Args:
+        all_of_it, sides: pixels, float32 (n, 3), RGB in [0, 1].
+
+    Returns:
+        Lab, (3,); None where no colour is most of either.
+    """
+    whole, side = main_colour(all_of_it), main_colour(sides)
+    if whole is None or side is None:
+        return side if whole is None else whole
+    if np.linalg.norm((whole - side) * (LIGHTNESS, 1, 1)) < ALIKE:
+        side[0] = whole[0]
+    return side
+
+
 def moved(picture: np.ndarray, by: np.ndarray) -> np.ndarray:
     """A picture, float32 (h, w, 3), RGB in [0, 1], whose colours are moved by so much of Lab, (3,)."""
     lab = cv2.cvtColor(np.clip(picture, 0, 1), cv2.COLOR_RGB2LAB)

@@ -17,6 +17,7 @@ from amgan.editing.grown import Edges, Grown, Laid
 from amgan.editing.main_colour import as_even, lab_of, moved
 from amgan.editing.pieces import Piece, Side, cut_pieces, even
 from amgan.editing.shapes import FAINT, Box, large_box
+from amgan.editing.tailoring import Lines, hem_light, seam_light
 from amgan.editing.taken import Taken
 
 OUTLINE = 1.5  # pixels of the photo from ground to cloth, about as in a cut-out
@@ -146,11 +147,17 @@ def _compose(grown: Grown, part: _Part, photo: np.ndarray, edited: np.ndarray, c
     there = (1 - whiteness) / np.maximum(part.enlarge(grown.darkness), FAINT)
     there = np.clip(np.maximum(there, part.enlarge(grown.inside)), 0, 1)[..., None]
     again, near = part.enlarge(grown.repainted)[..., None], part.enlarge(grown.near)[..., None]
+    lines = None if grown.lines is None else Lines(*(part.enlarge(a) for a in grown.lines))
+    if lines is not None:
+        colour = colour * hem_light(lines, part.scale)[..., None]
     new = 1 + part.cover * (colour - 1)
     # At the old outline, there F + (1 - there) 1 becomes there F + (1 - there) new; never darker than both.
     behind = np.maximum(photo + new - 1, np.minimum(cv2.erode(photo, np.ones((5, 5))), new))
     kept = behind + there * (edited - behind)
-    after = edited + near * (kept + again * (new - kept) - edited)
+    after = kept + again * (new - kept)
+    if lines is not None:
+        after *= seam_light(lines, part.scale)[..., None]
+    after = edited + near * (after - edited)
     return Painted(part.box, np.clip(after, 0, 1), near * np.maximum(again, part.cover * (1 - there)))
 
 

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from amgan.editing.shapes import Box, large_box
+from amgan.editing.shapes import Box, blur_within, large_box
 
 Side = Literal["left", "right"]  # of the picture
 
@@ -68,14 +68,14 @@ def cut_pieces(photo: np.ndarray, own: np.ndarray, needed: Iterable[tuple[Side, 
         return {}
     looked_at = LOOKED_AT * own.shape[0]
     middle, there = _resized(photo, looked_at), _resized(own, looked_at)
-    fine = middle - _low_pass(middle, there, FINE * LOOKED_AT)
+    fine = middle - blur_within(middle, there, FINE * LOOKED_AT)
     contrasts = {side: _contrasts(fine[large_box(box, LOOKED_AT, looked_at)]) for side, box in found.items()}
     weakest = np.maximum([min(c) for c in contrasts.values()], 1e-6)
     if np.exp(np.log(weakest).mean()) <= CONTRAST:  # not patterned, both sides seen together
         found = {side: box for side, box in found.items() if max(contrasts[side]) <= PLAIN}
     if not found:
         return {}
-    shade = _low_pass(_resized(photo, own.shape[0]), own, SHADE)
+    shade = blur_within(_resized(photo, own.shape[0]), own, SHADE)
     cut = {side: _cut(photo, shade, own, box) for side, box in found.items()}
     return {side: cut.get(side) or next(iter(cut.values())) for side in sizes}
 
@@ -83,7 +83,7 @@ def cut_pieces(photo: np.ndarray, own: np.ndarray, needed: Iterable[tuple[Side, 
 def even(colour: np.ndarray, there: np.ndarray) -> np.ndarray:
     """A generator's colours, float32 (h, w, 3), where there is cloth, bool (h, w), without what it made of folds and
     patterns."""
-    return _low_pass(colour, there, 2 * FINE)
+    return blur_within(colour, there, 2 * FINE)
 
 
 def _place(own: np.ndarray, side: Side, length: float, width: float) -> Box | None:
@@ -125,13 +125,6 @@ def _cut(photo: np.ndarray, shade: np.ndarray, own: np.ndarray, box: Box) -> Pie
     cloth = photo[large_box(box, photo.shape[0] / shade.shape[0], photo.shape[0])]
     detail = cloth - cv2.resize(shade[box], cloth.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     return Piece(detail - detail.mean((0, 1)), cloth.mean((0, 1)), shade[own])
-
-
-def _low_pass(picture: np.ndarray, there: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur of (h, w, 3) that sees only what is there, bool (h, w)."""
-    weight = there.astype(np.float32)
-    share = np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 1e-3)
-    return cv2.GaussianBlur(picture * weight[..., None], (0, 0), sigma) / share[..., None]
 
 
 def _resized(a: np.ndarray, side: int) -> np.ndarray:

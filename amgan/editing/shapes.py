@@ -55,6 +55,13 @@ def dilate(a: np.ndarray, side: int) -> np.ndarray:
     return cv2.dilate(np.asarray(a, np.float32), disc(side))
 
 
+def blur_within(picture: np.ndarray, there: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian blur of (h, w, C) that sees only what is there, bool (h, w); beyond it goes on as it ends."""
+    weight = there.astype(np.float32)
+    share = np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 1e-3)
+    return cv2.GaussianBlur(picture * weight[..., None], (0, 0), sigma) / share[..., None]
+
+
 def gradient(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return cv2.Sobel(a, -1, 1, 0, scale=1 / 8), cv2.Sobel(a, -1, 0, 1, scale=1 / 8)
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from amgan.editing.editor import Editor, EditResult, Region
 from amgan.editing.grown import Grown, Laid, find_grown, find_laid
 from amgan.editing.painting import account, clear_haze, crispen, cut_away, paint_grown
-from amgan.editing.shapes import find_ground, large_box
+from amgan.editing.shapes import WHITE, dilate, find_ground, large_box
 from amgan.editing.taken import Taken, clean_ground, find_taken
 from amgan.errors import UserError
 from amgan.photos import CutOut
@@ -126,8 +126,11 @@ def enlarge_edit(edited: EditResult, small: np.ndarray, large: np.ndarray) -> En
     """One edit by joint upsampling alone; the photo is float32 in [0, 1] at both sizes."""
     ground = find_ground(small)
     alpha = edited.mask[0, 0].float().cpu().numpy()  # (h, w)
-    picture, alpha = clean_ground(small, _unit(_pixels(edited.image)), alpha, ground)
+    picture, cleaned = clean_ground(small, _unit(_pixels(edited.image)), alpha, ground)
+    traces, alpha = cleaned < alpha, cleaned
     mask = _mask(small, alpha, large)  # (S, S, 1)
+    if traces.any():  # none of them comes back beyond the outline
+        mask[(_enlarged(dilate(traces, 5), large) > 0.5) & (large.min(2) >= WHITE)] = 0
     target = _unit(_pixels(edited.raw))
     transform = fit(small, target, alpha, radii=(16, 3, 1))
     raw = enlarge(transform, small, target, large, alpha)
@@ -165,8 +168,12 @@ def _mask(small: np.ndarray, alpha: np.ndarray, large: np.ndarray) -> np.ndarray
     one: a print or a seam inside the mask is no edge of it."""
     mask = joint_upsample(small, alpha[..., None], large, np.ones_like(alpha), radii=(3,))
     near = np.ones((3, 3), np.uint8)
-    least, most = (cv2.resize(f(alpha, near), large.shape[1::-1]) for f in (cv2.erode, cv2.dilate))
+    least, most = (_enlarged(f(alpha, near), large) for f in (cv2.erode, cv2.dilate))
     return np.clip(mask, least[..., None], most[..., None])
+
+
+def _enlarged(a: np.ndarray, large: np.ndarray) -> np.ndarray:
+    return cv2.resize(a, large.shape[1::-1])
 
 
 def _pixels(image: Tensor) -> np.ndarray:
