@@ -6,7 +6,7 @@ The generator gives its place, colour and shading (``amgan.editing.grown``), the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import cv2
@@ -25,6 +25,10 @@ CRISP = 2.5  # and across an edge of a pattern
 FINE = 0.6  # standard deviation in the model's pixels: what is finer, those do not show
 WEAVE = 0.08  # of 1: what is stronger is no weave, but a button or a line of a print
 ELONGATED = 2  # axes' variances, long over short, from which cloth is laid along the long one
+
+
+Lay = Callable[["_Part"], np.ndarray]
+"""Of a part of new cloth its colours, float32 (a, b, 3)."""
 
 
 class Painted(NamedTuple):
@@ -47,24 +51,36 @@ def paint_grown(grown: Grown, photo: np.ndarray, edited: np.ndarray) -> Iterator
     size = photo.shape[0]
     scale = size / grown.near.shape[0]
     parts = [_Part(grown, box, scale, size) for box in grown.boxes]
+    lay = _by_the_piece(grown, photo, parts, scale) or _quilted(grown, photo, parts, scale)
+    for part in parts:
+        yield _compose(grown, part, photo[part.box], edited[part.box], lay(part))
+
+
+def _by_the_piece(grown: Grown, photo: np.ndarray, parts: list[_Part], scale: float) -> Lay | None:
+    """Each part in a piece of the garment's side; None where that gives none."""
     needed = [(p.side, p.extent[0] / scale, p.extent[1] / scale) for p in parts if grown.aside]
     pieces = cut_pieces(photo, grown.own, needed)
-    if pieces:
-        whole = even(grown.colour, grown.cover > 0.5)
-        for part in parts:
-            piece = pieces[part.side]
-            sheet, mean = piece.sheet(*part.extent), float(piece.mean.mean())
-            colour = part.enlarge(_as_piece(whole, piece, grown, part), cv2.INTER_CUBIC)
-            yield _compose(grown, part, photo[part.box], edited[part.box], _laid(part, colour, sheet, mean))
-        return
-    own = cv2.resize(grown.own.astype(np.uint8), (size, size), interpolation=cv2.INTER_NEAREST) > 0
+    whole = even(grown.colour, grown.cover > 0.5)
+
+    def lay(part: _Part) -> np.ndarray:
+        piece = pieces[part.side]
+        colour = part.enlarge(_as_piece(whole, piece, grown, part), cv2.INTER_CUBIC)
+        return _laid(part, colour, piece.sheet(*part.extent), float(piece.mean.mean()))
+
+    return lay if pieces else None
+
+
+def _quilted(grown: Grown, photo: np.ndarray, parts: list[_Part], scale: float) -> Lay:
+    """Each part in the generator's colours, with what of the cloth's texture these are too coarse for."""
+    own = cv2.resize(grown.own.astype(np.uint8), photo.shape[1::-1], interpolation=cv2.INTER_NEAREST) > 0
     cloth = sample(photo, own, scale) if scale > 1 else None  # at the model's own size nothing is finer
     sheet = None if cloth is None else quilt(cloth, *(max(p.extent[i] for p in parts) for i in (0, 1)))
-    for part in parts:
+
+    def lay(part: _Part) -> np.ndarray:
         colour = part.enlarge(grown.colour, cv2.INTER_CUBIC)
-        if cloth is not None and sheet is not None:
-            colour = _laid(part, colour, sheet, float(cloth.means.mean()))
-        yield _compose(grown, part, photo[part.box], edited[part.box], colour)
+        return colour if cloth is None or sheet is None else _laid(part, colour, sheet, float(cloth.means.mean()))
+
+    return lay
 
 
 def account(before: np.ndarray, after: np.ndarray, mask: np.ndarray, raw: np.ndarray) -> None:
