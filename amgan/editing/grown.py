@@ -26,6 +26,7 @@ from amgan.editing.shapes import (
     opened,
     slope,
     touching,
+    whiteness,
 )
 from amgan.editing.tailoring import Lines, find_gaps, find_lines
 
@@ -150,7 +151,7 @@ def find_grown(
         colour,
         repainted,
         inside,
-        mean_darkness((1 - x.min(2)) * cloth),
+        mean_darkness((1 - whiteness(x)) * cloth),
         own,
         aside,
         parts,
@@ -179,7 +180,7 @@ def _cover(y: np.ndarray, ground: np.ndarray, alpha: np.ndarray) -> tuple[np.nda
 
     Inwards, not beside it: a pale stripe has as much of an outline as a dark one.
     """
-    painted = (1 - y.min(2)) * (~ground | (alpha > PAINTED))
+    painted = (1 - whiteness(y)) * (~ground | (alpha > PAINTED))
     both = np.dstack([y, painted])
     there = (painted > FAINT).astype(np.float32)
     body = cv2.GaussianBlur(there, (0, 0), 2)

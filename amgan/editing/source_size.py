@@ -19,7 +19,7 @@ from torch import Tensor
 from amgan.editing.editor import Editor, EditResult, Region
 from amgan.editing.grown import Grown, Laid, find_grown, find_laid
 from amgan.editing.painting import account, clear_haze, crispen, cut_away, paint_grown
-from amgan.editing.shapes import WHITE, dilate, find_ground, large_box
+from amgan.editing.shapes import WHITE, dilate, find_ground, large_box, whiteness
 from amgan.editing.taken import Taken, clean_ground, find_taken
 from amgan.errors import UserError
 from amgan.photos import CutOut
@@ -130,7 +130,7 @@ def enlarge_edit(edited: EditResult, small: np.ndarray, large: np.ndarray) -> En
     traces, alpha = cleaned < alpha, cleaned
     mask = _mask(small, alpha, large)  # (S, S, 1)
     if traces.any():  # none of them comes back beyond the outline
-        mask[(_enlarged(dilate(traces, 5), large) > 0.5) & (large.min(2) >= WHITE)] = 0
+        mask[(_enlarged(dilate(traces, 5), large) > 0.5) & (whiteness(large) >= WHITE)] = 0
     target = _unit(_pixels(edited.raw))
     transform = fit(small, target, alpha, radii=(16, 3, 1))
     raw = enlarge(transform, small, target, large, alpha)

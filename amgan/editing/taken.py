@@ -12,7 +12,19 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from amgan.editing.shapes import FAINT, Box, boxes, dilate, disc, evened, mean_darkness, opened, slope, touching
+from amgan.editing.shapes import (
+    FAINT,
+    Box,
+    boxes,
+    dilate,
+    disc,
+    evened,
+    mean_darkness,
+    opened,
+    slope,
+    touching,
+    whiteness,
+)
 
 TAKEN = 0.5  # alpha from which cloth may have been taken away
 ENDS = (0.25, 0.75)  # darkness of the edit over the garment's: below, ground; above, cloth
@@ -80,7 +92,7 @@ def clean_ground(x: np.ndarray, y: np.ndarray, alpha: np.ndarray, ground: np.nda
     new = touching(painted, opened(painted, NEW))
     if gone.sum() > MORE * new.sum():  # a sleeve is shortened where it lies
         new = np.zeros_like(new)
-    pale = touching(ground & (1 - y.min(2) > PALEST), new)  # a light stripe of it
+    pale = touching(ground & (1 - whiteness(y) > PALEST), new)  # a light stripe of it
     stays = ~ground | (dilate(new | pale, 2 * SPACE + 1) > 0)
     return np.where(stays[..., None], y, x), alpha * stays
 
@@ -90,7 +102,7 @@ def _gone(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """How much of each pixel of an edit is cloth, float32, by how dark the photo's is; where it is cloth, or a white
     stripe of it; and where there is none any more; bool, all (h, w)."""
-    before, after = 1 - x.min(2), 1 - y.min(2)
+    before, after = 1 - whiteness(x), 1 - whiteness(y)
     # A garment made white is still there: how dark cloth is now, most of it being there still.
     was, now = (np.quantile(d[~ground], USUAL) if not ground.all() else 1.0 for d in (before, after))
     palest = np.quantile(before[~ground], PALE) if not ground.all() else 1.0

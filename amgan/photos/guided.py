@@ -10,6 +10,7 @@ remainder is all there is.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import cv2
@@ -101,29 +102,57 @@ def response(transform: Transform, small: np.ndarray, target: np.ndarray) -> np.
 def _fit(
     x: np.ndarray, t: np.ndarray, weight: np.ndarray, radius: int, prior: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    w = weight[..., None]
-    n = _box(weight, radius)[..., None]
-
-    def mean(a: np.ndarray) -> np.ndarray:
-        """Of (h, w, ...) over the window, by weight."""
-        flat = a.reshape(*a.shape[:2], -1)
-        return (_box(flat * w, radius).reshape(flat.shape) / n).reshape(a.shape)
-
-    mx, mt = mean(x), mean(t)
-    xx = mean(x[..., :, None] * x[..., None, :]) - mx[..., :, None] * mx[..., None, :]  # (h, w, 3, 3)
-    xt = mean(x[..., :, None] * t[..., None, :]) - mx[..., :, None] * mt[..., None, :]  # (h, w, 3, C)
-    tt = np.maximum(mean(t * t) - mt * mt, 0).sum(2)  # (h, w)
-    gain = np.linalg.solve(xx + RIDGE * np.eye(3, dtype=np.float32), xt + RIDGE * prior)
+    """One size of window. Arrays are planes in here, (..., h, w): numpy loops over many pixels, not a few numbers of
+    one."""
+    n, mean = _windows(weight, radius)
+    xs, ts, before = (np.ascontiguousarray(np.moveaxis(a, (0, 1), (-2, -1))) for a in (x, t, prior))
+    mx, mt = mean(xs), mean(ts)
+    rows, columns = np.triu_indices(3)
+    xx = mean(xs[rows] * xs[columns]) - mx[rows] * mx[columns]  # (6, h, w), the upper triangle
+    xt = mean(xs[:, None] * ts) - mx[:, None] * mt  # (3, C, h, w)
+    tt = np.maximum(mean(ts * ts) - mt * mt, 0).sum(0)  # (h, w)
+    xx[rows == columns] += RIDGE
+    gain = _solved(xx, xt + RIDGE * before)
     # Where A x + b does not explain the target, the photo's detail has no business in it: A fades, smoothly. The
     # solution above satisfies (xx) A = xt + ridge (prior - A), so of the target's variance tt it leaves
     #     tt - 2 A'xt + A'(xx)A = tt - A'(xt - ridge (prior - A)).
-    left = tt - (gain * (xt - RIDGE * (prior - gain))).sum((2, 3))
-    gain *= np.clip(1 - left / (tt + DOUBT), 0, 1)[..., None, None]
-    offset = mt - np.einsum("hwi,hwic->hwc", mx, gain)
+    left = tt - (gain * (xt - RIDGE * (before - gain))).sum((0, 1))
+    gain *= np.clip(1 - left / (tt + DOUBT), 0, 1)
+    offset = mt - (mx[:, None] * gain).sum(0)
     # Every pixel lies in many windows; their transforms are averaged (equation 6), by how much each had to go by.
-    total = _box(n[..., 0], radius)[..., None]
-    gain = (_box((gain.reshape(*n.shape[:2], -1)) * n, radius) / total).reshape(gain.shape)
-    return gain, _box(offset * n, radius).reshape(offset.shape) / total
+    _, mean = _windows(n, radius)
+    gain, offset = (np.ascontiguousarray(np.moveaxis(mean(a), (-2, -1), (0, 1))) for a in (gain, offset))
+    return gain, offset
+
+
+def _windows(weight: np.ndarray, radius: int) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    """The windows' mean weight, (h, w), and the weighted mean over them of planes (..., h, w)."""
+    n = _box(weight, radius)
+
+    def mean(planes: np.ndarray) -> np.ndarray:
+        weighted = planes * weight
+        for plane in weighted.reshape(-1, *n.shape):
+            plane[:] = _box(plane, radius)
+        weighted /= n
+        return weighted
+
+    return n, mean
+
+
+def _solved(upper: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """S of M S = ``right``, (3, C, h, w), by Cramer's rule, where LAPACK takes ten times as long for a pixel. Of M,
+    which is symmetric, the upper triangle, (6, h, w)."""
+    a, b, c, d, e, f = upper.astype(np.float64)
+    inverse = np.array(
+        [
+            [d * f - e * e, c * e - b * f, b * e - c * d],
+            [c * e - b * f, a * f - c * c, b * c - a * e],
+            [b * e - c * d, b * c - a * e, a * d - b * b],
+        ]
+    )
+    inverse /= a * inverse[0, 0] + b * inverse[0, 1] + c * inverse[0, 2]
+    inverse = inverse.astype(np.float32)[:, :, None]
+    return inverse[:, 0] * right[0] + inverse[:, 1] * right[1] + inverse[:, 2] * right[2]
 
 
 def _box(a: np.ndarray, radius: int) -> np.ndarray:
