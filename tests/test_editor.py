@@ -111,28 +111,30 @@ def test_sleeve_and_colour_are_edited_in_turn(images):
 
 
 class HalfWay(torch.nn.Module):
-    """Stands for a generator that comes half of the way to black where it recolours."""
+    """Stands for a generator that comes half of the way to black; less where it changes the sleeve."""
 
-    schema = SCHEMA
+    schema = AttributeSchema.from_dict(SCHEMA.to_dict() | {"pattern": ["plain", "striped"]})
 
     def __init__(self):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(1))
 
     def forward(self, x, condition):
-        color = condition[:, SCHEMA.n_values + SCHEMA.names.index("color"), None, None, None]
-        raw, mask = torch.full_like(x, -1), (0.4 + 0.1 * color).expand(-1, 1, *x.shape[2:])
+        sleeve = condition[:, self.schema.n_values + self.schema.names.index("sleeve"), None, None, None]
+        raw, mask = torch.full_like(x, -1), (0.5 - 0.1 * sleeve).expand(-1, 1, *x.shape[2:])
         return Generated(mask * raw + (1 - mask) * x, mask, raw)
 
 
 @pytest.mark.parametrize("only_on", [None, "torso"])  # nothing here is a sleeve
-def test_a_colour_is_set_once_more_of_its_own_result_and_a_sleeve_is_not(only_on):
+def test_a_colour_is_set_once_more_of_its_own_result_and_other_edits_are_not(only_on):
     editor, photos = GeneratorEditor(HalfWay(), 32, "half way"), torch.full((2, 3, 32, 32), 200, dtype=torch.uint8)
     result = editor.edit(photos, {"color": "black"}, only_on)
     assert (result.image == 50).all() and (result.mask == 0.75).all() and (result.raw == 0).all()
     if only_on is None:
         sleeve = editor.edit(photos, {"sleeve": "short"})
         assert (sleeve.image == 120).all() and (sleeve.mask - 0.4).abs().max() < 1e-6
+        assert (editor.edit(photos, {"pattern": "striped"}).image == 100).all()
+        assert (editor.edit(photos, {"pattern": "plain"}).image == 50).all()  # taken off once more
 
 
 def test_sleeves_hang_from_the_shoulders():

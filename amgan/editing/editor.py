@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from amgan.attributes import in_turn, kind
+from amgan.attributes import PLAIN, in_turn, kind
 from amgan.editing.own_cloth import in_own_cloth
 from amgan.editing.runtimes import CARD, Network, eager, find_fastest, load_exported, remembered
 from amgan.editing.shorter import SHORTER, ends_cut_off, stayed_long
@@ -233,7 +233,7 @@ class NetworkEditor:
     def _edit(self, images: Tensor, edits: list[dict[str, str]], only_on: str | None) -> Generated:
         x = to_float(images.to(self.device)).contiguous(memory_format=torch.channels_last)
         made = self._sewn_in(x, edits, self._shortened(x, edits, self._both_sides(x, edits)))
-        result = self._recoloured_again(x, edits, made)
+        result = self._once_more(x, edits, made)
         if only_on is None:
             return result
         sleeves = self._forward(x, [{"sleeve": BARE}] * len(images)).mask
@@ -277,10 +277,10 @@ class NetworkEditor:
         at = torch.tensor(rows, device=x.device)
         return made.with_rows(at, in_own_cloth(x[at], made.rows(at)))
 
-    def _recoloured_again(self, x: Tensor, edits: list[dict[str, str]], made: Generated) -> Generated:
-        """The edit, and where it sets the colour alone the same once more of its own result: of a strong colour one
-        pass leaves a tinge."""
-        rows = [i for i, edit in enumerate(edits) if all(kind(name).recoloured for name in edit)]
+    def _once_more(self, x: Tensor, edits: list[dict[str, str]], made: Generated) -> Generated:
+        """The edit, and where it only sets the colour or takes a pattern off the same once more of its own result: one
+        pass leaves a tinge of a strong colour, and traces of a pattern on sleeves and sides."""
+        rows = [i for i, edit in enumerate(edits) if all(kind(n).recoloured or v == PLAIN for n, v in edit.items())]
         if not rows:
             return made
         at = torch.tensor(rows, device=x.device)
