@@ -78,7 +78,7 @@ class Grown(NamedTuple):
         own: bool, cloth of the photo that stays.
         aside: whether all of it lies beside the garment, as sleeves do and hoods do not.
         boxes: of the parts, in pixels.
-        lines: of what lies beside.
+        lines: of seams and hems; None of what does not lie beside.
     """
 
     near: np.ndarray

@@ -26,7 +26,6 @@ FINE = 0.6  # standard deviation in the model's pixels: what is finer, those do 
 WEAVE = 0.08  # of 1: what is stronger is no weave, but a button or a line of a print
 ELONGATED = 2  # axes' variances, long over short, from which cloth is laid along the long one
 
-
 Lay = Callable[["_Part"], np.ndarray]
 """Of a part of new cloth its colours, float32 (a, b, 3)."""
 
@@ -60,6 +59,8 @@ def _by_the_piece(grown: Grown, photo: np.ndarray, parts: list[_Part], scale: fl
     """Each part in a piece of the garment's side; None where that gives none."""
     needed = [(p.side, p.extent[0] / scale, p.extent[1] / scale) for p in parts if grown.aside]
     pieces = cut_pieces(photo, grown.own, needed)
+    if not pieces:
+        return None
     whole = even(grown.colour, grown.cover > 0.5)
 
     def lay(part: _Part) -> np.ndarray:
@@ -67,7 +68,7 @@ def _by_the_piece(grown: Grown, photo: np.ndarray, parts: list[_Part], scale: fl
         colour = part.enlarge(_as_piece(whole, piece, grown, part), cv2.INTER_CUBIC)
         return _laid(part, colour, piece.sheet(*part.extent), float(piece.mean.mean()))
 
-    return lay if pieces else None
+    return lay
 
 
 def _quilted(grown: Grown, photo: np.ndarray, parts: list[_Part], scale: float) -> Lay:
