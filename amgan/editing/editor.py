@@ -20,6 +20,7 @@ from torch import Tensor
 
 from amgan.attributes import PLAIN, in_turn, kind
 from amgan.editing.own_cloth import in_own_cloth
+from amgan.editing.room import FITS, half_widths, runs_out, squeezed, stretched
 from amgan.editing.runtimes import CARD, Network, eager, find_fastest, load_exported, remembered
 from amgan.editing.shorter import SHORTER, ends_cut_off, stayed_long
 from amgan.editing.sides import left_out, with_other_side
@@ -34,7 +35,7 @@ Region = Literal["sleeve", "torso"]
 Runtime = Literal["eager", "remembered", "fastest"]
 REGIONS: tuple[Region, ...] = ("sleeve", "torso")
 ENTRY_POINT_GROUP = "amgan.editors"
-VERSION = 4  # count up when edits change with the same weights: it is part of the identity, so twins are drawn anew
+VERSION = 5  # count up when edits change with the same weights: it is part of the identity, so twins are drawn anew
 BARE = "sleeveless"  # the mask of this edit finds the sleeves
 
 # Below this the attention of the sleeve edit is no sleeve. The paper zeroes what is below 0.9; masks trained on
@@ -249,12 +250,25 @@ class NetworkEditor:
         outline = [any(kind(name).outline for name in edit) for edit in edits]
         if not any(outline):
             return made
+        made = self._within_the_frame(x, edits, made, torch.tensor(outline, device=x.device))
         side = left_out(x, made.image) * torch.tensor(outline, device=x.device)
         rows = side.nonzero()[:, 0]
         if not len(rows):
             return made
         mirrored = self._forward(x[rows].flip(3), [edits[i] for i in rows.tolist()])
         return made.with_rows(rows, with_other_side(x[rows], made.rows(rows), mirrored, side[rows]))
+
+    def _within_the_frame(self, x: Tensor, edits: list[dict[str, str]], made: Generated, outline: Tensor) -> Generated:
+        """The edit, and where sleeves run out of the frame beside a wide garment, that of the garment squeezed."""
+        rows = (runs_out(x, made.image) & outline).nonzero()[:, 0]
+        half = half_widths(x[rows])
+        wide = half > FITS * x.shape[3]
+        rows, half = rows[wide], half[wide]
+        if not len(rows):
+            return made
+        again = self._forward(squeezed(x[rows], half), [edits[i] for i in rows.tolist()])
+        mask, raw = stretched(again.mask, half), stretched(again.raw, half)
+        return made.with_rows(rows, Generated(mask * raw + (1 - mask) * x[rows], mask, raw))
 
     def _shortened(self, x: Tensor, edits: list[dict[str, str]], made: Generated) -> Generated:
         """The edit, with sleeves that it left long cut off in part."""

@@ -52,7 +52,8 @@ def find_gaps(cover: np.ndarray, ground: np.ndarray, new: np.ndarray) -> np.ndar
     lowest = rows[0] + HIGH * np.ptp(rows)
     _, labels, stats, middles = cv2.connectedComponentsWithStats(1 - cloth, connectivity=4)
     small = (stats[:, cv2.CC_STAT_AREA] < HOLE * cloth.size) & (middles[:, 1] < lowest)
-    slits = cv2.morphologyEx(cloth, cv2.MORPH_CLOSE, disc(SLIT)) > 0
+    framed = cv2.copyMakeBorder(cloth, SLIT, SLIT, SLIT, SLIT, cv2.BORDER_CONSTANT, value=0)
+    slits = cv2.morphologyEx(framed, cv2.MORPH_CLOSE, disc(SLIT))[SLIT:-SLIT, SLIT:-SLIT] > 0
     slits[int(lowest) :] = False
     return touching((np.isin(labels, np.flatnonzero(small)) | slits) & (cloth == 0), dilate(new, 3) > 0)
 
