@@ -20,7 +20,7 @@ from torch import Tensor
 
 from amgan.attributes import PLAIN, in_turn, kind
 from amgan.editing.own_cloth import in_own_cloth
-from amgan.editing.room import FITS, half_widths, runs_out, squeezed, stretched
+from amgan.editing.room import half_widths, runs_out, squeezed, stretched
 from amgan.editing.runtimes import CARD, Network, eager, find_fastest, load_exported, remembered
 from amgan.editing.shorter import SHORTER, ends_cut_off, stayed_long
 from amgan.editing.sides import left_out, with_other_side
@@ -261,11 +261,9 @@ class NetworkEditor:
     def _within_the_frame(self, x: Tensor, edits: list[dict[str, str]], made: Generated, outline: Tensor) -> Generated:
         """The edit, and where sleeves run out of the frame beside a wide garment, that of the garment squeezed."""
         rows = (runs_out(x, made.image) & outline).nonzero()[:, 0]
-        half = half_widths(x[rows])
-        wide = half > FITS * x.shape[3]
-        rows, half = rows[wide], half[wide]
         if not len(rows):
             return made
+        half = half_widths(x[rows])
         again = self._forward(squeezed(x[rows], half), [edits[i] for i in rows.tolist()])
         mask, raw = stretched(again.mask, half), stretched(again.raw, half)
         return made.with_rows(rows, Generated(mask * raw + (1 - mask) * x[rows], mask, raw))

@@ -16,8 +16,9 @@ from torch import Tensor
 from amgan.editing.shapes import find_ground
 from amgan.photos.framing import BODY_TOP
 
-FITS = 35 / 128  # half of a body's width, as a share of the frame, beside which there is room
-WIDEST = 46 / 128  # what is wider is squeezed no more than this
+FITS = 35 / 128  # half of a body's width, as a share of the frame, beside which there is room mostly
+LESS = 0.87  # of its width, that a body has at most when it is squeezed
+NARROWEST, WIDEST = 12 / 128, 46 / 128  # what is narrower is no body, and what is wider is squeezed no more than this
 BODY = (0.47, 0.78)  # rows in which the width is taken, as shares of the frame: below the armholes, above the hem
 CLOTH = 0.2  # darker than white, of 2: that is painted
 BORDER, LEAST = 2, 3  # columns at either side, and pixels in them, from which a sleeve runs out
@@ -31,10 +32,11 @@ def runs_out(x: Tensor, y: Tensor) -> Tensor:
 
 
 def half_widths(x: Tensor) -> Tensor:
-    """Half of the bodies' widths in pixels, float32 (B,), ``WIDEST`` at most, of pictures (B, 3, S, S) in [-1, 1]."""
+    """Half of the bodies' widths in pixels, float32 (B,), of pictures (B, 3, S, S) in [-1, 1]; within what ``squeezed``
+    takes."""
     pictures = ((x.float() + 1) / 2).permute(0, 2, 3, 1).cpu().numpy()
     widths = torch.tensor([half_width(find_ground(picture)) for picture in pictures], device=x.device)
-    return widths.clamp(max=WIDEST * x.shape[3])
+    return widths.clamp(NARROWEST * x.shape[3], WIDEST * x.shape[3])
 
 
 def half_width(ground: np.ndarray) -> float:
@@ -55,15 +57,19 @@ def half_width(ground: np.ndarray) -> float:
 
 
 def squeezed(x: Tensor, half: Tensor) -> Tensor:
-    """Pictures (B, C, S, S) with room beside bodies of these half widths, (B,), which are above ``FITS``."""
-    fits = torch.full_like(half, FITS * x.shape[3])
+    """Pictures (B, C, S, S) with room beside bodies of these half widths, (B,)."""
+    fits = _fitting(half, x.shape[3])
     return _sampled(x, half / fits, fits, half)
 
 
 def stretched(a: Tensor, half: Tensor) -> Tensor:
     """What was painted on squeezed pictures, (B, C, S, S), where it belongs on the others."""
-    fits = torch.full_like(half, FITS * a.shape[3])
+    fits = _fitting(half, a.shape[3])
     return _sampled(a, fits / half, half, fits)
+
+
+def _fitting(half: Tensor, side: int) -> Tensor:
+    return (LESS * half).clamp(max=FITS * side)
 
 
 def _sampled(a: Tensor, scale: Tensor, here: Tensor, there: Tensor) -> Tensor:
