@@ -124,13 +124,26 @@ def test_wide_stripes_go_on_in_a_sleeve(boxes):
 def test_a_print_on_the_front_does_not_go_on_in_a_sleeve(boxes, monkeypatch, aside):
     """Large letters: the piece that a sleeve would be cut from ends below them, or beside them."""
     y, x = np.mgrid[:SIDE, :SIDE]
-    letters = (y % 100 < 60) & ((abs(x - 385) < 60) if aside else (y < 400))
+    letters = (y % 100 < 60) & ((abs(x - 385) < 85) if aside else (y < 400))
     printed = of_two(np.array([235, 205, 40]), letters)
     sleeve, _ = boxes
     plain = detail(pixels(at_source_size(with_sleeve(printed, COLOUR), printed).image), sleeve)
     monkeypatch.setattr(pieces, "CONTRAST", -1.0)
     without = detail(pixels(at_source_size(with_sleeve(printed, COLOUR), printed).image), sleeve)
     assert plain < 2 and without > 4
+
+
+def test_a_zip_in_stripes_does_not_go_on_in_a_sleeve(monkeypatch):
+    zipped = of_two(np.array([225, 215, 220]), np.mgrid[:SIDE, :SIDE][0] % 40 < 20)
+    source = zipped.source.image
+    source[:, abs(np.arange(len(source)) - len(source) / 2) < 6] //= 8
+    rows, columns = (
+        slice(round(a * len(source) / SMALL), round(b * len(source) / SMALL)) for a, b in ((56, 104), (10, 28))
+    )
+    for front, goes_on in ((pieces.FRONT, False), (-1, True)):
+        monkeypatch.setattr(pieces, "FRONT", front)
+        shown = pixels(at_source_size(with_sleeve(zipped, COLOUR), zipped).image)[rows, columns]
+        assert (shown.mean(2).min() < 40) == goes_on
 
 
 def test_checks_lie_in_a_sleeve_as_they_do_on_the_garment(boxes):

@@ -25,6 +25,7 @@ LOOKED_AT = 2  # times the model's size
 CONTRAST = 0.037  # of 1, root mean square: a pattern has it above FINE in every part of the piece
 PLAIN = 0.03  # and plain cloth in none
 PARTS = (4, 3)  # of a piece that are looked at, along and across
+FRONT = 3  # pixels of the model from the garment's middle that no piece has
 NARROWEST, SHORTEST = 8, 16  # pixels of the model that a piece has across and along
 BESIDE = 0.5  # of its length's pixels that a piece is worth less for each pixel from the garment's side
 
@@ -62,7 +63,8 @@ def cut_pieces(photo: np.ndarray, own: np.ndarray, needed: Iterable[tuple[Side, 
     for side, length, width in needed:
         so_far = sizes.get(side, (0.0, 0.0))
         sizes[side] = max(so_far[0], length), max(so_far[1], width)
-    boxes = {side: _place(own, side, *size) for side, size in sizes.items()}
+    sides = own & ~_at_the_front(own)
+    boxes = {side: _place(sides, side, *size) for side, size in sizes.items()}
     found = {side: box for side, box in boxes.items() if box is not None}
     if not found:
         return {}
@@ -84,6 +86,12 @@ def even(colour: np.ndarray, there: np.ndarray) -> np.ndarray:
     """A generator's colours, float32 (h, w, 3), where there is cloth, bool (h, w), without what it made of folds and
     patterns."""
     return blur_within(colour, there, 2 * FINE)
+
+
+def _at_the_front(own: np.ndarray) -> np.ndarray:
+    """Columns in which a garment may have a zip, or buttons, bool (w,)."""
+    columns = np.flatnonzero(own.any(0))
+    return np.abs(np.arange(own.shape[1]) - (columns.mean() if len(columns) else 0)) <= FRONT
 
 
 def _place(own: np.ndarray, side: Side, length: float, width: float) -> Box | None:
