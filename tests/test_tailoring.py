@@ -46,9 +46,9 @@ def test_a_bent_sleeve_is_hemmed_across_its_lower_half():
         sleeve[20 + step, 30:44] = True
         sleeve[50 + step, 30 + step : 44 + step] = True
     lines = find_lines(sleeve, np.zeros((SIZE, SIZE)), np.zeros((SIZE, SIZE)), [(slice(16, 84), slice(26, 78))])
-    y, x = np.nonzero(sleeve & (np.abs(lines.hem) < 0.7))
+    y, x = np.nonzero(sleeve & (np.abs(lines.end + HEM) < 0.7))
     assert len(y) >= 8 and y.min() > 68
-    down, right = np.gradient(lines.hem)
+    down, right = np.gradient(lines.end + HEM)
     assert down[y, x] == pytest.approx(right[y, x], abs=0.25)  # at right angles to where it points
     assert not (hem_light(lines, 4)[20:48] < 1 - 1e-4).any()
 

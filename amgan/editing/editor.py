@@ -247,11 +247,11 @@ class NetworkEditor:
     def _both_sides(self, x: Tensor, edits: list[dict[str, str]]) -> Generated:
         """The edit, with a sleeve on the side that the generator left out."""
         made = self._forward(x, edits)
-        outline = [any(kind(name).outline for name in edit) for edit in edits]
-        if not any(outline):
+        outline = torch.tensor([any(kind(name).outline for name in edit) for edit in edits], device=x.device)
+        if not bool(outline.any()):
             return made
-        made = self._within_the_frame(x, edits, made, torch.tensor(outline, device=x.device))
-        side = left_out(x, made.image) * torch.tensor(outline, device=x.device)
+        made = self._within_the_frame(x, edits, made, outline)
+        side = left_out(x, made.image) * outline
         rows = side.nonzero()[:, 0]
         if not len(rows):
             return made

@@ -27,10 +27,9 @@ FAR = 99.0  # pixels, where there is no line
 
 
 class Lines(NamedTuple):
-    """Where sleeves are stitched, float32 (h, w): how far it is, in pixels, beyond the line of the hem, beyond the
-    sleeve's end, and across the seam into the sleeve; and how much of the seam is to be seen there, 0 to 1."""
+    """Where sleeves are stitched, float32 (h, w): how far it is, in pixels, beyond the sleeve's end, and across the seam
+    into the sleeve; and how much of the seam is to be seen there, 0 to 1."""
 
-    hem: np.ndarray
     end: np.ndarray
     seam: np.ndarray
     sewn: np.ndarray
@@ -74,7 +73,7 @@ def find_lines(sleeve: np.ndarray, repainted: np.ndarray, inside: np.ndarray, pa
     steep = np.hypot(*gradient(smooth))
     seam = np.clip((smooth - 0.5) / np.maximum(steep, HARD / 2), -FAR, FAR)
     sewn = np.clip(steep / HARD, 0, 1) * cv2.erode(inside, np.ones((3, 3)))
-    return Lines(end + HEM, end, seam.astype(np.float32), sewn.astype(np.float32))
+    return Lines(end, seam.astype(np.float32), sewn.astype(np.float32))
 
 
 def _beyond_the_end(sleeve: np.ndarray) -> np.ndarray:
@@ -101,8 +100,9 @@ def _beyond_the_end(sleeve: np.ndarray) -> np.ndarray:
 
 def hem_light(lines: Lines, scale: float) -> np.ndarray:
     """What share of the light a sleeve's end gives back, float32 (a, b), of lines enlarged so many times."""
-    end = END_DEPTH * np.exp(-0.5 * (np.minimum(lines.end, 0) / EDGE) ** 2)
-    return 1 - _line(lines.hem, HEM_DEPTH, scale) - _beside(-lines.hem) - end
+    hem = lines.end + HEM
+    edge = END_DEPTH * np.exp(-0.5 * (np.minimum(lines.end, 0) / EDGE) ** 2)
+    return 1 - _line(hem, HEM_DEPTH, scale) - _beside(-hem) - edge
 
 
 def seam_light(lines: Lines, scale: float) -> np.ndarray:
