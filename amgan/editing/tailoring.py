@@ -27,8 +27,8 @@ FAR = 99.0  # pixels, where there is no line
 
 
 class Lines(NamedTuple):
-    """Where sleeves are stitched, float32 (h, w): how far it is, in pixels, beyond the sleeve's end, and across the seam
-    into the sleeve; and how much of the seam is to be seen there, 0 to 1."""
+    """Where sleeves are stitched, float32 (h, w): how far it is, in pixels, beyond the sleeve's end, and across the
+    seam into the sleeve; and how much of the seam is to be seen there, 0 to 1."""
 
     end: np.ndarray
     seam: np.ndarray
