@@ -117,3 +117,12 @@ def test_light_and_shade_are_no_stronger_than_on_other_cloth():
     assert np.abs(as_even(folds, colour, cloth) - folds).max() < 0.008
     off = np.abs(as_even(blotch, colour, cloth) - PLAIN).max()
     assert off < 0.06 < np.abs(blotch - PLAIN).max()
+
+
+def test_cloth_whose_creases_are_dark_has_no_pale_blotches():
+    creased = np.full((1000, 3), 0.8, np.float32)
+    creased[::4] = 0.72
+    colour = lab_of(creased[1])
+    dark, pale = (np.full((4, 4, 3), level, np.float32) for level in (0.75, 0.85))
+    assert np.abs(as_even(dark, colour, creased) - dark).max() < 0.02
+    assert as_even(pale, colour, creased).max() < 0.82

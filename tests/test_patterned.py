@@ -10,7 +10,16 @@ import torch
 from amgan.data.garments import load_garments
 from amgan.data.imagefolder import read_imagefolder
 from amgan.lessons.batches import BatchMaker
-from amgan.lessons.patterned import CHECKED, DOTTED, PITCH, STRIPED, _usual_colour, any_design, usual_design
+from amgan.lessons.patterned import (
+    CHECKED,
+    DOTTED,
+    PITCH,
+    STRIPED,
+    _usual_colour,
+    any_design,
+    print_on_chest,
+    usual_design,
+)
 from amgan.models.training_config import LessonsConfig
 from amgan.pixels import rgb_to_lab
 from amgan.schema import AttributeSchema
@@ -83,8 +92,18 @@ def test_any_design_is_asked_to_be_taken_off(drawn):
     rows = (plan.edits.lesson == place_of(made)) & plan.backward
     assert torch.equal(batch.reference[rows], batch.photos[rows])
     assert ((batch.source[rows] - batch.reference[rows]).abs().amax((1, 2, 3)) > 0.05).all()
-    assert not batch.difference[rows].any()  # off all of the cloth
+    printed = plan.edits.chosen["print"] > 0
+    assert (rows & printed).any() and batch.difference[rows & printed].all()
+    assert not batch.difference[rows & ~printed].any()  # off all of the cloth
     assert batch.difference[(plan.edits.lesson == place_of(made)) & ~plan.backward].all()
+
+
+def test_what_is_plain_already_is_no_place_for_the_mask(drawn):
+    made = maker(drawn)
+    plan, batch = made.plan(torch.Generator().manual_seed(2)), made.draw(torch.Generator().manual_seed(2))
+    rows = plan.edits.lesson == [type(lesson).__name__ for lesson in made.lessons].index("Identity")
+    assert (plan.wanted[rows, 0] == plan.edits.labels[rows, 0]).all() and (plan.wanted[rows, 0] == PLAIN).any()
+    assert torch.equal(batch.source[rows], batch.reference[rows]) and batch.difference[rows].all()
 
 
 def test_a_pattern_is_dark_on_light_cloth_and_pale_on_other_however_small_the_part_of_the_picture():
@@ -107,9 +126,16 @@ def test_designs_repeat_after_their_pitch(name):
 
 
 def test_other_designs_differ_and_stay_within_bounds():
-    designs = [any_design(48, torch.Generator().manual_seed(seed)) for seed in range(40)]
+    designs = [f(48, torch.Generator().manual_seed(n)) for f in (any_design, print_on_chest) for n in range(40)]
     assert all(d.shape == (48, 48) and d.min() >= 0 and d.max() <= 1 and d.std() > 0.01 for d in designs)
     assert torch.equal(designs[3], any_design(48, torch.Generator().manual_seed(3)))
+
+
+def test_prints_on_the_chest_are_there_and_nowhere_else():
+    for seed in range(20):
+        share = print_on_chest(100, torch.Generator().manual_seed(seed))
+        assert share[:, :34].max() == 0 and share[:, 66:].max() == 0 and share[:24].max() == 0 and share[66:].max() == 0
+        assert share.max() > 0.4
 
 
 def test_critics_are_shown_the_design_itself(drawn):

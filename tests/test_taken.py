@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 
 from amgan import at_source_size, cut_out
+from amgan.editing.shapes import find_ground
 from amgan.editing.source_size import enlarge_edit
+from amgan.editing.taken import find_taken
 from amgan.photos import CutOut
 from tests.hand_made import hand_made, pixels
 
@@ -137,3 +139,18 @@ def test_an_edge_that_gives_way_to_a_new_sleeve_leaves_no_haze(cutout):
     first = np.flatnonzero(strip > cloth / 2)[0]
     assert ((strip > 0.04 * cloth) & (strip < 0.9 * cloth)).sum() <= 8
     assert abs(first - 9 * scale) < 2 * scale  # the edge is gone
+
+
+def test_a_print_that_goes_from_a_white_shirt_leaves_the_shirt(cutout):
+    cloth = cutout.mask > 0
+    small = np.full((SMALL, SMALL, 3), 1, np.float32)
+    small[cloth] = 0.93
+    rows, columns = np.nonzero(cloth)
+    middle = (rows.min() + rows.max()) // 2
+    printed = slice(middle - 12, middle + 12), slice(columns.max() - 50, columns.max() - 20)
+    small[printed] = COLOUR / 255
+    alpha = np.zeros((SMALL, SMALL), np.float32)
+    alpha[printed] = 1
+    raw = np.full((SMALL, SMALL, 3), 0.97, np.float32)
+    ground = find_ground(small)
+    assert find_taken(small, small + alpha[..., None] * (raw - small), alpha, ground) is None

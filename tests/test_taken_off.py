@@ -22,7 +22,8 @@ from amgan.testing import draw_catalogue
 
 SIZE, COUNT = 64, 24
 PLAIN, FLORAL = 0, 2
-VALUES = {"pattern": ["plain", "striped", "floral", "polka dot", "checked"], "kind": ["tee", "shirt"]}
+PRINT = 5
+VALUES = {"pattern": ["plain", "striped", "floral", "polka dot", "checked", "print"], "kind": ["tee", "shirt"]}
 OTHER = torch.tensor([[60.0, 55.0, 35.0, 0.0, 0.0, 0.0]])  # Lab of the patterns, red
 
 
@@ -72,12 +73,12 @@ def test_no_garment_is_no_error():
     assert np.array_equal(taken_off, photo) and ground == 1
 
 
-def maker(plain, share=1.0, spoilt=()):
-    """Batches of garments every fourth of which has stripes, and is called floral."""
+def maker(plain, share=1.0, spoilt=(), called=FLORAL):
+    """Batches of garments every fourth of which has stripes, and is called so."""
     schema = AttributeSchema.from_dict(VALUES).editing(("pattern=plain,striped,checked,polka dot",))
-    pattern = torch.where(torch.arange(len(plain.images)) % 4 > 0, PLAIN, FLORAL)
+    pattern = torch.where(torch.arange(len(plain.images)) % 4 > 0, PLAIN, called)
     images = plain.images.clone()
-    for n in (pattern == FLORAL).nonzero()[:, 0].tolist():
+    for n in (pattern == called).nonzero()[:, 0].tolist():
         images[n] = patterned(images[n], plain.masks[n], usual_design(STRIPED, SIZE) * (n not in spoilt))
     labels = torch.stack([pattern, torch.zeros_like(pattern)], 1)
     garments = replace(plain, schema=schema, images=images, labels=labels)
@@ -103,6 +104,14 @@ def test_patterned_garments_learn_to_be_plain_and_there_is_no_way_back(plain):
     assert ((batch.source[rows] - batch.reference[rows]).abs().amax((1, 2, 3)) > 0.1).all()
     assert torch.equal(batch.source_mask[rows], batch.reference_mask[rows])
     assert not batch.difference[rows].any()  # off all of the cloth
+
+
+def test_prints_are_taken_off_where_they_are(plain):
+    made = maker(plain, called=PRINT)
+    place, _ = lesson_of(made)
+    plan, batch = made.plan(torch.Generator().manual_seed(0)), made.draw(torch.Generator().manual_seed(0))
+    rows = plan.edits.lesson == place
+    assert rows.any() and (plan.edits.labels[rows, 0] == PRINT).all() and batch.difference[rows].all()
 
 
 def test_none_where_nothing_is_asked_for_or_no_pattern_is_found(plain):

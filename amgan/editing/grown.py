@@ -12,7 +12,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from amgan.editing.main_colour import FEWEST, as_even, lab_of, moved, sleeves_colour
+from amgan.editing.main_colour import FEWEST, as_even, lab_of, moved, of_colour, sleeves_colour
 from amgan.editing.shapes import (
     FAINT,
     Box,
@@ -23,6 +23,7 @@ from amgan.editing.shapes import (
     evened,
     gradient,
     mean_darkness,
+    middle_and_reach,
     opened,
     slope,
     touching,
@@ -36,6 +37,7 @@ FOLLOWS = (0.1, 0.35)  # response to the photo's shading: below, painted anew; a
 ASIDE = 0.25  # of the garment's width from its middle: sleeves lie farther out
 SIDE = 0.3  # of what stays of the garment, from its middle: sleeves are cut from there
 SPACE = 4  # pixels around new cloth that are looked after too
+SHADE = 7.0  # low-pass in pixels: what is coarser is light and shade, finer are creases
 AROUND = 3.0  # standard deviation, in pixels, over which its colours go on into gaps
 WHOLE, LAID = 0.5, 0.08  # of the garment is painted, and of that are new edges: from here on a pattern was laid on it
 BETWEEN = 9  # pixels from one stripe to the next, where a generator may have painted the stripes alone
@@ -132,11 +134,13 @@ def find_grown(
     near = cv2.GaussianBlur(np.maximum(dilate(new, 2 * SPACE + 1), dilate(repainted > 0.2, 5)), (0, 0), 1)
     near *= dilate((alpha > LEAST) | gaps, 3)  # what was not painted stays
 
-    inner = cv2.erode(((cover > 0.99) & (new | (repainted > 0.5))).astype(np.uint8), disc(5)) > 0
+    inner = cv2.erode(((cover > 0.9) & new).astype(np.uint8), disc(3)) > 0
     own = solid & (repainted < 0.1) & (alpha < 0.5)
     if main is not None and inner.any():
         colour = moved(colour, main - lab_of(np.median(colour[inner], axis=0)))  # of a print it painted the average
-        colour = as_even(colour, main, y[own & side if (own & side).sum() >= FEWEST else own])
+        like = own & of_colour(y, main)
+        shade = blur_within(y, like, SHADE)
+        colour = as_even(colour, main, shade[like & side if (like & side).sum() >= FEWEST else like])
     # On the ground, specks of haze are no cloth; under the garment that stays, new cloth goes on.
     cover *= ~ground | touching(ground & (cover > 0.02), new)
     cover = np.where(ground | (dilate(repainted, 5) > 0.02), cover, dilate(cover * ground, 7))
@@ -161,17 +165,15 @@ def find_grown(
 
 def _at_the_sides(there: np.ndarray) -> np.ndarray:
     """Whether columns are far from the middle of what is there, bool (h, w): bool (w,)."""
-    columns = np.flatnonzero(there.any(0))
-    if not len(columns):
-        return np.zeros(there.shape[1], bool)
-    return np.abs(np.arange(there.shape[1]) - columns.mean()) > SIDE * np.ptp(columns)
+    middle, reach = middle_and_reach(there)
+    return np.abs(np.arange(there.shape[1]) - middle) > SIDE * reach
 
 
 def _aside(new: np.ndarray, cloth: np.ndarray) -> bool:
     """Whether every part of new cloth, bool (h, w), has its middle beside that of the garment, float32 (h, w)."""
-    columns = np.flatnonzero(cloth.any(0))
+    middle, reach = middle_and_reach(cloth)
     _, _, _, middles = cv2.connectedComponentsWithStats(new.astype(np.uint8))
-    return len(columns) > 0 and bool((np.abs(middles[1:, 0] - columns.mean()) > ASIDE * np.ptp(columns)).all())
+    return bool(cloth.any() and (np.abs(middles[1:, 0] - middle) > ASIDE * reach).all())
 
 
 def _cover(y: np.ndarray, ground: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -70,20 +70,31 @@ def lab_of(colour: np.ndarray) -> np.ndarray:
 
 
 def as_even(picture: np.ndarray, colour: np.ndarray, like: np.ndarray) -> np.ndarray:
-    """A picture of cloth of one colour, in light and shade no stronger than on other cloth of it.
+    """A picture of cloth of one colour, no lighter, no darker and of no other tint than other cloth of it usually is.
 
     Args:
         picture: float32 (h, w, 3), RGB in [0, 1].
         colour: its main one, Lab, (3,).
         like: pixels of the other cloth, float32 (n, 3), RGB in [0, 1].
     """
-    usual = cv2.cvtColor(like[None], cv2.COLOR_RGB2LAB)[0] - colour
-    usual = usual[np.linalg.norm(usual * (LIGHTNESS, 1, 1), axis=1) < ALIKE]
+    usual = (cv2.cvtColor(like[None], cv2.COLOR_RGB2LAB)[0] - colour)[of_colour(like[None], colour)[0]]
+    light, tint = usual[:, 0], np.linalg.norm(usual[:, 1:], axis=1)
     lab = cv2.cvtColor(np.clip(picture, 0, 1), cv2.COLOR_RGB2LAB)
-    for channels in (slice(0, 1), slice(1, 3)):  # lightness, and what is not
-        seen = np.linalg.norm(usual[:, channels], axis=1)
-        limit = max(LEAST_SHADE, float(np.quantile(seen, SHADE)) if len(seen) else 0)
-        off = lab[..., channels] - colour[channels].astype(np.float32)
-        size = np.linalg.norm(off, axis=2, keepdims=True)
-        lab[..., channels] = colour[channels] + off * (limit * np.tanh(size / limit) / np.maximum(size, 1e-6))
-    return cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
+    off = lab - colour.astype(np.float32)
+    lighter, size = off[..., :1], np.linalg.norm(off[..., 1:], axis=2, keepdims=True)
+    limits = np.where(lighter > 0, _most(light[light > 0]), _most(-light[light < 0])), _most(tint)
+    for channels, limit, seen in zip((slice(0, 1), slice(1, 3)), limits, (np.abs(lighter), size), strict=True):
+        off[..., channels] *= limit * np.tanh(seen / limit) / np.maximum(seen, 1e-6)
+    return cv2.cvtColor(off + colour.astype(np.float32), cv2.COLOR_LAB2RGB)
+
+
+def of_colour(picture: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """Which pixels of a picture, float32 (h, w, 3), RGB in [0, 1], are of that colour, Lab (3,), if in another light:
+    bool (h, w)."""
+    off = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB) - colour
+    return np.linalg.norm(off * (LIGHTNESS, 1, 1), axis=2) < ALIKE
+
+
+def _most(off: np.ndarray) -> float:
+    """How far cloth mostly is off its colour, (n,)."""
+    return max(LEAST_SHADE, float(np.quantile(off, SHADE)) if len(off) else 0)

@@ -13,10 +13,11 @@ import cv2
 import numpy as np
 
 from amgan.editing.cloth import quilt, sample
+from amgan.editing.filled import Filled
 from amgan.editing.grown import Edges, Grown, Laid
 from amgan.editing.main_colour import as_even, lab_of, moved
 from amgan.editing.pieces import Piece, Side, cut_pieces, even
-from amgan.editing.shapes import FAINT, Box, large_box, whiteness
+from amgan.editing.shapes import FAINT, Box, large_box, middle_and_reach, whiteness
 from amgan.editing.tailoring import Lines, hem_light, seam_light
 from amgan.editing.taken import Taken
 
@@ -73,8 +74,8 @@ def _by_the_piece(grown: Grown, photo: np.ndarray, parts: list[_Part], scale: fl
 
 def _quilted(grown: Grown, photo: np.ndarray, parts: list[_Part], scale: float) -> Lay:
     """Each part in the generator's colours, with what of the cloth's texture these are too coarse for."""
-    own = cv2.resize(grown.own.astype(np.uint8), photo.shape[1::-1], interpolation=cv2.INTER_NEAREST) > 0
-    cloth = sample(photo, own, scale) if scale > 1 else None  # at the model's own size nothing is finer
+    # At the model's own size nothing is finer.
+    cloth = sample(photo, _enlarged(grown.own, len(photo)), scale) if scale > 1 else None
     sheet = None if cloth is None else quilt(cloth, *(max(p.extent[i] for p in parts) for i in (0, 1)))
 
     def lay(part: _Part) -> np.ndarray:
@@ -95,8 +96,18 @@ def account(before: np.ndarray, after: np.ndarray, mask: np.ndarray, raw: np.nda
 
 def _laid(part: _Part, colour: np.ndarray, sheet: np.ndarray, mean: float) -> np.ndarray:
     """Cloth of that mean, of RGB in [0, 1], with its detail laid along the part, in light and shade."""
+    return colour + part.lay(sheet) * _light(colour, mean)
+
+
+def _light(colour: np.ndarray, mean: float) -> np.ndarray:
+    """How much of a cloth's detail shows in such light and shade, (a, b, 1), by the mean of RGB where it is from."""
     light = cv2.transform(colour, np.full((1, 3), 1 / (3 * max(mean, 0.02))))
-    return colour + part.lay(sheet) * np.clip(light, 0.5, 2)[..., None]
+    return np.clip(light, 0.5, 2)[..., None]
+
+
+def _enlarged(there: np.ndarray, size: int) -> np.ndarray:
+    """Bool (h, w), at the large picture's size."""
+    return cv2.resize(there.astype(np.uint8), (size, size), interpolation=cv2.INTER_NEAREST) > 0
 
 
 def _as_piece(colour: np.ndarray, piece: Piece, grown: Grown, part: _Part) -> np.ndarray:
@@ -128,6 +139,24 @@ def crispen(laid: Laid, photo: np.ndarray, image: np.ndarray) -> None:
     fine = (photo - cv2.GaussianBlur(photo, (0, 0), FINE * whole.scale)).mean(2)
     image += (whole.enlarge(laid.lost) * np.clip(fine, -WEAVE, WEAVE))[..., None]
     np.clip(image, 0, 1, out=image)
+
+
+def weave(filled: Filled, photo: np.ndarray, image: np.ndarray) -> None:
+    """What was painted smooth within the garment gets the texture of its other cloth, in place.
+
+    Args:
+        filled: of the small picture.
+        photo, image: see ``crispen``.
+    """
+    size = len(photo)
+    window = _Window(filled.box, size / len(filled.own), size)
+    cloth = sample(photo, _enlarged(filled.own, size), window.scale)
+    if cloth is None:
+        return
+    pixels = image[window.box]
+    detail = quilt(cloth, *pixels.shape[:2]) * _light(pixels, float(cloth.means.mean()))
+    pixels += window.enlarge(filled.lost)[..., None] * detail
+    np.clip(pixels, 0, 1, out=pixels)
 
 
 def clear_haze(taken: Taken, photo: np.ndarray, edited: np.ndarray) -> None:
@@ -222,9 +251,7 @@ class _Part(_Window):
     def __init__(self, grown: Grown, box: Box, scale: float, size: int) -> None:
         super().__init__(box, scale, size)
         self.small_box = box
-        columns = np.flatnonzero(grown.own.any(0))
-        middle = columns.mean() if len(columns) else grown.own.shape[1] / 2
-        self.side: Side = "left" if box[1].start + box[1].stop < 2 * middle else "right"
+        self.side: Side = "left" if box[1].start + box[1].stop < 2 * middle_and_reach(grown.own)[0] else "right"
         self.cover = self.steep(grown.cover, grown.slope)
         y, x = np.nonzero(((grown.cover > 0.1) & (grown.near > 0.1))[box])
         points = np.stack([x + box[1].start, y + box[0].start], 1) * scale  # (n, 2)

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from amgan.editing.shapes import Box, blur_within, large_box
+from amgan.editing.shapes import Box, blur_within, large_box, middle_and_reach
 
 Side = Literal["left", "right"]  # of the picture
 
@@ -90,8 +90,7 @@ def even(colour: np.ndarray, there: np.ndarray) -> np.ndarray:
 
 def _at_the_front(own: np.ndarray) -> np.ndarray:
     """Columns in which a garment may have a zip, or buttons, bool (w,)."""
-    columns = np.flatnonzero(own.any(0))
-    return np.abs(np.arange(own.shape[1]) - (columns.mean() if len(columns) else 0)) <= FRONT
+    return np.abs(np.arange(own.shape[1]) - middle_and_reach(own)[0]) <= FRONT
 
 
 def _place(own: np.ndarray, side: Side, length: float, width: float) -> Box | None:

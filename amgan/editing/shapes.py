@@ -42,6 +42,15 @@ def touching(mask: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     return np.isin(labels, found[found > 0])
 
 
+def middle_and_reach(there: np.ndarray) -> tuple[float, float]:
+    """Of what is there, (h, w), the mean of its columns and how far they reach, in pixels; of the frame where nothing
+    is."""
+    columns = np.flatnonzero(there.any(0))
+    if not len(columns):
+        columns = np.arange(there.shape[1])
+    return float(columns.mean()), float(np.ptp(columns))
+
+
 def large_box(box: Box, scale: float, size: int) -> Box:
     """A box of the small picture in the large one, of ``size`` pixels a side."""
     rows, columns = (slice(round(s.start * scale), min(size, round(s.stop * scale))) for s in box)

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 
 from amgan.editing.editor import Editor, EditResult, Region
+from amgan.editing.filled import Filled, find_filled
 from amgan.editing.grown import Grown, Laid, find_grown, find_laid
-from amgan.editing.painting import account, clear_haze, crispen, cut_away, paint_grown
+from amgan.editing.painting import account, clear_haze, crispen, cut_away, paint_grown, weave
 from amgan.editing.shapes import WHITE, dilate, find_ground, large_box, whiteness
 from amgan.editing.taken import Taken, clean_ground, find_taken
 from amgan.errors import UserError
@@ -120,6 +121,7 @@ class Enlarged(NamedTuple):
     grown: Grown | None
     taken: Taken | None
     laid: Laid | None
+    filled: Filled | None = None
 
 
 def enlarge_edit(edited: EditResult, small: np.ndarray, large: np.ndarray) -> Enlarged:
@@ -139,14 +141,18 @@ def enlarge_edit(edited: EditResult, small: np.ndarray, large: np.ndarray) -> En
     laid = find_laid(*seen)
     if laid is not None:  # a pale stripe of it on white looks as if cloth had gone, and is none that came
         return Enlarged(large, image, mask, raw, None, None, laid)
-    return Enlarged(large, image, mask, raw, find_grown(*seen), find_taken(*seen[:4]), None)
+    grown, taken = find_grown(*seen), find_taken(*seen[:4])
+    filled = find_filled(*seen[2:]) if grown is None and taken is None else None
+    return Enlarged(large, image, mask, raw, grown, taken, None, filled)
 
 
 def _paint(enlarged: Enlarged) -> None:
     """New cloth, and clean outlines, in place; image = photo + mask (raw - photo) goes on to hold."""
-    photo, image, mask, raw, grown, taken, laid = enlarged
+    photo, image, mask, raw, grown, taken, laid, filled = enlarged
     if laid is not None:
         crispen(laid, photo, image)
+    if filled is not None:
+        weave(filled, photo, image)
     if taken is not None:
         clear_haze(taken, photo, image)
     if grown is not None:
@@ -157,6 +163,8 @@ def _paint(enlarged: Enlarged) -> None:
     boxes = [
         large_box(b, len(photo) / len(part.near), len(photo)) for part in (grown, taken) if part for b in part.boxes
     ]
+    if filled is not None:
+        boxes = [large_box(filled.box, len(photo) / len(filled.own), len(photo))]
     if laid is not None:
         boxes = [(slice(None), slice(None))]
     for box in boxes:

@@ -111,7 +111,8 @@ def _gone(
     cloth = cv2.morphologyEx((cover > 0.5).astype(np.uint8), cv2.MORPH_CLOSE, disc(STRIPE)) > 0
     bare = ~ground & ~cloth & (alpha > TAKEN)
     grown = opened(ground & (cover > 0.5), NEW).any()
-    return cover, cloth, touching(bare, opened(bare, BESIDE if grown else LEAST))
+    gone = touching(bare, opened(bare, BESIDE if grown else LEAST))
+    return cover, cloth, touching(gone, dilate(ground, 3) > 0)  # within a white shirt a print has gone, no cloth
 
 
 def _change(x: np.ndarray, y: np.ndarray, cover: np.ndarray) -> np.ndarray:

@@ -28,8 +28,9 @@ class Identity(Lesson):
 
     def alike_elsewhere(self, edits: Edits) -> Tensor:
         # True of all rows, as nothing differs; but where the target is guessed, it weights the pair loss, and so the
-        # shipped weights were trained.
-        return edits.chosen["truth"] >= 0
+        # shipped weights were trained. Not of patterns: masks have to tell plain cloth from a print.
+        pattern = [] if self.data.pattern is None else [self.data.pattern]
+        return (edits.chosen["truth"] >= 0) | edits.edits_only(pattern)
 
     def make(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
         return photos, masks

@@ -22,6 +22,7 @@ DARK, PALE = (18.0, 4.0, -18.0), (94.0, 0.0, 2.0)  # Lab: what a pattern is of o
 LIGHT = 55.0  # lightness from which cloth is light
 SEAM, LEAN = (0.16, 0.27), (15.0, 75.0)  # where sleeves begin, from the middle, in sides; degrees they are turned by
 SET_IN = 0.7  # share of the designs whose sleeves are turned
+PRINTS = 0.25  # share of the designs to be taken off that are prints on the chest
 SEEN = 25.0  # how far apart in Lab two colours are that are seen beside each other
 
 
@@ -51,10 +52,12 @@ class Patterned(Lesson):
 
     def take(self, edits: Edits, rows: Tensor, generator: torch.Generator) -> Edits:
         if self.pattern is None or not rows.any():
-            return edits.choose("design", rows, torch.full((len(rows),), -1))
-        chance = torch.rand(2, len(rows), generator=generator)
+            none = torch.full((len(rows),), -1)
+            return edits.choose("design", rows, none).choose("print", rows, none)
+        chance = torch.rand(3, len(rows), generator=generator)
         values = torch.tensor(list(self.designs))[(chance[0] * len(self.designs)).long()]
         chosen = edits.choose("design", rows, (chance[1] * 2**24).long())
+        chosen = chosen.choose("print", rows, (chance[2] < PRINTS).long())
         return chosen.asking(rows, self.pattern, values)
 
     def way_back(self, edits: Edits) -> Tensor:
@@ -62,8 +65,9 @@ class Patterned(Lesson):
 
     def alike_elsewhere(self, edits: Edits) -> Tensor:
         # Forward, so that the design's edges are the mask's. A pattern that is taken off is taken off all of the cloth:
-        # asked for what happened to differ, masks left sleeves and sides as they were.
-        return edits.chance.backward >= BACKWARD
+        # asked for what happened to differ, masks left sleeves and sides as they were. A print is taken off where it
+        # is, so that the cloth around it stays as it was photographed.
+        return (edits.chance.backward >= BACKWARD) | (edits.chosen["print"] > 0)
 
     def make(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
         assert self.pattern is not None
@@ -71,10 +75,11 @@ class Patterned(Lesson):
         present = self.colour[edits.garment]
         second = torch.zeros(len(present), 3)
         shares = []
-        for row, (value, seed) in enumerate(zip(edits.wanted[:, self.pattern], edits.chosen["design"], strict=True)):
+        drawn = zip(edits.wanted[:, self.pattern], edits.chosen["design"], edits.chosen["print"] > 0, strict=True)
+        for row, (value, seed, printed) in enumerate(drawn):
             if plan.backward[row]:
                 generator = torch.Generator().manual_seed(int(seed))
-                shares.append(any_design(side, generator))
+                shares.append(print_on_chest(side, generator) if printed else any_design(side, generator))
                 second[row] = _any_colour(present[row], generator)
             else:
                 shares.append(usual_design(self.designs[int(value)], side))
@@ -115,7 +120,7 @@ def usual_design(name: str, side: int) -> Tensor:
 
 
 def any_design(side: int, generator: torch.Generator) -> Tensor:
-    """Stripes, checks, dots, patches or a print on the chest, of any size and direction; as ``usual_design``."""
+    """Stripes, checks, dots or patches, of any size and direction; as ``usual_design``."""
     kind, turn, pitch, share, right, down, upright, contrast = torch.rand(8, generator=generator).tolist()
     direction = turn * math.pi if upright < 0.3 else math.pi / 2 if upright < 0.5 else 0.0
     pitch = 0.04 * 4.0**pitch
@@ -123,19 +128,27 @@ def any_design(side: int, generator: torch.Generator) -> Tensor:
     angle = direction + _lean(side, generator)
     x, y = angle.cos() * x + angle.sin() * y, angle.cos() * y - angle.sin() * x
     share, sharp, contrast = 0.15 + 0.45 * share, pitch * side, 0.5 + 0.5 * contrast
-    if kind < 0.35:
+    if kind < 0.4:
         return contrast * _bands(y, share, sharp)
-    if kind < 0.6:
+    if kind < 0.7:
         return contrast * (_bands(x, share, sharp) + _bands(y, share, sharp)) / 2
-    if kind < 0.75:
+    if kind < 0.88:
         return contrast * _dots(x, y, 0.15 + 0.4 * share, sharp)
+    return contrast * _patches(side, pitch, share, generator)
+
+
+def print_on_chest(side: int, generator: torch.Generator) -> Tensor:
+    """Patches in one place, of any size; as ``usual_design``."""
+    wide, high, pitch, share, contrast = torch.rand(5, generator=generator).tolist()
+    x, y = _frame(side, 0.0, -0.05)
+    where = (x.abs() < 0.1 + 0.06 * wide) & (y.abs() < 0.06 + 0.14 * high)
+    return (0.5 + 0.5 * contrast) * where * _patches(side, 0.04 * 4.0**pitch, 0.15 + 0.45 * share, generator)
+
+
+def _patches(side: int, pitch: float, share: float, generator: torch.Generator) -> Tensor:
     coarse = torch.randn(1, 1, int(2 / pitch) + 4, int(2 / pitch) + 4, generator=generator)
     field = F.interpolate(coarse, (side, side), mode="bicubic", align_corners=False)[0, 0]
-    where = torch.ones(side, side)
-    if kind > 0.85:  # a print on the chest
-        px, py = _frame(side, 0.0, -0.05)
-        where = ((px.abs() < 0.08 + 0.1 * share) & (py.abs() < 0.06 + 0.14 * turn)).float()
-    return contrast * where * ((field - 0.5 + share) * 4).clamp(0, 1)
+    return ((field - 0.5 + share) * 4).clamp(0, 1)
 
 
 def _lean(side: int, generator: torch.Generator) -> Tensor:

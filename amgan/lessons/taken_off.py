@@ -15,7 +15,8 @@ from amgan.pixels import to_chw, to_float, to_hwc
 
 # Of ``LessonsConfig.patterned``, of the edits of garments that have such a pattern: prints, on the chest, are three of
 # five, and from them alone sleeves and sides would be learnt to stay as they are.
-SHARES = {"striped": 1.0, "checked": 1.0, "polka dot": 1.0, "floral": 1.0, "print": 0.25}
+SHARES = {"striped": 1.0, "checked": 1.0, "polka dot": 1.0, "floral": 1.0, "print": 0.7}
+IN_ONE_PLACE = "print"
 GROUND = 0.25  # of a garment, below which nobody could say which of its colours is the cloth's
 SEEN = 0.02  # mean change of a garment, of 0..1, below which the rule found no pattern
 
@@ -23,7 +24,8 @@ SEEN = 0.02  # mean change of a garment, of 0..1, below which the rule found no 
 class TakenOff(Lesson):
     """A real garment's pattern or print is taken off by rule, whichever edit was drawn: designs laid on plain cloth
     do not lie in folds as real ones do. There is no way back, as nothing says which pattern it was. The mask is asked
-    to hold all of the cloth, as of other edits to it."""
+    to hold all of the cloth, as of other edits to it; of a print what the rule changed, so that the cloth around it
+    stays as it was photographed."""
 
     def __init__(self, data: LessonData) -> None:
         super().__init__(data)
@@ -68,6 +70,13 @@ class TakenOff(Lesson):
 
     def take(self, edits: Edits, rows: Tensor, generator: torch.Generator) -> Edits:
         return edits if self.pattern is None else edits.asking(rows, self.pattern, self.data.plain)
+
+    def alike_elsewhere(self, edits: Edits) -> Tensor:
+        if self.pattern is None:
+            return torch.zeros(len(edits.garment), dtype=torch.bool)
+        values = self.data.garments.schema.attributes[self.pattern].values
+        printed = torch.tensor([v == IN_ONE_PLACE for v in values])
+        return printed[edits.labels[:, self.pattern]] & (edits.labels[:, self.pattern] >= 0)
 
     def make(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
         return to_float(self.images[self.data.to_device(self.at[plan.edits.garment])]), masks
