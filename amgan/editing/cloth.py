@@ -13,11 +13,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-PATCH = 6  # side of a patch, in pixels of the model
+PATCH = 12  # side of a patch, in pixels of the model
 CANDIDATES = 24  # patches that each place chooses from
 KEPT, KEPT_PIXELS = 400, 4_000_000  # patches at most, and pixels of them
-PLAIN = 0.3  # share of the cloth, the plainest, that patches come from: prints, seams and buttons are the rest
-DETAIL = 1.5  # low-pass, in pixels of the model: above it lies what generators do not paint, or cannot
+PLAIN = 0.4  # share of the cloth, the plainest, that patches come from: prints, seams and buttons are the rest
+DETAIL = 5.0  # low-pass, in pixels of the model: above it lies what generators do not paint, or cannot
 LIMIT = 3.0  # of the median of what is left, where edges of a print are cut off
 FITTING = 0.6  # correlation of neighbours from which patches make up a pattern
 SEED = 11
@@ -35,7 +35,7 @@ class Cloth(NamedTuple):
     means: np.ndarray
 
 
-def sample(photo: np.ndarray, cloth: np.ndarray, scale: float) -> Cloth | None:
+def sample(photo: np.ndarray, cloth: np.ndarray, scale: float, tinted: bool = False) -> Cloth | None:
     """The detail of a garment's plain cloth.
 
     Stripes and knit, whose patches fit one another, are kept as they are; of a floral print, whose patches would make
@@ -45,6 +45,7 @@ def sample(photo: np.ndarray, cloth: np.ndarray, scale: float) -> Cloth | None:
         photo: float32 (S, S, 3) in [0, 1].
         cloth: bool (S, S), where it is certainly cloth.
         scale: its pixels for one of the model.
+        tinted: the detail is in colours; else it is light and shade.
 
     Returns:
         None where no patch of cloth is whole.
@@ -56,6 +57,8 @@ def sample(photo: np.ndarray, cloth: np.ndarray, scale: float) -> Cloth | None:
     if _fitting(patches) < FITTING:
         limit = LIMIT * np.median(np.abs(patches[::4, ::2, ::2])) + 1e-3
         patches = limit * np.tanh(patches / limit)
+    if not tinted:
+        patches = np.repeat(patches.mean(3, keepdims=True), 3, 3)
     return Cloth(patches, cloth_of.means)
 
 

@@ -78,6 +78,7 @@ class Grown(NamedTuple):
         inside: 1 well inside the photo's garment.
         darkness: of the photo's garment around there, 0 to 1.
         own: bool, cloth of the photo that stays.
+        plain: bool, that of it which has the main colour; None where no colour is most of it.
         aside: whether all of it lies beside the garment, as sleeves do and hoods do not.
         boxes: of the parts, in pixels.
         lines: of seams and hems; None of what does not lie beside.
@@ -91,6 +92,7 @@ class Grown(NamedTuple):
     inside: np.ndarray
     darkness: np.ndarray
     own: np.ndarray
+    plain: np.ndarray | None
     aside: bool
     boxes: list[Box]
     lines: Lines | None
@@ -135,12 +137,12 @@ def find_grown(
     near *= dilate((alpha > LEAST) | gaps, 3)  # what was not painted stays
 
     inner = cv2.erode(((cover > 0.9) & new).astype(np.uint8), disc(3)) > 0
-    own = solid & (repainted < 0.1) & (alpha < 0.5)
+    plain, own = None, solid & (repainted < 0.1) & (alpha < 0.5)
     if main is not None and inner.any():
         colour = moved(colour, main - lab_of(np.median(colour[inner], axis=0)))  # of a print it painted the average
-        like = own & of_colour(y, main)
-        shade = blur_within(y, like, SHADE)
-        colour = as_even(colour, main, shade[like & side if (like & side).sum() >= FEWEST else like])
+        plain = own & of_colour(y, main)
+        shade = blur_within(y, plain, SHADE)
+        colour = as_even(colour, main, shade[plain & side if (plain & side).sum() >= FEWEST else plain])
     # On the ground, specks of haze are no cloth; under the garment that stays, new cloth goes on.
     cover *= ~ground | touching(ground & (cover > 0.02), new)
     cover = np.where(ground | (dilate(repainted, 5) > 0.02), cover, dilate(cover * ground, 7))
@@ -157,6 +159,7 @@ def find_grown(
         inside,
         mean_darkness((1 - whiteness(x)) * cloth),
         own,
+        plain,
         aside,
         parts,
         lines,

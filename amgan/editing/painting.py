@@ -59,7 +59,7 @@ def paint_grown(grown: Grown, photo: np.ndarray, edited: np.ndarray) -> Iterator
 def _by_the_piece(grown: Grown, photo: np.ndarray, parts: list[_Part], scale: float) -> Lay | None:
     """Each part in a piece of the garment's side; None where that gives none."""
     needed = [(p.side, p.extent[0] / scale, p.extent[1] / scale) for p in parts if grown.aside]
-    pieces = cut_pieces(photo, grown.own, needed)
+    pieces = cut_pieces(photo, grown.own, _plain(grown), needed)
     if not pieces:
         return None
     whole = even(grown.colour, grown.cover > 0.5)
@@ -74,8 +74,7 @@ def _by_the_piece(grown: Grown, photo: np.ndarray, parts: list[_Part], scale: fl
 
 def _quilted(grown: Grown, photo: np.ndarray, parts: list[_Part], scale: float) -> Lay:
     """Each part in the generator's colours, with what of the cloth's texture these are too coarse for."""
-    # At the model's own size nothing is finer.
-    cloth = sample(photo, _enlarged(grown.own, len(photo)), scale) if scale > 1 else None
+    cloth = sample(photo, _enlarged(_plain(grown), len(photo)), scale, tinted=grown.plain is None)
     sheet = None if cloth is None else quilt(cloth, *(max(p.extent[i] for p in parts) for i in (0, 1)))
 
     def lay(part: _Part) -> np.ndarray:
@@ -83,6 +82,10 @@ def _quilted(grown: Grown, photo: np.ndarray, parts: list[_Part], scale: float) 
         return colour if cloth is None or sheet is None else _laid(part, colour, sheet, float(cloth.means.mean()))
 
     return lay
+
+
+def _plain(grown: Grown) -> np.ndarray:
+    return grown.own if grown.plain is None else grown.plain
 
 
 def account(before: np.ndarray, after: np.ndarray, mask: np.ndarray, raw: np.ndarray) -> None:

@@ -23,7 +23,8 @@ SHADE = 7.0  # low-pass in pixels of the model: what is coarser is light and sha
 FINE = 1.5  # the same, above which a pattern is told from folds; and looked at in a picture that is
 LOOKED_AT = 2  # times the model's size
 CONTRAST = 0.037  # of 1, root mean square: a pattern has it above FINE in every part of the piece
-PLAIN = 0.03  # and plain cloth in none
+PLAIN = 0.05  # and plain cloth in none
+TINT = 3.0  # of Lab, root mean square over a piece: a pattern in another colour has more
 PARTS = (4, 3)  # of a piece that are looked at, along and across
 FRONT = 3  # pixels of the model from the garment's middle that no piece has
 NARROWEST, SHORTEST = 8, 16  # pixels of the model that a piece has across and along
@@ -50,34 +51,40 @@ class Piece(NamedTuple):
         return np.pad(self.detail, ((0, more[0]), across, (0, 0)), mode="symmetric")
 
 
-def cut_pieces(photo: np.ndarray, own: np.ndarray, needed: Iterable[tuple[Side, float, float]]) -> dict[Side, Piece]:
+def cut_pieces(
+    photo: np.ndarray, own: np.ndarray, plain: np.ndarray, needed: Iterable[tuple[Side, float, float]]
+) -> dict[Side, Piece]:
     """A piece for each side that needs one, be it from the other side; none where the cloth is neither patterned all
     over nor plain.
 
     Args:
         photo: float32 (S, S, 3) in [0, 1], on white.
         own: bool (h, w), at the model's size: certainly cloth.
+        plain: bool (h, w), what of it has the main colour.
         needed: on which side, and the length and width, in pixels of the model.
     """
     sizes: dict[Side, tuple[float, float]] = {}
     for side, length, width in needed:
         so_far = sizes.get(side, (0.0, 0.0))
         sizes[side] = max(so_far[0], length), max(so_far[1], width)
-    sides = own & ~_at_the_front(own)
-    boxes = {side: _place(sides, side, *size) for side, size in sizes.items()}
-    found = {side: box for side, box in boxes.items() if box is not None}
-    if not found:
-        return {}
-    looked_at = LOOKED_AT * own.shape[0]
+    small, looked_at = _resized(photo, own.shape[0]), LOOKED_AT * own.shape[0]
     middle, there = _resized(photo, looked_at), _resized(own, looked_at)
     fine = middle - blur_within(middle, there, FINE * LOOKED_AT)
-    contrasts = {side: _contrasts(fine[large_box(box, LOOKED_AT, looked_at)]) for side, box in found.items()}
-    weakest = np.maximum([min(c) for c in contrasts.values()], 1e-6)
-    if np.exp(np.log(weakest).mean()) <= CONTRAST:  # not patterned, both sides seen together
-        found = {side: box for side, box in found.items() if max(contrasts[side]) <= PLAIN}
+
+    def contrasts(box: Box) -> list[float]:
+        return _contrasts(fine[large_box(box, LOOKED_AT, looked_at)])
+
+    found = _places(own, sizes)
+    weakest = [max(min(contrasts(box)), 1e-6) for box in found.values()]
+    if not found or np.exp(np.log(weakest).mean()) <= CONTRAST:  # not patterned, both sides seen together
+        found = {
+            side: box
+            for side, box in _places(plain, sizes).items()
+            if max(contrasts(box)) <= PLAIN and _tint(small[box]) <= TINT
+        }
     if not found:
         return {}
-    shade = blur_within(_resized(photo, own.shape[0]), own, SHADE)
+    shade = blur_within(small, own, SHADE)
     cut = {side: _cut(photo, shade, own, box) for side, box in found.items()}
     return {side: cut.get(side) or next(iter(cut.values())) for side in sizes}
 
@@ -91,6 +98,13 @@ def even(colour: np.ndarray, there: np.ndarray) -> np.ndarray:
 def _at_the_front(own: np.ndarray) -> np.ndarray:
     """Columns in which a garment may have a zip, or buttons, bool (w,)."""
     return np.abs(np.arange(own.shape[1]) - middle_and_reach(own)[0]) <= FRONT
+
+
+def _places(own: np.ndarray, sizes: dict[Side, tuple[float, float]]) -> dict[Side, Box]:
+    """Of a piece for each side, where there is one."""
+    sides = own & ~_at_the_front(own)
+    boxes = {side: _place(sides, side, *size) for side, size in sizes.items()}
+    return {side: box for side, box in boxes.items() if box is not None}
 
 
 def _place(own: np.ndarray, side: Side, length: float, width: float) -> Box | None:
@@ -126,6 +140,12 @@ def _contrasts(fine: np.ndarray) -> list[float]:
     power = (fine**2).mean(2)
     down, across = (np.array_split(np.arange(n), k) for n, k in zip(power.shape, PARTS, strict=True))
     return [float(power[np.ix_(rows, columns)].mean() ** 0.5) for rows in down for columns in across]
+
+
+def _tint(cloth: np.ndarray) -> float:
+    """How far apart the tints of a piece are, of RGB (h, w, 3), float32; grain counts little."""
+    tint = cv2.cvtColor(cv2.GaussianBlur(cloth, (0, 0), 1), cv2.COLOR_RGB2LAB)[..., 1:]
+    return float(np.linalg.norm(tint.std((0, 1))))
 
 
 def _cut(photo: np.ndarray, shade: np.ndarray, own: np.ndarray, box: Box) -> Piece:
