@@ -131,8 +131,8 @@ def test_cloth_whose_creases_are_dark_has_no_pale_blotches():
 def test_a_print_of_another_tint_at_the_side_does_not_go_into_sleeves():
     """As dark as the cloth and faint, so that it is neither a pattern nor of another colour."""
     y, x = np.mgrid[:SIZE, :SIZE]
-    tinted = PLAIN + np.array([0.05, -0.02, -0.05])
+    tinted = PLAIN + np.array([0.08, -0.03, -0.08])
     x = garment(tinted, (y % 24 < 12) & (abs(x - 65) > 8))
     made = pixels(in_own_cloth(x, with_blotches(x)).image)
     assert pixels(x)[40:80, 50:56].std((0, 1)).max() > 0.02
-    assert made[INSIDE].std(0).max() < 0.012
+    assert made[INSIDE].std(0).max() < 0.015
