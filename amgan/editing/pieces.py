@@ -26,7 +26,7 @@ CONTRAST = 0.037  # of 1, root mean square: a pattern has it above FINE in every
 PLAIN = 0.05  # and plain cloth in none
 TINT = 3.0  # of Lab, root mean square over a piece: a pattern in another colour has more
 PARTS = (4, 3)  # of a piece that are looked at, along and across
-FRONT = 3  # pixels of the model from the garment's middle that no piece has
+FRONT = 0.1  # of the garment's width, from its middle: no piece has zips, buttons and laces
 NARROWEST, SHORTEST = 8, 16  # pixels of the model that a piece has across and along
 BESIDE = 0.5  # of its length's pixels that a piece is worth less for each pixel from the garment's side
 
@@ -96,8 +96,9 @@ def even(colour: np.ndarray, there: np.ndarray) -> np.ndarray:
 
 
 def _at_the_front(own: np.ndarray) -> np.ndarray:
-    """Columns in which a garment may have a zip, or buttons, bool (w,)."""
-    return np.abs(np.arange(own.shape[1]) - middle_and_reach(own)[0]) <= FRONT
+    """Columns in which a garment may have a zip, buttons or laces, bool (w,)."""
+    middle, reach = middle_and_reach(own)
+    return np.abs(np.arange(own.shape[1]) - middle) <= FRONT * reach
 
 
 def _places(own: np.ndarray, sizes: dict[Side, tuple[float, float]]) -> dict[Side, Box]:
