@@ -81,10 +81,11 @@ def as_even(picture: np.ndarray, colour: np.ndarray, like: np.ndarray) -> np.nda
     light, tint = usual[:, 0], np.linalg.norm(usual[:, 1:], axis=1)
     lab = cv2.cvtColor(np.clip(picture, 0, 1), cv2.COLOR_RGB2LAB)
     off = lab - colour.astype(np.float32)
-    lighter, size = off[..., :1], np.linalg.norm(off[..., 1:], axis=2, keepdims=True)
-    limits = np.where(lighter > 0, _most(light[light > 0]), _most(-light[light < 0])), _most(tint)
-    for channels, limit, seen in zip((slice(0, 1), slice(1, 3)), limits, (np.abs(lighter), size), strict=True):
-        off[..., channels] *= limit * np.tanh(seen / limit) / np.maximum(seen, 1e-6)
+    lighter, size = off[..., 0], cv2.magnitude(off[..., 1], off[..., 2])
+    limit = np.where(lighter > 0, np.float32(_most(light[light > 0])), np.float32(_most(-light[light < 0])))
+    off[..., 0] = limit * np.tanh(lighter / limit)
+    limit = _most(tint)
+    off[..., 1:] *= (limit * np.tanh(size / limit) / np.maximum(size, 1e-6))[..., None]
     return cv2.cvtColor(off + colour.astype(np.float32), cv2.COLOR_LAB2RGB)
 
 

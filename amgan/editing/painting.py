@@ -25,6 +25,7 @@ OUTLINE = 1.5  # pixels of the photo from ground to cloth, about as in a cut-out
 CRISP = 2.5  # and across an edge of a pattern
 FINE = 0.6  # standard deviation in the model's pixels: what is finer, those do not show
 WEAVE = 0.08  # of 1: what is stronger is no weave, but a button or a line of a print
+REACH = 2  # pixels of the model that are looked at around one to enlarge it
 ELONGATED = 2  # axes' variances, long over short, from which cloth is laid along the long one
 
 Lay = Callable[["_Part"], np.ndarray]
@@ -121,7 +122,10 @@ def _as_piece(colour: np.ndarray, piece: Piece, grown: Grown, part: _Part) -> np
     if not new.any():
         return colour
     mean = lab_of(piece.mean)
-    return as_even(moved(colour, mean - lab_of(np.median(colour[new], axis=0))), mean, piece.shade)
+    by, whole = mean - lab_of(np.median(colour[new], axis=0)), colour.copy()
+    around = tuple(slice(max(0, s.start - REACH), s.stop + REACH) for s in part.small_box)
+    whole[around] = as_even(moved(colour[around], by), mean, piece.shade)
+    return whole
 
 
 def crispen(laid: Laid, photo: np.ndarray, image: np.ndarray) -> None:

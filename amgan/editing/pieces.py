@@ -127,13 +127,9 @@ def _place(own: np.ndarray, side: Side, length: float, width: float) -> Box | No
 
 def _longest_runs(flags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of true ones down each column of bool (h, n): their lengths and where they end, int64 (n,)."""
-    run = np.zeros(flags.shape[1], np.int64)
-    longest, ends = run.copy(), run.copy()
-    for row, there in enumerate(flags, start=1):
-        run = (run + 1) * there
-        ends = np.where(run > longest, row, ends)
-        longest = np.maximum(longest, run)
-    return longest, ends
+    so_far = np.cumsum(flags, axis=0)
+    run = so_far - np.maximum.accumulate(np.where(flags, 0, so_far), axis=0)
+    return run.max(0), run.argmax(0) + 1
 
 
 def _contrasts(fine: np.ndarray) -> list[float]:
