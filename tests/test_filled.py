@@ -19,12 +19,13 @@ def cutout():
     return drawn(knit())
 
 
-def filled(cutout, where=PRINT):
-    """An edit that paints one smooth colour there."""
+def filled(cutout, where=PRINT, paint=COLOUR):
+    """An edit that paints one smooth colour there, or a picture."""
     alpha = np.zeros((SMALL, SMALL), np.float32)
     alpha[where] = 1
     alpha *= cv2.erode(cutout.mask.astype(np.uint8), np.ones((3, 3))) > 0
-    return hand_made(cutout, cv2.GaussianBlur(alpha, (0, 0), 0.7), np.full((SMALL, SMALL, 3), COLOUR / 255, np.float32))
+    raw = np.broadcast_to(paint / 255, (SMALL, SMALL, 3)).astype(np.float32)
+    return hand_made(cutout, cv2.GaussianBlur(alpha, (0, 0), 0.7), raw)
 
 
 def test_what_was_painted_smooth_gets_the_weave_of_the_cloth_around_it(cutout):
@@ -46,12 +47,17 @@ def test_what_was_painted_smooth_gets_the_weave_of_the_cloth_around_it(cutout):
     assert np.abs(x + alpha * (z - x) - woven)[within].mean() < 1.5
 
 
-def test_none_where_all_of_the_cloth_is_painted_or_nothing_is(cutout):
+def test_none_where_nothing_is_painted_nor_something_that_is_no_plain_cloth_of_the_garment(cutout):
     small, large = (p.astype(np.float32) / 255 for p in (cutout.image, cutout.source.image))
-    everywhere = slice(0, SMALL), slice(0, SMALL)
-    nowhere = slice(0, 0), slice(0, 0)
-    found = [enlarge_edit(filled(cutout, where), small, large).filled for where in (PRINT, everywhere, nowhere)]
-    assert found[0] is not None and found[1:] == [None, None]
+    stripes = np.where(np.arange(SMALL)[:, None, None] % 6 < 3, COLOUR, COLOUR // 2) + np.zeros((SMALL, SMALL, 1))
+    for where, paint, found in (
+        (PRINT, COLOUR, True),
+        ((slice(0, SMALL), slice(0, SMALL)), COLOUR, True),
+        ((slice(0, 0), slice(0, 0)), COLOUR, False),
+        (PRINT, COLOUR[::-1], False),
+        (PRINT, stripes, False),
+    ):
+        assert (enlarge_edit(filled(cutout, where, paint), small, large).filled is not None) == found
 
 
 def test_cloth_of_another_colour_keeps_its_own_weave():

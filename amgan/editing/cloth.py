@@ -15,6 +15,7 @@ import numpy as np
 
 PATCH = 12  # side of a patch, in pixels of the model
 CANDIDATES = 24  # patches that each place chooses from
+FEWEST = 16  # patches; of fewer one would see that they repeat
 KEPT, KEPT_PIXELS = 400, 4_000_000  # patches at most, and pixels of them
 PLAIN = 0.4  # share of the cloth, the plainest, that patches come from: prints, seams and buttons are the rest
 DETAIL = 5.0  # low-pass, in pixels of the model: above it lies what generators do not paint, or cannot
@@ -35,7 +36,15 @@ class Cloth(NamedTuple):
     means: np.ndarray
 
 
-def sample(photo: np.ndarray, cloth: np.ndarray, scale: float, tinted: bool = False) -> Cloth | None:
+def sample(
+    photo: np.ndarray,
+    cloth: np.ndarray,
+    scale: float,
+    tinted: bool = False,
+    patch: float = PATCH,
+    detail: float = DETAIL,
+    most: float = 1.0,
+) -> Cloth | None:
     """The detail of a garment's plain cloth.
 
     Stripes and knit, whose patches fit one another, are kept as they are; of a floral print, whose patches would make
@@ -46,11 +55,14 @@ def sample(photo: np.ndarray, cloth: np.ndarray, scale: float, tinted: bool = Fa
         cloth: bool (S, S), where it is certainly cloth.
         scale: its pixels for one of the model.
         tinted: the detail is in colours; else it is light and shade.
+        patch: side of a patch, in pixels of the model.
+        detail: low-pass, in pixels of the model, above which detail lies.
+        most: of it, of 1, root mean square; patches that have more are left out.
 
     Returns:
-        None where no patch of cloth is whole.
+        None where hardly a patch of cloth is whole.
     """
-    cloth_of = _patches(photo, cloth, scale)
+    cloth_of = _patches(photo, cloth, max(8, round(patch * scale)), detail * scale, most)
     if cloth_of is None:
         return None
     patches = cloth_of.patches
@@ -62,9 +74,8 @@ def sample(photo: np.ndarray, cloth: np.ndarray, scale: float, tinted: bool = Fa
     return Cloth(patches, cloth_of.means)
 
 
-def _patches(photo: np.ndarray, cloth: np.ndarray, scale: float) -> Cloth | None:
-    """Patches of what lies above a low-pass, from the plainest of the cloth; None where none is whole."""
-    side = max(8, round(PATCH * scale))
+def _patches(photo: np.ndarray, cloth: np.ndarray, side: int, sigma: float, most: float) -> Cloth | None:
+    """Patches of what lies above a low-pass, from the plainest of the cloth; None where hardly any is whole."""
     rows, columns = np.flatnonzero(cloth.any(1)), np.flatnonzero(cloth.any(0))
     if not len(rows):
         return None
@@ -74,13 +85,14 @@ def _patches(photo: np.ndarray, cloth: np.ndarray, scale: float) -> Cloth | None
     whole = cv2.boxFilter(cloth.astype(np.float32), -1, (side, side), anchor=(0, 0)) > 1 - 0.5 / side**2
     stride = max(2, side // 4)
     corners = np.argwhere(whole[: 1 - side : stride, : 1 - side : stride]) * stride
-    if not len(corners):
-        return None
-    detail = photo - low_pass(photo, DETAIL * scale)
+    detail = photo - low_pass(photo, sigma)
     power = cv2.boxFilter(detail[..., 1] ** 2, -1, (side, side), anchor=(0, 0))[corners[:, 0], corners[:, 1]]
+    corners, power = corners[power <= most**2], power[power <= most**2]
     # Not the very plainest: shade and glare hide the texture that the rest has.
     first = len(corners) // 20
     corners = corners[np.argsort(power, kind="stable")[first : max(first + 1, round(PLAIN * len(corners)))]]
+    if len(corners) < FEWEST:
+        return None
     kept = min(KEPT, max(CANDIDATES, KEPT_PIXELS // side**2))
     corners = corners[np.random.default_rng(SEED).permutation(len(corners))[:kept]]
     patches = np.stack([detail[y : y + side, x : x + side] for y, x in corners])

@@ -26,6 +26,7 @@ CRISP = 2.5  # and across an edge of a pattern
 FINE = 0.6  # standard deviation in the model's pixels: what is finer, those do not show
 WEAVE = 0.08  # of 1: what is stronger is no weave, but a button or a line of a print
 REACH = 2  # pixels of the model that are looked at around one to enlarge it
+WOVEN: dict[str, float] = {"patch": 6, "detail": 1.5, "most": 0.03}  # weave alone, see ``cloth.sample``; no pattern
 ELONGATED = 2  # axes' variances, long over short, from which cloth is laid along the long one
 
 Lay = Callable[["_Part"], np.ndarray]
@@ -156,8 +157,8 @@ def weave(filled: Filled, photo: np.ndarray, image: np.ndarray) -> None:
         photo, image: see ``crispen``.
     """
     size = len(photo)
-    window = _Window(filled.box, size / len(filled.own), size)
-    cloth = sample(photo, _enlarged(filled.own, size), window.scale)
+    window = _Window(filled.box, size / len(filled.plain), size)
+    cloth = sample(photo, _enlarged(filled.plain, size), window.scale, **WOVEN)
     if cloth is None:
         return
     pixels = image[window.box]

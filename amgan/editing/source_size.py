@@ -142,7 +142,7 @@ def enlarge_edit(edited: EditResult, small: np.ndarray, large: np.ndarray) -> En
     if laid is not None:  # a pale stripe of it on white looks as if cloth had gone, and is none that came
         return Enlarged(large, image, mask, raw, None, None, laid)
     grown, taken = find_grown(*seen), find_taken(*seen[:4])
-    filled = find_filled(*seen[2:]) if grown is None and taken is None else None
+    filled = find_filled(*seen) if grown is None and taken is None else None
     return Enlarged(large, image, mask, raw, grown, taken, None, filled)
 
 
@@ -164,7 +164,7 @@ def _paint(enlarged: Enlarged) -> None:
         large_box(b, len(photo) / len(part.near), len(photo)) for part in (grown, taken) if part for b in part.boxes
     ]
     if filled is not None:
-        boxes = [large_box(filled.box, len(photo) / len(filled.own), len(photo))]
+        boxes = [large_box(filled.box, len(photo) / len(filled.plain), len(photo))]
     if laid is not None:
         boxes = [(slice(None), slice(None))]
     for box in boxes:
