@@ -1,6 +1,6 @@
 """The garment's own texture, to go on where new cloth is painted: image quilting of the detail of its plainer parts.
 
-Knit, weave, fine stripes and a camera's grain are what lies above a Gaussian low-pass of the photo. Patches of it are
+Folds, knit, weave, fine stripes and grain are what lies above a Gaussian low-pass of the photo. Patches of it are
 laid side by side, each the best of a few drawn ones for the neighbours that lie already (Efros and Freeman, 2001). They
 are blended over the overlap, not cut, with their variance kept. This is for garments that have a print on them; others
 give cloth by the piece: ``amgan.editing.pieces``.

@@ -25,6 +25,7 @@ from amgan.editing.shapes import (
     mean_darkness,
     middle_and_reach,
     opened,
+    shade,
     slope,
     touching,
     whiteness,
@@ -37,7 +38,6 @@ FOLLOWS = (0.1, 0.35)  # response to the photo's shading: below, painted anew; a
 ASIDE = 0.25  # of the garment's width from its middle: sleeves lie farther out
 SIDE = 0.3  # of what stays of the garment, from its middle: sleeves are cut from there
 SPACE = 4  # pixels around new cloth that are looked after too
-SHADE = 7.0  # low-pass in pixels: what is coarser is light and shade, finer are creases
 AROUND = 3.0  # standard deviation, in pixels, over which its colours go on into gaps
 WHOLE, LAID = 0.5, 0.08  # of the garment is painted, and of that are new edges: from here on a pattern was laid on it
 BETWEEN = 9  # pixels from one stripe to the next, where a generator may have painted the stripes alone
@@ -136,13 +136,11 @@ def find_grown(
     near = cv2.GaussianBlur(np.maximum(dilate(new, 2 * SPACE + 1), dilate(repainted > 0.2, 5)), (0, 0), 1)
     near *= dilate((alpha > LEAST) | gaps, 3)  # what was not painted stays
 
-    inner = cv2.erode(((cover > 0.9) & new).astype(np.uint8), disc(3)) > 0
-    plain, own = None, solid & (repainted < 0.1) & (alpha < 0.5)
-    if main is not None and inner.any():
-        colour = moved(colour, main - lab_of(np.median(colour[inner], axis=0)))  # of a print it painted the average
-        plain = own & of_colour(y, main)
-        shade = blur_within(y, plain, SHADE)
-        colour = as_even(colour, main, shade[plain & side if (plain & side).sum() >= FEWEST else plain])
+    own = solid & (repainted < 0.1) & (alpha < 0.5)
+    plain = None if main is None else own & of_colour(y, main)
+    if main is not None and plain is not None:
+        like = plain & side if (plain & side).sum() >= FEWEST else plain
+        colour = _as_light(colour, new & (cover > 0.9), main, shade(y, plain)[like])
     # On the ground, specks of haze are no cloth; under the garment that stays, new cloth goes on.
     cover *= ~ground | touching(ground & (cover > 0.02), new)
     cover = np.where(ground | (dilate(repainted, 5) > 0.02), cover, dilate(cover * ground, 7))
@@ -164,6 +162,15 @@ def find_grown(
         parts,
         lines,
     )
+
+
+def _as_light(colour: np.ndarray, new: np.ndarray, main: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """New cloth's colours, (h, w, 3), of which the generator paints an average, with the garment's main one, Lab (3,),
+    as their median where the cloth is ``new``, bool (h, w), and in light and shade like that, (n, 3)."""
+    inner = cv2.erode(new.astype(np.uint8), disc(3)) > 0
+    if not inner.any():
+        return colour
+    return as_even(moved(colour, main - lab_of(np.median(colour[inner], axis=0))), main, like)
 
 
 def _at_the_sides(there: np.ndarray) -> np.ndarray:

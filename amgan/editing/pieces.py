@@ -15,11 +15,10 @@ import cv2
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from amgan.editing.shapes import Box, blur_within, large_box, middle_and_reach
+from amgan.editing.shapes import Box, blur_within, large_box, middle_and_reach, shade
 
 Side = Literal["left", "right"]  # of the picture
 
-SHADE = 7.0  # low-pass in pixels of the model: what is coarser is light and shade
 FINE = 1.5  # the same, above which a pattern is told from folds; and looked at in a picture that is
 LOOKED_AT = 2  # times the model's size
 CONTRAST = 0.037  # of 1, root mean square: a pattern has it above FINE in every part of the piece
@@ -84,8 +83,8 @@ def cut_pieces(
         }
     if not found:
         return {}
-    shade = blur_within(small, own, SHADE)
-    cut = {side: _cut(photo, shade, own, box) for side, box in found.items()}
+    light = shade(small, own)
+    cut = {side: _cut(photo, light, own, box) for side, box in found.items()}
     return {side: cut.get(side) or next(iter(cut.values())) for side in sizes}
 
 
@@ -145,10 +144,10 @@ def _tint(cloth: np.ndarray) -> float:
     return float(np.linalg.norm(tint.std((0, 1))))
 
 
-def _cut(photo: np.ndarray, shade: np.ndarray, own: np.ndarray, box: Box) -> Piece:
-    cloth = photo[large_box(box, photo.shape[0] / shade.shape[0], photo.shape[0])]
-    detail = cloth - cv2.resize(shade[box], cloth.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    return Piece(detail - detail.mean((0, 1)), cloth.mean((0, 1)), shade[own])
+def _cut(photo: np.ndarray, light: np.ndarray, own: np.ndarray, box: Box) -> Piece:
+    cloth = photo[large_box(box, photo.shape[0] / light.shape[0], photo.shape[0])]
+    detail = cloth - cv2.resize(light[box], cloth.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    return Piece(detail - detail.mean((0, 1)), cloth.mean((0, 1)), light[own])
 
 
 def _resized(a: np.ndarray, side: int) -> np.ndarray:
