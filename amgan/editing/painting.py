@@ -27,6 +27,7 @@ FINE = 0.6  # standard deviation in the model's pixels: what is finer, those do 
 WEAVE = 0.08  # of 1: what is stronger is no weave, but a button or a line of a print
 REACH = 2  # pixels of the model that are looked at around one to enlarge it
 WOVEN: dict[str, float] = {"patch": 6, "detail": 1.5, "most": 0.03}  # weave alone, see ``cloth.sample``; no pattern
+LIGHTEST, SEEN = 0.95, 5000  # quantile of the garment's cloth, by channel; and of how many pixels
 ELONGATED = 2  # axes' variances, long over short, from which cloth is laid along the long one
 
 Lay = Callable[["_Part"], np.ndarray]
@@ -54,8 +55,17 @@ def paint_grown(grown: Grown, photo: np.ndarray, edited: np.ndarray) -> Iterator
     scale = size / grown.near.shape[0]
     parts = [_Part(grown, box, scale, size) for box in grown.boxes]
     lay = _by_the_piece(grown, photo, parts, scale) or _quilted(grown, photo, parts, scale)
+    lightest = _lightest(photo, grown.own)
     for part in parts:
-        yield _compose(grown, part, photo[part.box], edited[part.box], lay(part))
+        colour = np.minimum(lay(part), lightest)
+        yield _compose(grown, part, photo[part.box], edited[part.box], colour)
+
+
+def _lightest(photo: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """What new cloth is no lighter than, RGB (3,): on white it would be gone."""
+    pixels = photo[_enlarged(own, len(photo))]
+    step = max(1, len(pixels) // SEEN)
+    return np.quantile(pixels[::step], LIGHTEST, axis=0).astype(np.float32) if len(pixels) else np.ones(3, np.float32)
 
 
 def _by_the_piece(grown: Grown, photo: np.ndarray, parts: list[_Part], scale: float) -> Lay | None:

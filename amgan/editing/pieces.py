@@ -26,6 +26,7 @@ PLAIN = 0.05  # and plain cloth in none
 TINT = 3.0  # of Lab, root mean square over a piece: a pattern in another colour has more
 PARTS = (4, 3)  # of a piece that are looked at, along and across
 FRONT = 0.1  # of the garment's width, from its middle: no piece has zips, buttons and laces
+HEM = 0.1  # of its height, from below: nor its hem
 NARROWEST, SHORTEST = 8, 16  # pixels of the model that a piece has across and along
 BESIDE = 0.5  # of its length's pixels that a piece is worth less for each pixel from the garment's side
 
@@ -94,17 +95,23 @@ def even(colour: np.ndarray, there: np.ndarray) -> np.ndarray:
     return blur_within(colour, there, 2 * FINE)
 
 
+def _places(own: np.ndarray, sizes: dict[Side, tuple[float, float]]) -> dict[Side, Box]:
+    """Of a piece for each side, where there is one."""
+    cloth = own & ~_at_the_front(own) & ~_at_the_hem(own)
+    boxes = {side: _place(cloth, side, *size) for side, size in sizes.items()}
+    return {side: box for side, box in boxes.items() if box is not None}
+
+
 def _at_the_front(own: np.ndarray) -> np.ndarray:
     """Columns in which a garment may have a zip, buttons or laces, bool (w,)."""
     middle, reach = middle_and_reach(own)
     return np.abs(np.arange(own.shape[1]) - middle) <= FRONT * reach
 
 
-def _places(own: np.ndarray, sizes: dict[Side, tuple[float, float]]) -> dict[Side, Box]:
-    """Of a piece for each side, where there is one."""
-    sides = own & ~_at_the_front(own)
-    boxes = {side: _place(sides, side, *size) for side, size in sizes.items()}
-    return {side: box for side, box in boxes.items() if box is not None}
+def _at_the_hem(own: np.ndarray) -> np.ndarray:
+    """Rows in which it may have a hem, bool (h, 1)."""
+    middle, reach = middle_and_reach(own.T)
+    return (np.arange(len(own)) > middle + (0.5 - HEM) * reach)[:, None]
 
 
 def _place(own: np.ndarray, side: Side, length: float, width: float) -> Box | None:
