@@ -13,15 +13,31 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-PATCH = 12  # side of a patch, in pixels of the model
 CANDIDATES = 24  # patches that each place chooses from
 FEWEST = 16  # patches; of fewer one would see that they repeat
 KEPT, KEPT_PIXELS = 400, 4_000_000  # patches at most, and pixels of them
 PLAIN = 0.4  # share of the cloth, the plainest, that patches come from: prints, seams and buttons are the rest
-DETAIL = 5.0  # low-pass, in pixels of the model: above it lies what generators do not paint, or cannot
 LIMIT = 3.0  # of the median of what is left, where edges of a print are cut off
 FITTING = 0.6  # correlation of neighbours from which patches make up a pattern
 SEED = 11
+
+
+class Grain(NamedTuple):
+    """What of cloth is sampled; in pixels of the model.
+
+    Attributes:
+        patch: side of a patch.
+        low_pass: standard deviation; above it lies what generators do not paint, or cannot.
+        most: of that, of 1, root mean square; patches that have more are left out.
+    """
+
+    patch: float
+    low_pass: float
+    most: float
+
+
+FOLDS = Grain(12, 5.0, 1.0)
+WEAVE = Grain(6, 1.5, 0.03)  # and no pattern
 
 
 class Cloth(NamedTuple):
@@ -37,13 +53,7 @@ class Cloth(NamedTuple):
 
 
 def sample(
-    photo: np.ndarray,
-    cloth: np.ndarray,
-    scale: float,
-    tinted: bool = False,
-    patch: float = PATCH,
-    detail: float = DETAIL,
-    most: float = 1.0,
+    photo: np.ndarray, cloth: np.ndarray, scale: float, grain: Grain = FOLDS, tinted: bool = False
 ) -> Cloth | None:
     """The detail of a garment's plain cloth.
 
@@ -54,15 +64,13 @@ def sample(
         photo: float32 (S, S, 3) in [0, 1].
         cloth: bool (S, S), where it is certainly cloth.
         scale: its pixels for one of the model.
+        grain: what of it.
         tinted: the detail is in colours; else it is light and shade.
-        patch: side of a patch, in pixels of the model.
-        detail: low-pass, in pixels of the model, above which detail lies.
-        most: of it, of 1, root mean square; patches that have more are left out.
 
     Returns:
         None where hardly a patch of cloth is whole.
     """
-    cloth_of = _patches(photo, cloth, max(8, round(patch * scale)), detail * scale, most)
+    cloth_of = _patches(photo, cloth, scale, grain)
     if cloth_of is None:
         return None
     patches = cloth_of.patches
@@ -74,8 +82,9 @@ def sample(
     return Cloth(patches, cloth_of.means)
 
 
-def _patches(photo: np.ndarray, cloth: np.ndarray, side: int, sigma: float, most: float) -> Cloth | None:
+def _patches(photo: np.ndarray, cloth: np.ndarray, scale: float, grain: Grain) -> Cloth | None:
     """Patches of what lies above a low-pass, from the plainest of the cloth; None where hardly any is whole."""
+    side = max(8, round(grain.patch * scale))
     rows, columns = np.flatnonzero(cloth.any(1)), np.flatnonzero(cloth.any(0))
     if not len(rows):
         return None
@@ -85,9 +94,9 @@ def _patches(photo: np.ndarray, cloth: np.ndarray, side: int, sigma: float, most
     whole = cv2.boxFilter(cloth.astype(np.float32), -1, (side, side), anchor=(0, 0)) > 1 - 0.5 / side**2
     stride = max(2, side // 4)
     corners = np.argwhere(whole[: 1 - side : stride, : 1 - side : stride]) * stride
-    detail = photo - low_pass(photo, sigma)
+    detail = photo - low_pass(photo, grain.low_pass * scale)
     power = cv2.boxFilter(detail[..., 1] ** 2, -1, (side, side), anchor=(0, 0))[corners[:, 0], corners[:, 1]]
-    corners, power = corners[power <= most**2], power[power <= most**2]
+    corners, power = corners[power <= grain.most**2], power[power <= grain.most**2]
     # Not the very plainest: shade and glare hide the texture that the rest has.
     first = len(corners) // 20
     corners = corners[np.argsort(power, kind="stable")[first : max(first + 1, round(PLAIN * len(corners)))]]

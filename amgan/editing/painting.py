@@ -12,7 +12,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from amgan.editing.cloth import quilt, sample
+from amgan.editing.cloth import WEAVE, quilt, sample
 from amgan.editing.filled import Filled
 from amgan.editing.grown import Edges, Grown, Laid
 from amgan.editing.main_colour import as_even, lab_of, moved
@@ -24,9 +24,8 @@ from amgan.editing.taken import Taken
 OUTLINE = 1.5  # pixels of the photo from ground to cloth, about as in a cut-out
 CRISP = 2.5  # and across an edge of a pattern
 FINE = 0.6  # standard deviation in the model's pixels: what is finer, those do not show
-WEAVE = 0.08  # of 1: what is stronger is no weave, but a button or a line of a print
+STRONGEST = 0.08  # of 1: what is stronger is no weave, but a button or a line of a print
 REACH = 2  # pixels of the model that are looked at around one to enlarge it
-WOVEN: dict[str, float] = {"patch": 6, "detail": 1.5, "most": 0.03}  # weave alone, see ``cloth.sample``; no pattern
 LIGHTEST, SEEN = 0.95, 5000  # quantile of the garment's cloth, by channel; and of how many pixels
 ELONGATED = 2  # axes' variances, long over short, from which cloth is laid along the long one
 
@@ -155,7 +154,7 @@ def crispen(laid: Laid, photo: np.ndarray, image: np.ndarray) -> None:
     steeper = whole.enlarge(edges.weight) * (_steep_place(edges, whole) - place)
     image += steeper[..., None] * (light - dark)
     fine = (photo - cv2.GaussianBlur(photo, (0, 0), FINE * whole.scale)).mean(2)
-    image += (whole.enlarge(laid.lost) * np.clip(fine, -WEAVE, WEAVE))[..., None]
+    image += (whole.enlarge(laid.lost) * np.clip(fine, -STRONGEST, STRONGEST))[..., None]
     np.clip(image, 0, 1, out=image)
 
 
@@ -168,7 +167,7 @@ def weave(filled: Filled, photo: np.ndarray, image: np.ndarray) -> None:
     """
     size = len(photo)
     window = _Window(filled.box, size / len(filled.plain), size)
-    cloth = sample(photo, _enlarged(filled.plain, size), window.scale, **WOVEN)
+    cloth = sample(photo, _enlarged(filled.plain, size), window.scale, WEAVE)
     if cloth is None:
         return
     pixels = image[window.box]
