@@ -10,6 +10,7 @@ from amgan.editing import editor
 from amgan.editing.editor import GeneratorEditor
 from amgan.editing.main_colour import as_even, lab_of
 from amgan.editing.own_cloth import in_own_cloth
+from amgan.editing.pieces import _places
 from amgan.models.interface import Generated
 from amgan.testing import SCHEMA
 
@@ -136,3 +137,13 @@ def test_a_print_of_another_tint_at_the_side_does_not_go_into_sleeves():
     made = pixels(in_own_cloth(x, with_blotches(x)).image)
     assert pixels(x)[40:80, 50:56].std((0, 1)).max() > 0.02
     assert made[INSIDE].std(0).max() < 0.015
+
+
+def test_pieces_have_neither_hem_nor_front():
+    own = np.zeros((SIZE, SIZE), bool)
+    own[TORSO] = True
+    rows, columns = TORSO
+    for side, box in _places(own, {"left": (200, 16), "right": (200, 16)}).items():
+        assert box[0].start == rows.start and rows.stop - 10 < box[0].stop < rows.stop - 5
+        middle = (columns.start + columns.stop) / 2
+        assert box[1].stop < middle - 4 if side == "left" else box[1].start > middle + 4
