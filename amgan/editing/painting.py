@@ -12,7 +12,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from amgan.editing.cloth import WEAVE, quilt, sample
+from amgan.editing.cloth import FOLDS, WEAVE, quilt, sample
 from amgan.editing.filled import Filled
 from amgan.editing.grown import Edges, Grown, Laid
 from amgan.editing.main_colour import as_even, lab_of, moved
@@ -85,7 +85,8 @@ def _by_the_piece(grown: Grown, photo: np.ndarray, parts: list[_Part], scale: fl
 
 def _quilted(grown: Grown, photo: np.ndarray, parts: list[_Part], scale: float) -> Lay:
     """Each part in the generator's colours, with what of the cloth's texture these are too coarse for."""
-    cloth = sample(photo, _enlarged(_plain(grown), len(photo)), scale, tinted=grown.plain is None)
+    there, tinted = _enlarged(_plain(grown), len(photo)), grown.plain is None
+    cloth = sample(photo, there, scale, FOLDS, tinted) or sample(photo, there, scale, WEAVE, tinted)
     sheet = None if cloth is None else quilt(cloth, *(max(p.extent[i] for p in parts) for i in (0, 1)))
 
     def lay(part: _Part) -> np.ndarray:
