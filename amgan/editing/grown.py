@@ -25,7 +25,6 @@ from amgan.editing.shapes import (
     mean_darkness,
     middle_and_reach,
     opened,
-    shade,
     slope,
     touching,
     whiteness,
@@ -140,7 +139,7 @@ def find_grown(
     plain = None if main is None else own & of_colour(y, main)
     if main is not None and plain is not None:
         like = plain & side if (plain & side).sum() >= FEWEST else plain
-        colour = _as_light(colour, new & (cover > 0.9), main, shade(y, plain)[like])
+        colour = _as_light(colour, new & (cover > 0.9), main, y[like])
     # On the ground, specks of haze are no cloth; under the garment that stays, new cloth goes on.
     cover *= ~ground | touching(ground & (cover > 0.02), new)
     cover = np.where(ground | (dilate(repainted, 5) > 0.02), cover, dilate(cover * ground, 7))

@@ -135,7 +135,7 @@ def _as_piece(colour: np.ndarray, piece: Piece, grown: Grown, part: _Part) -> np
     mean = lab_of(piece.mean)
     by, whole = mean - lab_of(np.median(colour[new], axis=0)), colour.copy()
     around = tuple(slice(max(0, s.start - REACH), s.stop + REACH) for s in part.small_box)
-    whole[around] = as_even(moved(colour[around], by), mean, piece.shade)
+    whole[around] = as_even(moved(colour[around], by), mean, piece.like)
     return whole
 
 

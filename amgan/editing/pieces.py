@@ -15,10 +15,11 @@ import cv2
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from amgan.editing.shapes import Box, blur_within, large_box, middle_and_reach, shade
+from amgan.editing.shapes import Box, blur_within, large_box, middle_and_reach
 
 Side = Literal["left", "right"]  # of the picture
 
+SHADE = 7.0  # low-pass in pixels of the model: what is coarser is light and shade
 FINE = 1.5  # the same, above which a pattern is told from folds; and looked at in a picture that is
 LOOKED_AT = 2  # times the model's size
 CONTRAST = 0.037  # of 1, root mean square: a pattern has it above FINE in every part of the piece
@@ -37,12 +38,12 @@ class Piece(NamedTuple):
     Attributes:
         detail: what lies above light and shade, float32 (H, W, 3) of mean 0, at the photo's size.
         mean: of the photo there, float32 (3,), RGB in [0, 1].
-        shade: all of the garment's cloth without detail, float32 (n, 3), RGB in [0, 1].
+        like: all of the garment's cloth, float32 (n, 3), RGB in [0, 1].
     """
 
     detail: np.ndarray
     mean: np.ndarray
-    shade: np.ndarray
+    like: np.ndarray
 
     def sheet(self, height: int, width: int) -> np.ndarray:
         """As much of it as that, turned over at its ends, float32 (height, width, 3)."""
@@ -84,8 +85,8 @@ def cut_pieces(
         }
     if not found:
         return {}
-    light = shade(small, own)
-    cut = {side: _cut(photo, light, own, box) for side, box in found.items()}
+    light, cloth = blur_within(small, own, SHADE), small[own]
+    cut = {side: _cut(photo, light, box, cloth) for side, box in found.items()}
     return {side: cut.get(side) or next(iter(cut.values())) for side in sizes}
 
 
@@ -151,10 +152,10 @@ def _tint(cloth: np.ndarray) -> float:
     return float(np.linalg.norm(tint.std((0, 1))))
 
 
-def _cut(photo: np.ndarray, light: np.ndarray, own: np.ndarray, box: Box) -> Piece:
+def _cut(photo: np.ndarray, light: np.ndarray, box: Box, like: np.ndarray) -> Piece:
     cloth = photo[large_box(box, photo.shape[0] / light.shape[0], photo.shape[0])]
     detail = cloth - cv2.resize(light[box], cloth.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    return Piece(detail - detail.mean((0, 1)), cloth.mean((0, 1)), light[own])
+    return Piece(detail - detail.mean((0, 1)), cloth.mean((0, 1)), like)
 
 
 def _resized(a: np.ndarray, side: int) -> np.ndarray:

@@ -7,7 +7,6 @@ import numpy as np
 
 WHITE = 250 / 255  # a pixel with all channels from here up, joined to the frame's border, is ground
 FAINT = 0.04  # cloth is at least that much darker than white, of 1; white shirts are
-SHADE = 7.0  # low-pass in pixels: what is coarser is light and shade, what is finer folds and patterns
 EVEN = 1.2  # pixels over which an outline's wobble, of a generator that works on every other pixel, is evened out
 
 Box = tuple[slice, slice]
@@ -75,11 +74,6 @@ def blur_within(picture: np.ndarray, there: np.ndarray, sigma: float) -> np.ndar
     weight = there.astype(np.float32)
     share = np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 1e-3)
     return cv2.GaussianBlur(picture * weight[..., None], (0, 0), sigma) / share[..., None]
-
-
-def shade(picture: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """The light and shade of what is there; shapes as in ``blur_within``."""
-    return blur_within(picture, there, SHADE)
 
 
 def gradient(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
