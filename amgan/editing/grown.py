@@ -136,8 +136,9 @@ def find_grown(
     near *= dilate((alpha > LEAST) | gaps, 3)  # what was not painted stays
 
     own = solid & (repainted < 0.1) & (alpha < 0.5)
-    plain = None if main is None else own & of_colour(y, main)
-    if main is not None and plain is not None:
+    plain = None
+    if main is not None:
+        plain = own & of_colour(y, main)
         like = plain & side if (plain & side).sum() >= FEWEST else plain
         colour = _as_light(colour, new & (cover > 0.9), main, y[like])
     # On the ground, specks of haze are no cloth; under the garment that stays, new cloth goes on.

@@ -77,7 +77,8 @@ def as_even(picture: np.ndarray, colour: np.ndarray, like: np.ndarray) -> np.nda
         colour: its main one, Lab, (3,).
         like: pixels of the other cloth, float32 (n, 3), RGB in [0, 1].
     """
-    usual = (cv2.cvtColor(like[None], cv2.COLOR_RGB2LAB)[0] - colour)[of_colour(like[None], colour)[0]]
+    usual = cv2.cvtColor(like[None], cv2.COLOR_RGB2LAB)[0] - colour
+    usual = usual[_alike(usual)]
     light, tint = usual[:, 0], np.linalg.norm(usual[:, 1:], axis=1)
     lab = cv2.cvtColor(np.clip(picture, 0, 1), cv2.COLOR_RGB2LAB)
     off = lab - colour.astype(np.float32)
@@ -92,8 +93,12 @@ def as_even(picture: np.ndarray, colour: np.ndarray, like: np.ndarray) -> np.nda
 def of_colour(picture: np.ndarray, colour: np.ndarray) -> np.ndarray:
     """Which pixels of a picture, float32 (h, w, 3), RGB in [0, 1], are of that colour, Lab (3,), if in another light:
     bool (h, w)."""
-    off = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB) - colour
-    return np.linalg.norm(off * (LIGHTNESS, 1, 1), axis=2) < ALIKE
+    return _alike(cv2.cvtColor(picture, cv2.COLOR_RGB2LAB) - colour)
+
+
+def _alike(off: np.ndarray) -> np.ndarray:
+    """Whether colours so far apart in Lab, (..., 3), are one in other lights: bool (...)."""
+    return np.linalg.norm(off * (LIGHTNESS, 1, 1), axis=-1) < ALIKE
 
 
 def _most(off: np.ndarray) -> float:

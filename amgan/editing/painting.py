@@ -17,7 +17,7 @@ from amgan.editing.filled import Filled
 from amgan.editing.grown import Edges, Grown, Laid
 from amgan.editing.main_colour import as_even, lab_of, moved
 from amgan.editing.pieces import Piece, Side, cut_pieces, even
-from amgan.editing.shapes import FAINT, Box, large_box, middle_and_reach, whiteness
+from amgan.editing.shapes import FAINT, Box, large_box, middle_and_reach, resized, whiteness
 from amgan.editing.tailoring import Lines, hem_light, seam_light
 from amgan.editing.taken import Taken
 
@@ -62,7 +62,7 @@ def paint_grown(grown: Grown, photo: np.ndarray, edited: np.ndarray) -> Iterator
 
 def _lightest(photo: np.ndarray, own: np.ndarray) -> np.ndarray:
     """What new cloth is no lighter than, RGB (3,): on white it would be gone."""
-    pixels = photo[_enlarged(own, len(photo))]
+    pixels = photo[resized(own, len(photo))]
     step = max(1, len(pixels) // SEEN)
     return np.quantile(pixels[::step], LIGHTEST, axis=0).astype(np.float32) if len(pixels) else np.ones(3, np.float32)
 
@@ -85,7 +85,7 @@ def _by_the_piece(grown: Grown, photo: np.ndarray, parts: list[_Part], scale: fl
 
 def _quilted(grown: Grown, photo: np.ndarray, parts: list[_Part], scale: float) -> Lay:
     """Each part in the generator's colours, with what of the cloth's texture these are too coarse for."""
-    there, tinted = _enlarged(_plain(grown), len(photo)), grown.plain is None
+    there, tinted = resized(_plain(grown), len(photo)), grown.plain is None
     cloth = sample(photo, there, scale, FOLDS, tinted) or sample(photo, there, scale, WEAVE, tinted)
     sheet = None if cloth is None else quilt(cloth, *(max(p.extent[i] for p in parts) for i in (0, 1)))
 
@@ -118,11 +118,6 @@ def _light(colour: np.ndarray, mean: float) -> np.ndarray:
     """How much of a cloth's detail shows in such light and shade, (a, b, 1), by the mean of RGB where it is from."""
     light = cv2.transform(colour, np.full((1, 3), 1 / (3 * max(mean, 0.02))))
     return np.clip(light, 0.5, 2)[..., None]
-
-
-def _enlarged(there: np.ndarray, size: int) -> np.ndarray:
-    """Bool (h, w), at the large picture's size."""
-    return cv2.resize(there.astype(np.uint8), (size, size), interpolation=cv2.INTER_NEAREST) > 0
 
 
 def _as_piece(colour: np.ndarray, piece: Piece, grown: Grown, part: _Part) -> np.ndarray:
@@ -168,7 +163,7 @@ def weave(filled: Filled, photo: np.ndarray, image: np.ndarray) -> None:
     """
     size = len(photo)
     window = _Window(filled.box, size / len(filled.plain), size)
-    cloth = sample(photo, _enlarged(filled.plain, size), window.scale, WEAVE)
+    cloth = sample(photo, resized(filled.plain, size), window.scale, WEAVE)
     if cloth is None:
         return
     pixels = image[window.box]

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from amgan.editing.shapes import Box, blur_within, large_box, middle_and_reach
+from amgan.editing.shapes import Box, blur_within, large_box, middle_and_reach, resized
 
 Side = Literal["left", "right"]  # of the picture
 
@@ -68,8 +68,8 @@ def cut_pieces(
     for side, length, width in needed:
         so_far = sizes.get(side, (0.0, 0.0))
         sizes[side] = max(so_far[0], length), max(so_far[1], width)
-    small, looked_at = _resized(photo, own.shape[0]), LOOKED_AT * own.shape[0]
-    middle, there = _resized(photo, looked_at), _resized(own, looked_at)
+    small, looked_at = resized(photo, own.shape[0]), LOOKED_AT * own.shape[0]
+    middle, there = resized(photo, looked_at), resized(own, looked_at)
     fine = middle - blur_within(middle, there, FINE * LOOKED_AT)
 
     def contrasts(box: Box) -> list[float]:
@@ -156,9 +156,3 @@ def _cut(photo: np.ndarray, light: np.ndarray, box: Box, like: np.ndarray) -> Pi
     cloth = photo[large_box(box, photo.shape[0] / light.shape[0], photo.shape[0])]
     detail = cloth - cv2.resize(light[box], cloth.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     return Piece(detail - detail.mean((0, 1)), cloth.mean((0, 1)), like)
-
-
-def _resized(a: np.ndarray, side: int) -> np.ndarray:
-    if a.dtype == bool:
-        return cv2.resize(a.astype(np.uint8), (side, side), interpolation=cv2.INTER_NEAREST) > 0
-    return cv2.resize(a, (side, side), interpolation=cv2.INTER_AREA)

@@ -57,6 +57,13 @@ def large_box(box: Box, scale: float, size: int) -> Box:
     return rows, columns
 
 
+def resized(a: np.ndarray, side: int) -> np.ndarray:
+    """A picture, float32 (h, w, 3), or what is there, bool (h, w), with another side."""
+    if a.dtype == bool:
+        return cv2.resize(a.astype(np.uint8), (side, side), interpolation=cv2.INTER_NEAREST) > 0
+    return cv2.resize(a, (side, side), interpolation=cv2.INTER_AREA)
+
+
 def disc(side: int) -> np.ndarray:
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
 

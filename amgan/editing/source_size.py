@@ -121,7 +121,7 @@ class Enlarged(NamedTuple):
     grown: Grown | None
     taken: Taken | None
     laid: Laid | None
-    filled: Filled | None = None
+    filled: Filled | None
 
 
 def enlarge_edit(edited: EditResult, small: np.ndarray, large: np.ndarray) -> Enlarged:
@@ -140,7 +140,7 @@ def enlarge_edit(edited: EditResult, small: np.ndarray, large: np.ndarray) -> En
     seen = (small, picture, alpha, ground, response(transform, small, target))
     laid = find_laid(*seen)
     if laid is not None:  # a pale stripe of it on white looks as if cloth had gone, and is none that came
-        return Enlarged(large, image, mask, raw, None, None, laid)
+        return Enlarged(large, image, mask, raw, None, None, laid, None)
     grown, taken = find_grown(*seen), find_taken(*seen[:4])
     filled = find_filled(*seen) if grown is None and taken is None else None
     return Enlarged(large, image, mask, raw, grown, taken, None, filled)
