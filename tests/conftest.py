@@ -24,6 +24,12 @@ def missing(what: str) -> None:
     pytest.skip(what)
 
 
+@pytest.fixture(autouse=True)
+def own_main(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gives `__main__` back: Streamlit's AppTest puts its script there, and processes that a later test starts run it."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The repository."""
