@@ -57,12 +57,16 @@ class Found:
             known[name] = {"value": value, "probability": sure, "origin": "given"}
         return known
 
+    @property
+    def rounded(self) -> dict[str, Any]:
+        """``score`` and ``parts`` as answers and JSON give them."""
+        return {"score": round(self.score, 6), "parts": {name: round(share, 6) for name, share in self.parts.items()}}
+
     def to_dict(self) -> dict[str, Any]:
-        parts = {name: round(share, 6) for name, share in self.parts.items()}
         own = asdict(self)
         del own["photo"]
         own["file"] = str(self.file) if self.file else None
-        return own | {"score": round(self.score, 6), "parts": parts, "attributes": self.attributes}
+        return own | self.rounded | {"attributes": self.attributes}
 
 
 @dataclass(frozen=True)

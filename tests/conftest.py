@@ -26,7 +26,7 @@ def missing(what: str) -> None:
 
 @pytest.fixture(autouse=True)
 def own_main(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gives `__main__` back: Streamlit's AppTest puts its script there, and processes that a later test starts run it."""
+    """Gives `__main__` back: Streamlit's AppTest puts its script there, and processes of later tests would run it."""
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 

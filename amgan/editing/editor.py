@@ -26,7 +26,7 @@ from amgan.editing.shorter import SHORTER, ends_cut_off, stayed_long
 from amgan.editing.sides import left_out, with_other_side
 from amgan.errors import UserError
 from amgan.models.amgan.generator import Generator
-from amgan.models.interface import Generated, make_condition
+from amgan.models.interface import Generated, before_blending, make_condition
 from amgan.pixels import to_float, to_uint8
 from amgan.schema import UNKNOWN, AttributeSchema
 from amgan.weights import load_generator
@@ -35,7 +35,7 @@ Region = Literal["sleeve", "torso"]
 Runtime = Literal["eager", "remembered", "fastest"]
 REGIONS: tuple[Region, ...] = ("sleeve", "torso")
 ENTRY_POINT_GROUP = "amgan.editors"
-VERSION = 6  # count up when edits change with the same weights: it is part of the identity, so twins are drawn anew
+VERSION = 7  # count up when edits change with the same weights: it is part of the identity, so twins are drawn anew
 BARE = "sleeveless"  # the mask of this edit finds the sleeves
 
 # Below this the attention of the sleeve edit is no sleeve. The paper zeroes what is below 0.9; masks trained on
@@ -69,8 +69,8 @@ class EditResult:
         """Several edits in turn as one, of pictures ``x``, uint8 (B, 3, H, W): image = x + mask (raw - x). A step whose
         mask is 0 changes nothing."""
         mask = 1 - torch.stack([1 - step.mask for step in steps]).prod(0)
-        before, after = x.float(), steps[-1].image
-        raw = (before + (after.float() - before) / mask.clamp_min(1e-3)).round().clamp(0, 255).to(torch.uint8)
+        after = steps[-1].image
+        raw = before_blending(x.float(), after.float(), mask).round().clamp(0, 255).to(torch.uint8)
         edited = torch.stack([step.mask.flatten(1).any(1) for step in steps])  # (steps, B)
         for step, here in zip(steps, edited, strict=True):
             alone = here & (edited.sum(0) == 1)

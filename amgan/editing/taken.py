@@ -15,6 +15,7 @@ import numpy as np
 from amgan.editing.shapes import (
     FAINT,
     Box,
+    blur_within,
     boxes,
     dilate,
     disc,
@@ -118,8 +119,6 @@ def _gone(
 def _change(x: np.ndarray, y: np.ndarray, cover: np.ndarray) -> np.ndarray:
     """The mean over cloth well inside, carried outwards: beside the outline what the generator painted is half white.
     None of it where its colours stay: then a pattern lies elsewhere, and the photo's own is the better one."""
-    whole = (cv2.erode(cover, disc(5)) > 0.9).astype(np.float32)
-    weight = cv2.GaussianBlur(whole, (0, 0), AROUND) + 1e-4
-    change = cv2.GaussianBlur((y - x) * whole[..., None], (0, 0), AROUND) / weight[..., None]
+    change = blur_within(y - x, cv2.erode(cover, disc(5)) > 0.9, AROUND)
     size = np.linalg.norm(change, axis=2, keepdims=True)
     return change * np.clip((size - STAYS[0]) / (STAYS[1] - STAYS[0]), 0, 1)

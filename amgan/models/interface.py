@@ -127,8 +127,12 @@ class Generated(NamedTuple):
         """What was made of what an edit ``before`` had left of pictures x, as one edit of these, x + alpha (z - x);
         without the prior."""
         mask = 1 - (1 - before.mask) * (1 - self.mask)
-        raw = (x + (self.image - x) / mask.clamp_min(1e-3)).clamp(-1, 1)
-        return Generated(self.image, mask, raw)
+        return Generated(self.image, mask, before_blending(x, self.image, mask).clamp(-1, 1))
+
+
+def before_blending(x: Tensor, image: Tensor, mask: Tensor) -> Tensor:
+    """The z for which image = x + alpha (z - x), float; it may lie outside the range of a picture."""
+    return x + (image - x) / mask.clamp_min(1e-3)
 
 
 def make_condition(schema: AttributeSchema, labels: Tensor, edited: Tensor) -> Tensor:

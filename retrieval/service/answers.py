@@ -257,8 +257,7 @@ def _facts(cutout: CutOut) -> bodies.CutOutFacts:
 def _hit(found: Found) -> bodies.Hit:
     known = {"predicted": found.predicted, "confidence": found.confidence, "given": found.given}
     garment = _garment(point_id(found.file_name), found.item_id, known, found.details)
-    parts = {name: round(share, 6) for name, share in found.parts.items()}
-    return bodies.Hit(rank=found.rank, score=round(found.score, 6), parts=parts, **garment)
+    return bodies.Hit(rank=found.rank, **found.rounded, **garment)
 
 
 def _garment(id: str, item_id: Any, payload: dict[str, Any], details: dict[str, str]) -> dict[str, Any]:
