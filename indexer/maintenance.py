@@ -52,7 +52,8 @@ def status(store: Store, collection: Collection, json_: Json = False) -> None:
 
 @app.command(epilog=EPILOG, context_settings=HELP)
 def verify(store: Store, collection: Collection, json_: Json = False) -> None:
-    """Count the serving version's garments, and hold its searches to exact ones."""
+    """Count the serving version's garments, compare its files with what was written, and hold its searches to exact
+    ones."""
     from indexer.versions import serving, verify_serving
     from retrieval.stores import connect
 

@@ -140,13 +140,14 @@ def _version(location: StoreLocation, name: str, role: str) -> Version:
 
 
 def verify_serving(location: StoreLocation, collection: str) -> Verification:
-    """Verify the version that serves. Raises UserError when it cannot be trusted."""
+    """Verify the version that serves, each of its files included. Raises UserError when it cannot be trusted."""
     return _verified(location, serving(location, collection))
 
 
 def _verified(location: StoreLocation, name: str) -> Verification:
     store = location.open(name)
     try:
+        store.verify()
         noted = store.notes.get(POINTS, "")
         found = verify(store, int(noted) if noted.isdecimal() else None)
     finally:

@@ -25,7 +25,6 @@ no w_text.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 
@@ -36,6 +35,7 @@ from amgan.schema import AttributeSchema
 from retrieval.attributes import attribute_block
 
 NOTE = "query_weights"  # under which an index keeps weights that were fitted for it
+_LEAST, _MOST = 1e-6, 1e6  # of all, and of one: float32 bears their products
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class QueryWeights:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if not math.isfinite(value) or value < 0:
-                raise UserError(f"The {name} weight is {value}; weights are numbers from 0 up, for example 1.")
-        if self.total() <= 0:
+            if not 0 <= value <= _MOST:
+                raise UserError(f"The {name} weight is {value}; weights are numbers from 0 to {_MOST:g}, such as 1.")
+        if self.total() < _LEAST:
             raise UserError("All query weights are 0, so nothing would be compared; set at least one above 0.")
 
     @property

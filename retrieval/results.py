@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,8 @@ class Found:
 
     Attributes:
         rank: from 1.
-        item_id, file_name: as the catalogue names it; ``photo`` is where it lies, None where the folder is not known.
+        item_id, file_name: as the catalogue names it.
+        find_photo: says where its photo lies, see ``photo``; in a shard that takes a look at all of that.
         score: weighted mean of the similarity in the picture, the wanted and the kept attributes, at most 1.
         parts: what each of them adds to the score, by the names of ``query_parts``; empty where nobody asked.
         predicted, confidence: the attributes that the index predicts, and how sure it is (0 to 1).
@@ -31,13 +34,18 @@ class Found:
     rank: int
     item_id: str
     file_name: str
-    photo: Place | None
+    find_photo: Callable[[], Place | None] = field(repr=False, compare=False)
     score: float
     predicted: dict[str, str]
     confidence: dict[str, float]
     given: dict[str, str]
     details: dict[str, str] = field(default_factory=dict)
     parts: dict[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def photo(self) -> Place | None:
+        """Where its photo lies; None where the catalogue's folder is not known, or has it no more."""
+        return self.find_photo()
 
     @property
     def file(self) -> Path | None:
@@ -63,8 +71,7 @@ class Found:
         return {"score": round(self.score, 6), "parts": {name: round(share, 6) for name, share in self.parts.items()}}
 
     def to_dict(self) -> dict[str, Any]:
-        own = asdict(self)
-        del own["photo"]
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "find_photo"}
         own["file"] = str(self.file) if self.file else None
         return own | self.rounded | {"attributes": self.attributes}
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,14 @@ class UncertainCutOut(UserError):
         problems = " ".join(cutout.problems)
         super().__init__(f"It is not certain that the garment was cut out of the photo correctly. {problems}".strip())
         self.cutout = cutout
+
+
+def names_of(payload: Payload) -> tuple[str, ...]:
+    """What a search can be told to pass over an item by: its item id, the SHA-256 sum of its photo's file, and where it
+    has several photos its product."""
+    product = details_of(payload).get("product")
+    own = tuple(str(payload[key]) for key in ("item_id", "sha256") if payload.get(key))
+    return own if product is None else (*own, f"product {product}")
 
 
 class Searcher:
@@ -102,7 +111,7 @@ class Searcher:
             filter: only garments whose predicted (or ``given.``) attributes are these.
             weights: how much picture, wanted and kept attributes count; None means ``self.weights``.
             only_on: ``"sleeve"`` or ``"torso"``: where a colour edit may draw.
-            exclude: item ids, or SHA-256 sums of files, that must not be found, such as the query's own.
+            exclude: names (``names_of``) of what must not be found, such as the query's own.
             strength: how much of the edit is searched for: above 0, and 1 for all of it.
             known: attributes of the unedited garment that somebody has said; the others are predicted.
             text: what else it should be like, in words, where the index's embedder reads any.
@@ -167,14 +176,14 @@ class Searcher:
     def nearest(
         self, vector: np.ndarray, k: int, filter: Filter | None = None, exclude: Collection[str] = ()
     ) -> list[Found]:
-        """The k nearest to a composed query, items in ``exclude`` (by id or SHA-256 sum) passed over, however
-        many copies of them the catalogue holds. Of a product with several photos (its column ``product``) the
-        nearest is the hit."""
+        """The k nearest to a composed query, items with a name (``names_of``) in ``exclude`` passed over, however many
+        copies of them the catalogue holds. Of a product with several photos (its column ``product``) the nearest is
+        the hit."""
         passed_over: set[str] = set()  # points; the store leaves them out of the next search
         wanted = min(k + len(exclude), MAX_K)
         while True:
             hits = self.store.search(vector, wanted, filter, exclude=passed_over)
-            excluded = {h.id for h in hits if not _names(h).isdisjoint(exclude)}
+            excluded = {h.id for h in hits if h.id in exclude or not set(names_of(h.payload)).isdisjoint(exclude)}
             excluded |= repeated_products(h for h in hits if h.id not in excluded)
             kept = [h for h in hits if h.id not in excluded]
             if len(kept) >= k or len(hits) < wanted or not excluded:
@@ -210,10 +219,7 @@ class Searcher:
     def photo_of(self, payload: Payload) -> Place | None:
         """Where a catalogue item's photo lies, as far as is known; None where the index names one that is none of the
         catalogue's."""
-        try:
-            return CataloguePhotos(self.root).photo(payload) if self.root else None
-        except UserError:
-            return None
+        return _photo_of(self.root, payload)
 
     def _found(self, hit: Hit, rank: int) -> Found:
         p = hit.payload
@@ -221,7 +227,7 @@ class Searcher:
             rank=rank,
             item_id=str(p.get("item_id", hit.id)),
             file_name=str(p.get("file_name", "")),
-            photo=self.photo_of(p),
+            find_photo=partial(_photo_of, self.root, p),
             score=float(hit.score),
             predicted=dict(p.get("predicted") or {}),
             confidence=dict(p.get("confidence") or {}),
@@ -232,6 +238,13 @@ class Searcher:
     def close(self) -> None:
         """Release the store: its memory, its connection."""
         self.store.close()
+
+
+def _photo_of(root: Path | None, payload: Payload) -> Place | None:
+    try:
+        return CataloguePhotos(root).photo(payload) if root else None
+    except UserError:
+        return None
 
 
 class _Stopwatch:
@@ -245,11 +258,6 @@ class _Stopwatch:
         """The time since the last call was this stage's."""
         now = time.perf_counter()
         self.seconds[stage], self._last = now - self._last, now
-
-
-def _names(hit: Hit) -> set[str | None]:
-    """By what an item can be excluded."""
-    return {str(hit.payload.get("item_id", hit.id)), hit.payload.get("sha256")}
 
 
 def _untouched(image: torch.Tensor) -> EditResult:

@@ -34,7 +34,7 @@ class Shop:
 def hit(root: Path, **details: str) -> Found:
     Image.new("RGB", (8, 8), "red").resize((40, 40)).save(root / "a.png")
     return Found(
-        1, "a", "a.png", Place(root / "a.png"), 0.5, {"color": "red"}, {"color": 0.8}, {"color": EVIL}, details
+        1, "a", "a.png", lambda: Place(root / "a.png"), 0.5, {"color": "red"}, {"color": 0.8}, {"color": EVIL}, details
     )
 
 

@@ -11,7 +11,7 @@ from indexer.catalogue import Catalogue
 from indexer.prepare import Settings
 from retrieval.cli import main
 from retrieval.details import detail_names, details_of, name_of, price_of, web_address
-from retrieval.search import Searcher
+from retrieval.search import Searcher, names_of
 from retrieval.stores import connect
 from retrieval.stores.base import Point, point_id
 from retrieval.stores.memory import MemoryLocation
@@ -104,6 +104,8 @@ def test_one_product_with_several_photos_is_one_hit(tmp_path, kind):
     assert [f.item_id for f in searcher.nearest(points[0].vector, 3)] == ["0", "25", "27"]
     assert [f.rank for f in searcher.nearest(points[0].vector, 10)] == [1, 2, 3, 4, 5]
     assert [f.item_id for f in searcher.nearest(points[0].vector, 2, exclude=["0", "25"])] == ["1", "26"]
+    itself = names_of(points[0].payload)
+    assert [f.item_id for f in searcher.nearest(points[0].vector, 2, exclude=itself)] == ["25", "27"]
     store.close()
 
 

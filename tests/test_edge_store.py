@@ -16,6 +16,7 @@ import pytest
 import qdrant_edge as edge
 
 from amgan.errors import UserError
+from indexer.versions import verify_serving
 from retrieval.stores import connect, files, versions
 from retrieval.stores.base import About, Point, point_id
 from tests.test_stores import IDENTITY, SCHEMA, points
@@ -310,6 +311,23 @@ def test_a_large_version_is_hashed_by_verify_alone(tmp_path, monkeypatch):
     for each in (reader, store):
         with pytest.raises(UserError, match="is not as it was written"):
             each.verify()
+    reader.close()
+    store.close()
+    location = connect(tmp_path)
+    location.set_alias("jumpers", "shop")
+    with pytest.raises(UserError, match="is not as it was written"):
+        verify_serving(location, "jumpers")
+
+
+def test_a_disk_that_is_full_at_the_last_step_is_what_is_said(tmp_path, monkeypatch):
+    def full(*_):
+        raise UserError("The disk is full.")
+
+    store = connect(tmp_path).create("shop", IDENTITY, SCHEMA)
+    store.upsert(points(5))
+    monkeypatch.setattr(versions, "publish", full)
+    with pytest.raises(UserError, match="The disk is full"), contextlib.closing(store):
+        store.finalize()
 
 
 @pytest.mark.parametrize("name", ["mutable_id_tracker.mappings", "segment.json", "tracker.dat", "config.json"])

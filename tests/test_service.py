@@ -23,6 +23,7 @@ from starlette.testclient import TestClient
 
 from retrieval.service.app import create_app
 from retrieval.service.keys import Keys
+from retrieval.service.live import LiveCatalogue
 from retrieval.service.settings import Limits, Settings
 from retrieval.stores import connect
 from tests.tiny_catalogue import SCHEMA, draw_shirt
@@ -227,6 +228,7 @@ def test_attributes_are_counted(client: TestClient) -> None:
         ({"item": ITEM, "filter": {"color": "mauve"}}, "red"),
         ({"item": ITEM, "weights": {"picture": 1}}, "image, wanted, kept"),
         ({"item": ITEM, "weights": {"image": 0, "wanted": 0, "kept": 0}}, "All query weights are 0"),
+        ({"item": ITEM, "weights": {"image": 1e-46, "wanted": 0, "kept": 0}}, "All query weights are 0"),
         ({"item": ITEM, "k": 0}, "k:"),
         ({"item": ITEM, "colour": "red"}, "colour:"),
         ({"item": ITEM, "photo": "AAAA"}, "not both"),
@@ -477,6 +479,35 @@ def test_a_new_version_of_the_index_is_seen_without_a_restart(one_store: Setting
         while not old.searcher.store._store._closed and time.monotonic() < deadline:
             time.sleep(0.01)
         assert old.searcher.store._store._closed
+
+
+def test_an_index_that_cannot_be_opened_leaves_the_one_that_serves(
+    one_store: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(one_store.store).parent
+    shutil.copytree(folder / "index" / "shirts", folder / "index" / "shirts.v2")
+    location, tried = connect(one_store.store), []
+
+    def refuse(self: LiveCatalogue) -> None:
+        tried.append(time.monotonic())
+        raise (UserError("no such weights") if len(tried) % 2 else MemoryError())
+
+    location.set_alias("shop", "shirts")
+    app = create_app(replace(one_store, collection="shop", watch=0.02))
+    with TestClient(app) as client:
+        monkeypatch.setattr(LiveCatalogue, "_open", refuse)
+        monkeypatch.setattr("retrieval.service.live._AGAIN_SECONDS", 0.3)
+        location.set_alias("shop", "shirts.v2")
+        deadline = time.monotonic() + 30
+        while len(tried) < 3 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert len(tried) >= 3 and tried[2] - tried[0] >= 0.6
+        assert client.get("/readyz").status_code == 200
+        assert client.post("/v1/search", json={"item": ITEM, "k": 1}).json()["version"] == "shirts"
+        monkeypatch.undo()
+        while client.get("/readyz").json()["version"] != "shirts.v2" and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert client.get("/readyz").json()["version"] == "shirts.v2"
 
 
 @pytest.mark.thorough

@@ -21,6 +21,7 @@ from indexer.catalogue import Catalogue
 from indexer.fetching import Fetcher, file_name_of
 from indexer.pipeline import Hooks
 from indexer.prepare import Settings
+from retrieval.photos import _members
 from retrieval.search import Searcher
 from retrieval.sheet import thumbnail
 from retrieval.stores.memory import MemoryLocation
@@ -104,7 +105,9 @@ def test_photos_and_masks_are_read_from_where_they_lie_in_shards(shards, tmp_pat
     assert searcher.item_cutout(payloads["0.tar/a/00000.png"]).method == "white"
     cut = searcher.item_cutout(payloads["2.tar/a/7.png"])
     assert cut.method == "given" and (cut.mask == cut_out(read_image(tmp_path / "photos/0/0.png"), left, 32).mask).all()
+    _members.cache_clear()
     hits = searcher.nearest(next(shop.scroll(vectors=True)).vector, 7)
+    assert _members.cache_info().currsize == 0  # a search reads no shard
     assert all(thumbnail(hit) is not None and hit.file is None for hit in hits)
 
     with tarfile.open(masked, "w") as shard:  # packed anew, in another order

@@ -354,7 +354,8 @@ def test_photos_that_are_gone_leave_a_page(
 def test_hits_are_saved_as_csv(root: Path) -> None:
     app = open_page(root, **{"item": garment("short red & 96"), "set.sleeve": "long"})
     assert any(p.attributes.get("download") == "hits.csv" for p in parts(app))
-    hit = Found(1, "1", "=cmd.png", None, 0.5, {"sleeve": "long"}, {"sleeve": 0.9}, {"color": "red"}, {"name": "A, b"})
+    said = {"sleeve": "long"}, {"sleeve": 0.9}, {"color": "red"}, {"name": "A, b"}
+    hit = Found(1, "1", "=cmd.png", lambda: None, 0.5, *said)
     rows = list(csv.DictReader(io.StringIO(hits_csv([hit]))))
     assert rows == [
         {

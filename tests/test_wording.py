@@ -171,6 +171,13 @@ def test_too_much_and_nothing_are_sentences():
         understand(" \n", PHOTOS)
 
 
+def test_a_word_of_particles_is_read_once():
+    """Of two letters that are also one, a pattern that goes back tries every way: of 500 there is no end."""
+    nonsense = "이고" * (LONGEST // 2 - 3) + "뷁"
+    assert understand(f"red {nonsense}", PHOTOS).unused[0].words == nonsense
+    assert understand("빨강 이고이고", PHOTOS).edit == {"color": "red"}
+
+
 WORDS = [p.strip() for k, v in vars(vocabulary).items() if isinstance(v, str) and k.isupper() for p in v.split(",")]
 WORDS += [p.strip() for values in vocabulary.VALUES.values() for v in values.values() for p in v.split(",")]
 

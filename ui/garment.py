@@ -12,7 +12,7 @@ import streamlit as st
 from amgan.errors import PhotoError, UserError
 from amgan.photos import CutOut
 from retrieval.details import details_of, name_of
-from retrieval.search import Searcher
+from retrieval.search import Searcher, names_of
 from ui import resources, uploads
 from ui.address import Address
 from ui.texts import Texts
@@ -93,7 +93,7 @@ def load(searcher: Searcher, address: Address, texts: Texts) -> Garment:
         name=name_of(details),
         file=PurePath(str(payload.get("file_name", "garment"))).stem,
         cutout=cutout,
-        exclude=(str(payload.get("item_id", "")),),
+        exclude=names_of(payload),
         given=dict(payload.get("given") or {}),
         details=details,
     )

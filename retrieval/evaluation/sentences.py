@@ -14,6 +14,5 @@ def embed_sentences(reader: TextEmbedder, plan: EditPlan, predictions: np.ndarra
     """Features (Q, D) of a sentence of what each query wants and keeps."""
     likeliest = predicted_labels(plan.schema, wanted_attributes(plan, predictions))
     captions = [caption(plan.schema.decode(row)) for row in likeliest]
-    different = list(dict.fromkeys(captions))
-    features = reader.embed_text(different)
-    return features[[different.index(c) for c in captions]]
+    different = {c: i for i, c in enumerate(dict.fromkeys(captions))}
+    return reader.embed_text(list(different))[[different[c] for c in captions]]

@@ -37,7 +37,7 @@ from retrieval.stores.filters import resolve_filter
 from retrieval.wording import REASONS, understand
 
 _COUNTED_SECONDS = 60.0  # for which counts of attributes are believed
-_THUMBNAILS = 2048  # about 20 KB each
+_THUMBNAILS = 512  # about 20 KB each, the widest 400 KB
 
 
 class Answers:

@@ -17,7 +17,7 @@ from amgan.errors import UserError
 from amgan.photos import CutOut, read_image, read_mask
 from amgan.photos.decode import DecodeLimits, Place
 from amgan.photos.listing import SUFFIXES
-from retrieval.search import Searcher
+from retrieval.search import Searcher, names_of
 from retrieval.service.bodies import Asked, Query
 from retrieval.service.keys import Caller
 from retrieval.service.pictures import data_address
@@ -74,7 +74,7 @@ def choose(
         stated = dict(payload.get("given") or {})
         schema = searcher.representation.schema
         given = {n: v for n, v in stated.items() if n in schema.names and v in schema.values(n)}
-        return Chosen(_item_cutout(searcher, payload, keep_source), _itself(payload), given)
+        return Chosen(_item_cutout(searcher, payload, keep_source), names_of(payload), given)
     photo = query.photo if query.photo is not None else _decoded(asked.photo or "", "photo")
     mask = query.mask if query.mask is not None else _decoded(asked.mask, "mask") if asked.mask else None
     with as_problems():
@@ -121,10 +121,6 @@ def item_photo(searcher: Searcher, payload: Payload) -> Place:
     if place is None:
         raise Problem("not-found", "The photo of this item is not to be had here.")
     return place
-
-
-def _itself(payload: Payload) -> tuple[str, ...]:
-    return tuple(str(payload[key]) for key in ("sha256", "item_id") if payload.get(key))
 
 
 def _decoded(text: str, name: str) -> bytes:

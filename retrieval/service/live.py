@@ -25,6 +25,7 @@ from retrieval.stores import connect
 from retrieval.stores.base import VectorStore
 
 log = logging.getLogger("amgan.service")
+_AGAIN_SECONDS = 60.0  # after which a version that could not be opened is tried again
 
 
 class GuardedStore:
@@ -126,19 +127,27 @@ class LiveCatalogue:
         return Version(searcher, editor)
 
     def _watch(self) -> None:
+        refused, wait = "", 0.0  # a version that cannot be opened, and for how long it is left alone
         while not self._stop.wait(self.settings.watch):
             try:
                 newest = self._location.aliases().get(self.settings.collection, self.settings.collection)
                 self.reachable = True
-                if newest != self._current.name:
-                    start = time.perf_counter()
-                    self._replace(self._open())
-                    seconds = round(time.perf_counter() - start, 3)
-                    log.info("new index", extra={"fields": {"version": newest, "seconds": seconds}})
-            except UserError as error:  # what is open goes on serving as far as it can
+            except Exception as error:  # what is open goes on serving as far as it can
                 if self.reachable:
                     log.warning("index not reached", extra={"fields": {"error": str(error)}})
                 self.reachable = False
+                continue
+            if newest == self._current.name or (newest == refused and time.monotonic() < wait):
+                continue
+            try:
+                start = time.perf_counter()
+                self._replace(self._open())
+                seconds = round(time.perf_counter() - start, 3)
+                log.info("new index", extra={"fields": {"version": newest, "seconds": seconds}})
+            except Exception as error:  # of other weights, or the memory is too small for both
+                refused, wait = newest, time.monotonic() + _AGAIN_SECONDS
+                fields = {"version": newest, "serves": self._current.name, "error": str(error)}
+                log.warning("new index not opened", extra={"fields": fields})
 
     def _replace(self, newer: Version | None) -> None:
         with self._lock:

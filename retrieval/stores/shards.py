@@ -117,11 +117,12 @@ class Writer:
 
     def publish(self, points: int) -> None:
         """Make what was written, flushed by the caller, the current version, and delete the one before."""
-        engine.call(self._shard.close, self._home)
+        shard, self._shard = self._shard, None  # whatever fails from here on, it is closed
+        engine.call(shard.close, self._home)
         folder = versions.folder_of(self._home, self._number)
         engine.call(lambda: engine.load_shard(folder).close(), self._home)  # it puts journals away when it opens them
         versions.publish(self._home, self._number, points)
-        self._shard, self._reader = None, Reader(self._home)
+        self._reader = Reader(self._home)
         versions.sweep(self._home, {versions.folder_of(self._home, self._number).name})
         shutil.rmtree(self._home / _LEGACY, ignore_errors=True)
         self._number += 1

@@ -155,7 +155,7 @@ _GRAMMAR = {
 _KEPT_GRAMMAR = tuple(kind for kind in _GRAMMAR if kind not in ("garment", "torso", "shade"))
 _GARMENTS = frozenset(_GRAMMAR["garment"])
 _FILLERS = frozenset(_split(words.FILLERS))
-_PARTICLES = re.compile(f"(?:{'|'.join(sorted(map(re.escape, _split(words.PARTICLES)), key=len, reverse=True))})+")
+_PARTICLES = frozenset(_split(words.PARTICLES))
 
 
 def tokens_of(text: str, schema: AttributeSchema) -> list[Token]:
@@ -188,7 +188,7 @@ def _between(text: str, lexicon: Lexicon) -> Iterator[Token]:
         word = match[0]
         known = _corrected(word.lower(), lexicon)
         is_break = _BREAK.fullmatch(word) is not None
-        nothing = word.lower() in _FILLERS or _PARTICLES.fullmatch(word) or not any(c.isalnum() for c in word)
+        nothing = word.lower() in _FILLERS or _is_particles(word) or not any(c.isalnum() for c in word)
         if is_break or nothing or known:
             if run:
                 yield Token("unknown", " ".join(run))
@@ -202,6 +202,15 @@ def _between(text: str, lexicon: Lexicon) -> Iterator[Token]:
             run.append(word)
     if run:
         yield Token("unknown", " ".join(run))
+
+
+def _is_particles(word: str) -> bool:
+    """Whether a word is nothing but particles, one or several."""
+    ends = {0}  # where the particles read so far may end
+    for start in range(len(word)):
+        if start in ends:
+            ends |= {start + len(p) for p in _PARTICLES if word.startswith(p, start)}
+    return len(word) in ends
 
 
 def _corrected(word: str, lexicon: Lexicon) -> str | None:
