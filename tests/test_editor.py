@@ -156,6 +156,13 @@ def test_only_on_sleeve_and_only_on_torso_divide_the_edit(images):
     assert (torso.image[..., 16:] == 0).all() and torch.equal(torso.image[..., :16], images[..., :16])
 
 
+def test_a_part_is_not_found_by_a_value_that_was_never_drawn(images):
+    network = Halves()
+    network.schema = network.schema.editing(["color", "sleeve=short,long"])
+    with pytest.raises(UserError, match="can set sleeve=sleeveless"):
+        GeneratorEditor(network, 32, "halves").edit(images, {"color": "black"}, only_on="torso")
+
+
 @pytest.mark.parametrize(
     ("edits", "only_on", "sentence"),
     [

@@ -21,6 +21,7 @@ from httpx import Response
 from PIL import Image
 from starlette.testclient import TestClient
 
+from amgan.errors import UserError
 from retrieval.service.app import create_app
 from retrieval.service.keys import Keys
 from retrieval.service.live import LiveCatalogue

@@ -8,6 +8,7 @@ from typing import get_args
 import streamlit as st
 
 from amgan.attributes import asked_of
+from amgan.editing.editor import finds_sleeves
 from amgan.errors import UserError
 from amgan.schema import Attribute
 from retrieval.results import SearchResult
@@ -67,7 +68,7 @@ def _chips(attribute: Attribute, label: Label | None, searcher: Searcher, addres
 
 def _regions(searcher: Searcher, address: Address, texts: Texts) -> str:
     """Where a colour goes, once there is one: an editor that finds no sleeves cannot be asked."""
-    if "color" not in address.edit or "sleeve" not in searcher.schema.editable:
+    if "color" not in address.edit or not finds_sleeves(searcher.editor.schema):
         return ""
     if "sleeve" in address.edit:
         return f'<p class="note small">{escape(texts("studio.only_on_not"))}</p>'

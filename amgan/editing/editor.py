@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from amgan.attributes import PLAIN, in_turn, kind
+from amgan.attributes import PLAIN, asked_of, in_turn, kind
 from amgan.editing.own_cloth import in_own_cloth
 from amgan.editing.room import half_widths, runs_out, squeezed, stretched
 from amgan.editing.runtimes import CARD, Network, eager, find_fastest, load_exported, remembered
@@ -205,7 +205,7 @@ class NetworkEditor:
                 f"these are {images.dtype} {tuple(images.shape)}. cut_out(photo, size={self.image_size}) makes them."
             )
         wanted = check_edits(self.schema, len(images), edits, only_on)
-        if only_on is not None and ("sleeve" not in self.schema.editable or BARE not in self.schema.values("sleeve")):
+        if only_on is not None and not finds_sleeves(self.schema):
             raise UserError(f"Editing a region needs weights that can set sleeve={BARE}: its mask finds the sleeves.")
         if not len(images):
             return EditResult(images, torch.zeros(0, 1, *images.shape[2:]), images)
@@ -270,8 +270,7 @@ class NetworkEditor:
 
     def _shortened(self, x: Tensor, edits: list[dict[str, str]], made: Generated) -> Generated:
         """The edit, with sleeves that it left long cut off in part."""
-        values = self.schema.values("sleeve") if "sleeve" in self.schema.names else ()
-        rows = [i for i, edit in enumerate(edits) if SHORTER.get(edit.get("sleeve", "")) in values]
+        rows = [i for i, edit in enumerate(edits) if SHORTER.get(edit.get("sleeve", "")) in _sleeves(self.schema)]
         if not rows:
             return made
         short = self._both_sides(x[rows], [{**edits[i], "sleeve": SHORTER[edits[i]["sleeve"]]} for i in rows])
@@ -309,6 +308,16 @@ class NetworkEditor:
         if not bool(torch.isfinite(raw).all() and torch.isfinite(mask).all()):
             raise UserError("The edited picture is not finite numbers; the editor's weights are broken. Take others.")
         return Generated(mask * raw + (1 - mask) * x, mask, raw)
+
+
+def finds_sleeves(schema: AttributeSchema) -> bool:
+    """Whether weights that edit so can set the colour of sleeves alone: the mask that takes sleeves off finds them."""
+    return BARE in _sleeves(schema)
+
+
+def _sleeves(schema: AttributeSchema) -> list[str]:
+    """The values of the sleeve that can be drawn."""
+    return asked_of(schema.attributes[schema.index("sleeve")]) if "sleeve" in schema.names else []
 
 
 def from_the_shoulders(sleeves: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from PIL import Image
 from starlette.responses import Response
 
 from amgan.attributes import asked_of
-from amgan.editing.editor import BARE, REGIONS, EditResult, check_edits
+from amgan.editing.editor import REGIONS, EditResult, check_edits, finds_sleeves
 from amgan.editing.editor import Region as EditorRegion
 from amgan.editing.source_size import at_source_size
 from amgan.errors import PhotoError
@@ -183,8 +183,8 @@ def _attributes(version: Version) -> bodies.AttributesAnswer:
         counts = searcher.store.facet(attribute.name)
         values = {value: counts.get(value, 0) for value in attribute.values}
         facts.append(bodies.AttributeFacts(name=attribute.name, values=values, edits=asked_of(attribute)))
-    editable = searcher.editor.schema.editable
-    regional = "color" in editable and "sleeve" in editable and BARE in searcher.editor.schema.values("sleeve")
+    edited = searcher.editor.schema
+    regional = "color" in edited.editable and finds_sleeves(edited)
     return bodies.AttributesAnswer(
         attributes=facts,
         regions=list(REGIONS) if regional else [],
