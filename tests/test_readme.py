@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import json
 import re
 import shlex
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -94,15 +96,30 @@ OTHERS = [
 ]
 
 
+def left_by(line: str) -> list[str]:
+    """The files and folders that a command leaves."""
+    return [value for option, value in pairwise(shlex.split(line)) if option in ("--out", "--store")]
+
+
+MAKERS = {name: line for line in reversed(COMMANDS) for name in left_by(line)}  # by what a command leaves: the first
+
+
+def type_in(monkeypatch: pytest.MonkeyPatch, folder: Path, line: str) -> None:
+    """Runs a command; before it, where it is tested alone, the commands whose files it needs."""
+    for argument in shlex.split(line):
+        maker = MAKERS.get(argument, line)
+        if maker != line and not (folder / argument).exists():
+            type_in(monkeypatch, folder, maker)
+    short = line
+    for its, shorter in SHORTER.items():
+        short = short.replace(its, shorter)
+    run(monkeypatch, folder, *shlex.split(short))
+    assert all((folder / name).exists() for name in left_by(line))
+
+
 @pytest.mark.parametrize("line", OTHERS)
 def test_command_runs(line: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for long, short in SHORTER.items():
-        line = line.replace(long, short)
-    program, *arguments = shlex.split(line)
-    run(monkeypatch, folder, program, *arguments)
-    for option in ("--out", "--store"):
-        if option in arguments:
-            assert (folder / arguments[arguments.index(option) + 1]).exists()
+    type_in(monkeypatch, folder, line)
 
 
 @pytest.mark.thorough
@@ -114,6 +131,46 @@ def test_python_example_runs(number: int, prints: int, folder: Path, monkeypatch
         run(monkeypatch, folder, "index-catalog", "catalogue", "--store", "index", "--collection", "shop")
     out = printed(monkeypatch, folder, lambda: exec(compile(example, "README.md", "exec"), {}))
     assert len(out.splitlines()) == prints
+
+
+# README's rows, with what card.json calls the figures that it has too.
+FIGURES = {
+    "photos": """\
+| colour | [color: accepted] | [color: colour_pixels] | … | [color: mask_iou] | [color: detail_kept] | … |
+| sleeve | [sleeve: accepted] | … | … | … | … | [sleeve: stray] |
+| pattern | [pattern: accepted] |
+| edited picture, wanted and kept attributes | … | [top-10, edited + wanted + kept] |
+| edited picture and wanted attributes | … | [top-10, edited + wanted] |
+| edited picture alone (the embedder is nearly blind to colour) | … | [top-10, edited] |
+| prototype of the wanted attributes, no edit | … | [top-10, prototype] |
+| unedited photo | … | [top-10, unedited] |
+| chance | … | [top-10, chance] |
+| picture, wanted and kept, the embedder | [first ten, color edited: wanted] | [first ten, color edited: kind kept] |
+| picture, wanted and kept, the embedder | … | … | [first ten, color edited: sleeve kept] |
+| picture, wanted and kept, the embedder | … | … | … | [first ten, color edited: collar kept] |
+| picture, wanted and kept, the embedder | … | … | … | … | [first ten, color edited: fastening kept] |
+| picture, wanted and kept, the embedder | … | … | … | … | … | [first ten, color edited: pattern kept] |
+""",
+    "synthetic": """\
+| the one true garment in the top 10, by the picture alone | [top-10, edited] | [top-10, unedited] | [top-10, truth] |
+| the same, with wanted and kept attributes | [top-10, edited + wanted + kept] | [top-10, unedited + wanted + kept] |
+colour [color: accepted], sleeve [sleeve: accepted], collar [collar: accepted], fastening [fastening: accepted]
+""",
+}
+
+
+@pytest.mark.parametrize(("weights", "rows"), FIGURES.items())
+def test_figures_are_those_of_the_card(weights: str, rows: str, root: Path) -> None:
+    card = root / "amgan" / "weights" / weights / "card.json"
+    figures = json.loads(card.read_text(encoding="utf-8")).get("test", {}) if card.is_file() else {}
+    for row in rows.splitlines():
+        text, names = re.split(r"\[.+?\]", row), re.findall(r"\[(.+?)\]", row)
+        found = re.search(r"([\d.]+)".join(map(re.escape, text)).replace("…", "[^|]+").replace(r"\ ", r"\s+"), README)
+        assert found, f"README has no row {row}"
+        for name, shown in zip(names, found.groups(), strict=True):
+            half = 0.5 * 10.0 ** -len(shown.partition(".")[2])
+            if name in figures:  # which has four digits
+                assert float(shown) == pytest.approx(figures[name], abs=half + 6e-5), (row, name)
 
 
 def test_links_lead_somewhere(root: Path) -> None:
