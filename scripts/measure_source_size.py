@@ -45,6 +45,7 @@ def measure(
     from amgan import at_source_size, load_editor
     from amgan.editing.source_size import enlarge_edit
 
+    chosen = _bare(photos, count) if photos else []
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     editor = load_editor(weights)
@@ -80,7 +81,7 @@ def measure(
     for cutout, double, edits in _drawn(editor, count):
         for name, (cut, edited, truth) in edits.items():
             compare(name, double if cut else cutout, edited, truth)
-    for cutout, edited in _photos(editor, photos, count) if photos else ():
+    for cutout, edited in _photos(editor, chosen):
         compare("photographs, edited", cutout, edited, None)
     print("| edit | n | detail | sharpness | edge | colour | ms |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for name, rows in found.items():
@@ -133,19 +134,25 @@ def _drawn(editor, count: int):
         count -= 1
 
 
-def _photos(editor, folder: Path, count: int):
-    from amgan import cut_out, read_image, read_mask
+def _bare(folder: Path, count: int) -> list[tuple[Path, Path]]:
+    """Photographs with short sleeves or none, each with its mask."""
     from amgan.data.imagefolder import read_imagefolder
     from amgan.evaluation.edits import first_by_hash
-    from amgan.pixels import to_chw
 
     data = read_imagefolder(folder)
     column = data.schema.index("sleeve")
     bare = [data.schema.values("sleeve").index(v) for v in ("short", "sleeveless")]
     records = [r for r in data.records if r.split == "val" and r.mask_file_name and r.labels[column] in bare]
-    for i in first_by_hash(tuple(r.file_name for r in records), count):
-        photo, mask = read_image(folder / records[i].file_name), read_mask(folder / str(records[i].mask_file_name))
-        cutout = cut_out(photo, mask, editor.image_size, keep_source=True)
+    found = (records[i] for i in first_by_hash(tuple(r.file_name for r in records), count))
+    return [(folder / r.file_name, folder / str(r.mask_file_name)) for r in found]
+
+
+def _photos(editor, chosen: list[tuple[Path, Path]]):
+    from amgan import cut_out, read_image, read_mask
+    from amgan.pixels import to_chw
+
+    for photo, mask in chosen:
+        cutout = cut_out(read_image(photo), read_mask(mask), editor.image_size, keep_source=True)
         if cutout.source is not None and cutout.source.image.shape != cutout.image.shape:
             yield cutout, editor.edit(to_chw(cutout.image)[None], {"sleeve": "long"})
 

@@ -2,8 +2,8 @@
 
 python scripts/score_transfer.py ../shared/data/garments --weights runs/synthetic
 
-Answers are taken among the values that both schemas have. Beside the accuracy stands its mean over values, and what
-always giving the commonest answer would score.
+Answers are taken among the values that both schemas have; attributes that the split has no labels of are passed over.
+Beside the accuracy stands its mean over values, and what always giving the commonest answer would score.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ def score(
             rows = [
                 (int(a), place[int(t)]) for a, t in zip(answers, photos.labels[:, i], strict=True) if int(t) in place
             ]
+            if not rows:
+                continue
             right = [[a == t for a, t in rows if t == k] for k in range(len(both))]
             right = [r for r in right if r]
             per_value = sum(sum(r) / len(r) for r in right) / len(right)
@@ -60,7 +62,10 @@ def score(
             print(f"| {attribute.name}, {role} | {accuracy:.3f} | {per_value:.3f} | {commonest:.3f} | {len(rows)} |")
             shared += 1
     if not shared:
-        raise UserError(f"The weights {weights} and {folder} share no attribute with two values or more.")
+        raise UserError(
+            f"The weights {weights} and {folder} share no attribute with two values or more of which the split {split} "
+            "has labels."
+        )
 
 
 def main() -> None:

@@ -8,11 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from amgan.testing import draw_catalogue
+from amgan.errors import UserError
+from amgan.testing import draw_catalogue, tiny_weights
 from retrieval.stores import connect
+from scripts import measure_source_size, score_transfer
 from tests.test_stores import IDENTITY, points
 from tests.test_stores import SCHEMA as STORED
 from tests.tiny_catalogue import make_catalogue, make_index, make_weights
@@ -119,9 +122,35 @@ def test_what_takes_a_page_s_memory(root, tmp_path):
 
 
 def test_ways_to_cut_out(root, tmp_path):
-    folder = draw_catalogue(tmp_path / "photos", 6)
-    output = script(root, "bench_cutout", folder, "--photos", "4")
-    assert "nothing to compare" in output or cells(output, "thoroughly")[2] == 1.0
+    folder = draw_catalogue(tmp_path / "photos", 6, split=("train",))
+    assert "nothing to compare" in script(root, "bench_cutout", folder)  # they lie on white
+    floor = np.random.default_rng(0).normal((190, 165, 130), 8, (96, 96, 3)).clip(0, 255).astype(np.uint8)
+    for name in ("0000", "0001", "0002"):
+        photo, mask = (np.array(Image.open(folder / kind / f"{name}.png")) for kind in ("images", "masks"))
+        photo[mask == 0] = floor[mask == 0]
+        Image.fromarray(photo).save(folder / "images" / f"{name}.png")
+    output = script(root, "bench_cutout", folder)
+    assert "3 photos\n" in output
+    assert cells(output, "thoroughly")[2] == 1.0 and cells(output, "quickly where that suffices")[0] > 0
+    (median,) = re.findall(r"^IoU with the thorough masks: median (.*), below 0.9 in", output, re.MULTILINE)
+    assert float(median) > 0.9
+
+
+def test_an_attribute_without_labels_is_passed_over(tmp_path, capsys):
+    folder, weights = draw_catalogue(tmp_path / "photos", split=("test",)), tiny_weights(tmp_path / "weights")
+    table = (folder / "metadata.csv").read_text()
+    (folder / "metadata.csv").write_text(re.sub(r"\w+,test$", ",test", table, flags=re.MULTILINE))  # no colours
+    score_transfer.score(folder, str(weights))
+    output = capsys.readouterr().out
+    assert "| sleeve, judge |" in output and "color" not in output
+    (folder / "metadata.csv").write_text(re.sub(r"\w+,\w+,test$", ",,test", table, flags=re.MULTILINE))
+    with pytest.raises(UserError, match="no attribute with two values or more of which the split test has labels"):
+        score_transfer.score(folder, str(weights))
+
+
+def test_a_folder_of_photos_is_looked_at_before_anything_is_measured(tmp_path):
+    with pytest.raises(UserError, match="is not a folder"):
+        measure_source_size.measure("no such weights", photos=tmp_path / "nowhere")
 
 
 @pytest.mark.slow
