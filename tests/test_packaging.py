@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tarfile
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
@@ -11,7 +13,8 @@ from pathlib import Path
 import pytest
 
 PACKAGES = {"amgan", "retrieval", "indexer", "ui"}
-COMMANDS = ("amgan", "index-catalog", "search-catalog", "serve-catalog", "evaluate-retrieval", "user-study")
+PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))
+COMMANDS = tuple(PROJECT["project"]["scripts"])
 
 
 def run(*command: str | Path, cwd: Path, **env: str) -> str:
@@ -54,6 +57,15 @@ def test_wheel_holds_the_four_packages_and_nothing_else(wheel: Path, root: Path)
 
 def test_wheel_holds_the_page(wheel: Path) -> None:
     assert any(name.startswith("ui/") and name.endswith(".py") for name in zipfile.ZipFile(wheel).namelist())
+
+
+@pytest.mark.thorough
+def test_source_distribution_holds_all_that_is_committed(root: Path, tmp_path: Path) -> None:
+    run(sys.executable, "-m", "hatchling", "build", "--target", "sdist", "--directory", tmp_path, cwd=root)
+    (built,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(built) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert set(run("git", "ls-files", cwd=root).splitlines()) <= names
 
 
 def test_installed_code_is_the_wheels(installed: Path, tmp_path: Path) -> None:
