@@ -18,8 +18,6 @@ from amgan.models.interface import make_condition
 from amgan.testing import SCHEMA
 from amgan.training.presets import PRESETS
 
-torch.manual_seed(0)
-
 
 def test_the_paper_s_weights_are_the_defaults():
     c = PRESETS["paper"].amgan
