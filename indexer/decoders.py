@@ -12,9 +12,8 @@ import os
 import queue
 import subprocess
 import sys
-import tempfile
 import threading
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from amgan.errors import PhotoError, UserError
 from indexer.opening import Opened, Wanted
 from indexer.worker import opened_of, receive, request_of, send
 
-DEADLINE = 60.0  # seconds for one photo, waiting for its turn included
+DEADLINE = 60.0  # seconds for one photo; a large one has them again from when its turn has come
 
 
 class Decoders:
@@ -31,15 +30,14 @@ class Decoders:
 
     Args:
         count: how many.
-        deadline: seconds after which a photo is given up.
+        deadline: seconds after which a photo is given up. While a large one waits for others, none are counted.
     """
 
     def __init__(self, count: int, deadline: float = DEADLINE) -> None:
         self._deadline = deadline
-        handle, self._lock = tempfile.mkstemp(prefix="amgan-large-", suffix=".lock")
-        os.close(handle)
+        self._turn = threading.Lock()
         self._free: queue.SimpleQueue[_Process] = queue.SimpleQueue()
-        self._all = [_Process(self._lock) for _ in range(count)]
+        self._all = [_Process(self._turn) for _ in range(count)]
         for process in self._all:
             self._free.put(process)
 
@@ -59,7 +57,6 @@ class Decoders:
     def close(self) -> None:
         for process in self._all:
             process.end()
-        Path(self._lock).unlink(missing_ok=True)
 
     def __enter__(self) -> Decoders:
         return self
@@ -69,17 +66,18 @@ class Decoders:
 
 
 class _Process:
-    """One process, started when it is first needed and after each that ended."""
+    """One process, started when it is first needed and after each that ended. It decodes a large photo while it has the
+    ``turn``."""
 
-    def __init__(self, lock: str) -> None:
-        self._lock = lock
+    def __init__(self, turn: threading.Lock) -> None:
+        self._turn = turn
         self._running: subprocess.Popen[bytes] | None = None
 
     def _start(self) -> subprocess.Popen[bytes]:
         # One thread in each: there are as many processes as processors.
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)}
         environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        command = [sys.executable, "-m", "indexer.worker", self._lock]
+        command = [sys.executable, "-m", "indexer.worker"]
         try:
             return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
         except OSError as error:
@@ -91,17 +89,16 @@ class _Process:
             self.end()
         running = self._running = self._running or self._start()
         late = threading.Event()
-
-        def give_up() -> None:
-            late.set()
-            running.kill()
-
-        timer = threading.Timer(deadline, give_up)
-        timer.start()
         try:
             assert running.stdin is not None and running.stdout is not None
-            send(running.stdin, request_of(wanted))
-            return receive(running.stdout)
+            with _killed_after(deadline, running, late):
+                send(running.stdin, request_of(wanted))
+                values, arrays = receive(running.stdout)
+            if "large" not in values:
+                return values, arrays
+            with self._turn, _killed_after(deadline, running, late):
+                send(running.stdin, {})
+                return receive(running.stdout)
         except (EOFError, OSError):
             self.end()
             if late.is_set():
@@ -111,8 +108,6 @@ class _Process:
             raise PhotoError(
                 "decoder-died", f"{wanted.name} ended the process that decoded it, which may have run out of memory."
             ) from None
-        finally:
-            timer.cancel()
 
     def end(self) -> None:
         running, self._running = self._running, None
@@ -123,3 +118,17 @@ class _Process:
                 with contextlib.suppress(OSError):  # what was not sent any more
                     if stream is not None:
                         stream.close()
+
+
+@contextlib.contextmanager
+def _killed_after(seconds: float, running: subprocess.Popen[bytes], late: threading.Event) -> Iterator[None]:
+    def give_up() -> None:
+        late.set()
+        running.kill()
+
+    timer = threading.Timer(seconds, give_up)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -1,6 +1,7 @@
 """A process that opens photos for another: requests come on standard input, what became of them goes to its output.
 
-A message is a length of four bytes, so much JSON, and the bytes of the arrays whose shapes the JSON names. Standard
+A message is a length of four bytes, so much JSON, and the bytes of the arrays whose shapes the JSON names. Before a
+large photo is decoded, ``{"large": true}`` goes out and an answer is waited for, which is this process's turn. Standard
 error is listened to here: libjpeg writes there what it finds wrong with a photo and decodes all the same.
 """
 
@@ -11,7 +12,6 @@ import json
 import os
 import signal
 import struct
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -20,7 +20,6 @@ from typing import IO, Any
 
 import cv2
 import numpy as np
-import portalocker
 
 from amgan.errors import PhotoError
 from amgan.photos import CutOut, DecodeLimits, Placement
@@ -118,8 +117,8 @@ class _Complaints:
         return text
 
 
-def main(lock: str) -> None:
-    """Serve until standard input ends. ``lock``: the file that whoever decodes a large photo holds."""
+def main() -> None:
+    """Serve until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asked, which ends this one
     cv2.setNumThreads(1)
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
@@ -128,12 +127,10 @@ def main(lock: str) -> None:
 
     @contextlib.contextmanager
     def room(pixels: int) -> Iterator[None]:
-        if pixels <= LARGE:
-            yield
-            return
-        with open(lock, "ab") as file:  # the system gives the lock back if this process is killed
-            portalocker.lock(file, portalocker.LOCK_EX)
-            yield
+        if pixels > LARGE:
+            send(replies, {"large": True})
+            receive(requests)
+        yield
 
     while True:
         try:
@@ -150,4 +147,4 @@ def main(lock: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

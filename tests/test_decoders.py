@@ -99,6 +99,32 @@ def test_a_decoder_that_is_killed_or_hangs_is_replaced(tmp_path):
         assert decoders(wanted(tmp_path / "a.jpg")).sha256 == first.sha256
 
 
+@POSIX
+def test_waiting_for_ones_turn_at_a_large_photo_does_not_count(tmp_path):
+    Image.new("RGB", (4000, 3100), "white").save(tmp_path / "large.jpg")
+    (tmp_path / "a.jpg").write_bytes(shirt())
+    found = []
+    with Decoders(1, deadline=30) as decoders:
+        decoders(wanted(tmp_path / "a.jpg"))  # so that the process is there
+        decoders._deadline = 2
+
+        def ask_while_another_has_the_turn(seconds, then):
+            asking = threading.Thread(target=lambda: found.append(verdict(decoders, wanted(tmp_path / "large.jpg"))))
+            with decoders._turn:
+                asking.start()
+                time.sleep(seconds)
+                os.kill(decoders._all[0]._running.pid, then)
+            asking.join(20)
+
+        ask_while_another_has_the_turn(2.5, signal.SIGCONT)
+        ask_while_another_has_the_turn(0.5, signal.SIGSTOP)  # does not answer when its turn has come
+        decoders._deadline = 30
+        decoders(wanted(tmp_path / "a.jpg"))
+        ask_while_another_has_the_turn(0.5, signal.SIGKILL)
+        assert found == ["read", "too-slow", "decoder-died"]
+        assert verdict(decoders, wanted(tmp_path / "large.jpg")) == "read"  # each gave its turn back
+
+
 def damaged(jpeg: bytes, count: int) -> list[bytes]:
     """The file with inner bytes zeroed, or cut out, at random places behind its header."""
     rng, begin = random.Random(0), jpeg.rindex(b"\xff\xda") + 20
