@@ -7,7 +7,8 @@ What is gone from the catalogue leaves the index; what only cannot be read now s
 
 - gone: no file of that name, or no row of it; a file that is damaged, is no picture or may not be indexed;
 - not readable now: no permission, a failing disk, a folder that cannot be listed, a link to what does not exist, which
-  may be on a disk that is not mounted.
+  may be on a disk that is not mounted, an address that cannot be fetched or kept, a photo whose decoding took too long,
+  ended its process or failed for a reason of its own.
 """
 
 from __future__ import annotations

@@ -45,10 +45,11 @@ after a day the server is asked whether it changed.
 
 Run the same command again to go on after an interruption, or to bring the index up to date: only photos whose bytes or
 mask changed are embedded again, changed labels and other columns are told to the index, and what left the catalogue
-leaves it. What only cannot be read now stays as it was: no permission, a failing disk, a link that leads nowhere. With
-other weights a new index is filled beside the old one, which serves until the new one is whole and verified: its
-garments are counted, and searches of it held to exact ones. The old one is kept: index-catalog rollback goes back to
-it, index-catalog status and index-catalog verify look at what serves (each with its own --help).
+leaves it. What only cannot be read now stays as it was: no permission, a failing or full disk, a link that leads
+nowhere, a server that does not answer, a decoder that took too long or died. With other weights a new index is filled
+beside the old one, which serves until the new one is whole and verified: its garments are counted, and searches of it
+held to exact ones. The old one is kept: index-catalog rollback goes back to it, index-catalog status and index-catalog
+verify look at what serves (each with its own --help).
 
 --ray spreads the work over the machines of a Ray cluster, which all see FOLDER at the same path and reach the server;
 a process or a machine that dies is replaced, and its photos are done again (docs/SCALE.md).

@@ -7,6 +7,7 @@ judged anew.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import ipaddress
@@ -21,6 +22,7 @@ from urllib.parse import urljoin, urlsplit
 
 from amgan.errors import PhotoError
 from amgan.files import write_atomic
+from amgan.photos.decode import display_name
 from amgan.photos.listing import SUFFIXES
 
 FOLDER = ".fetched"  # in the catalogue's folder; hidden, so that it is no part of a catalogue without metadata
@@ -65,8 +67,8 @@ class Fetcher:
         """Have the photo of the address in the file.
 
         Raises:
-            PhotoError: "url-missing", it is gone (404, 410); "url-unreadable", it cannot be had now; "url-refused", it
-                is no address that may be asked; "too-large".
+            PhotoError: "url-missing", it is gone (404, 410); "url-unreadable", it cannot be had, or kept, now;
+                "url-refused", it is no address that may be asked; "too-large".
         """
         note = file.with_name(f"{file.name}.json")
         try:
@@ -85,11 +87,19 @@ class Fetcher:
         if answer is not None:
             data, etag, date = answer
             kept = {"etag": etag, "date": date}
-            file.parent.mkdir(parents=True, exist_ok=True)
             draft = file.with_name(f"{file.name}.draft-{os.getpid()}-{time.monotonic_ns()}")
-            draft.write_bytes(data)
-            draft.replace(file)
-        write_atomic(note, json.dumps({**kept, "checked": time.time()}))
+            try:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                draft.write_bytes(data)
+                note.unlink(missing_ok=True)  # it speaks of the photo before
+                draft.replace(file)
+            except OSError as error:
+                with contextlib.suppress(OSError):
+                    draft.unlink()
+                kept_in = display_name(file.parent)
+                raise PhotoError("url-unreadable", f"{address} cannot be kept in {kept_in}: {_said(error)}.") from None
+        with contextlib.suppress(OSError):  # without a note the server is asked again, that is all
+            write_atomic(note, json.dumps({**kept, "checked": time.time()}))
 
     def _ask(self, address: str, headers: dict[str, str], end: float) -> tuple[bytes, str | None, str | None] | None:
         """The photo with the marks by which to ask again; None where it is what is kept."""

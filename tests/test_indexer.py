@@ -269,7 +269,8 @@ def test_nothing_usable_leaves_the_index_as_it_was(tmp_path):
     assert len(contents(location)) == 3
 
 
-def test_unreadable_photos_stay_as_they_were(tmp_path, monkeypatch):
+@pytest.mark.parametrize("reason", ["unreadable", "too-slow", "decoder-died", "error"])
+def test_unreadable_photos_stay_as_they_were(tmp_path, monkeypatch, reason):
     import amgan.photos.decode
     from amgan.errors import PhotoError
 
@@ -278,13 +279,13 @@ def test_unreadable_photos_stay_as_they_were(tmp_path, monkeypatch):
 
     def failing(path, limits, name):
         if path.name == "0.png":
-            raise PhotoError("unreadable", f"{name} cannot be read: Input/output error.")
+            raise PhotoError(reason, f"{name} cannot be read.") if reason != "error" else MemoryError
         return read_file(path, limits, name)
 
     monkeypatch.setattr(amgan.photos.decode, "read_file", failing)
     draw_garment(folder / "new.png", 9)
     summary, refused = run(folder, location)
-    assert refused == {"0/0.png": "unreadable"}
+    assert refused == {"0/0.png": reason}
     assert (summary.removed, summary.indexed, len(contents(location))) == (0, 1, 4)
 
 

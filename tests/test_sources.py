@@ -1,5 +1,6 @@
 """Catalogues that are no folder of files: shards, tables of any name, web addresses."""
 
+import errno
 import functools
 import io
 import json
@@ -7,6 +8,7 @@ import tarfile
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import numpy as np
 import pyarrow
@@ -226,6 +228,28 @@ def test_limits_of_fetching(shop, tmp_path, path, reason):
 def test_redirects_are_followed(shop, tmp_path):
     Fetcher(private=True)(f"{shop[0]}/away/3", tmp_path / "x.png")
     assert (tmp_path / "x.png").read_bytes() == (tmp_path / "sent.png").read_bytes()
+
+
+def test_a_disk_that_takes_no_photo_refuses_it_for_now(tmp_path, shop, monkeypatch):
+    file = tmp_path / "f" / "x.png"
+    (tmp_path / "f").write_bytes(b"")  # a file where the folder should be
+    with pytest.raises(PhotoError, match=r"a\.png cannot be kept in .*f: .+") as caught:
+        Fetcher(private=True)(f"{shop[0]}/a.png", file)
+    assert caught.value.reason == "url-unreadable"
+    (tmp_path / "f").unlink()
+    Fetcher(private=True)(f"{shop[0]}/a.png", file)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", full)
+        with pytest.raises(PhotoError, match="No space left on device") as caught:
+            Fetcher(private=True)(f"{shop[0]}/b.png", tmp_path / "f" / "y.png")
+    assert caught.value.reason == "url-unreadable"
+    assert sorted(p.name for p in file.parent.iterdir()) == ["x.png", "x.png.json"]  # and no draft
+    monkeypatch.setattr("indexer.fetching.write_atomic", full)
+    Fetcher(private=True, fresh=0)(f"{shop[0]}/a.png", file)  # unchanged, and only the note cannot be written
 
 
 INSIDE = ("127.0.0.1", "localhost", "10.0.0.1", "169.254.169.254")
