@@ -15,9 +15,11 @@ import json
 import os
 import socket
 import ssl
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from amgan.errors import PhotoError
@@ -52,7 +54,8 @@ class Fetcher:
     Attributes:
         private: whether addresses inside the own network may be asked.
         max_bytes: of a photo.
-        seconds: for one photo, redirects included; a server has a third of it to answer at all.
+        seconds: for one photo, redirects included; a server has a third of it to answer at all. When they are over the
+            connection is shut down, so that a server which sends a byte now and then is left, too.
         redirects: how many are followed.
         fresh: seconds for which a kept photo is not asked about again; later the server is asked whether it changed.
     """
@@ -80,10 +83,21 @@ class Fetcher:
         headers = {"User-Agent": "amgan-index-catalog", "Accept": "image/*"}
         marks = {"If-None-Match": kept.get("etag"), "If-Modified-Since": kept.get("date")}
         headers |= {name: mark for name, mark in marks.items() if mark}
+        end, opened = time.monotonic() + self.seconds, list[socket.socket]()
+        timer = threading.Timer(self.seconds, _shut_down, [opened])
+        timer.start()
         try:
-            answer = self._ask(address, headers, time.monotonic() + self.seconds)
+            answer = self._ask(address, headers, end, opened)
+            _left(end)  # else what was had may only be what came before the connection was shut down
         except (OSError, http.client.HTTPException) as error:
-            raise PhotoError("url-unreadable", f"{address} cannot be fetched: {_said(error)}.") from None
+            late = time.monotonic() >= end
+            what = f"it takes more than {self.seconds:g} seconds" if late else _said(error)
+            raise PhotoError("url-unreadable", f"{address} cannot be fetched: {what}.") from None
+        finally:
+            timer.cancel()
+            timer.join()  # it must not meet the number of a socket that is closed, and by then another's
+            for connection in opened:
+                connection.close()
         if answer is not None:
             data, etag, date = answer
             kept = {"etag": etag, "date": date}
@@ -101,11 +115,14 @@ class Fetcher:
         with contextlib.suppress(OSError):  # without a note the server is asked again, that is all
             write_atomic(note, json.dumps({**kept, "checked": time.time()}))
 
-    def _ask(self, address: str, headers: dict[str, str], end: float) -> tuple[bytes, str | None, str | None] | None:
-        """The photo with the marks by which to ask again; None where it is what is kept."""
+    def _ask(
+        self, address: str, headers: dict[str, str], end: float, opened: list[socket.socket]
+    ) -> tuple[bytes, str | None, str | None] | None:
+        """The photo with the marks by which to ask again; None where it is what is kept. ``opened`` is given a handle
+        of each connection."""
         asked = address
         for _ in range(self.redirects + 1):
-            connection = self._connect(asked, address, end)
+            connection = self._connect(asked, address, end, opened)
             try:
                 parts = urlsplit(asked)
                 path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -120,24 +137,22 @@ class Fetcher:
                     raise PhotoError("url-missing", f"{address} is gone (status {reply.status}).")
                 if reply.status != 200:
                     raise PhotoError("url-unreadable", f"{address} is answered with status {reply.status}.")
-                return self._body(reply, address, end), reply.headers.get("ETag"), reply.headers.get("Last-Modified")
+                return self._body(reply, address), reply.headers.get("ETag"), reply.headers.get("Last-Modified")
             finally:
                 connection.close()
         raise PhotoError("url-refused", f"{address} leads on more than {self.redirects} times.")
 
-    def _body(self, reply: http.client.HTTPResponse, address: str, end: float) -> bytes:
+    def _body(self, reply: http.client.HTTPResponse, address: str) -> bytes:
         data = b""
         while chunk := reply.read1(_CHUNK):
             data += chunk
             if len(data) > self.max_bytes:
                 raise PhotoError("too-large", f"{address} is larger than {self.max_bytes / 2**20:.0f} MB.")
-            if time.monotonic() > end:
-                raise TimeoutError(f"it takes more than {self.seconds:g} seconds")
         if reply.length:  # what the server promised and did not send
             raise http.client.IncompleteRead(data, reply.length)
         return data
 
-    def _connect(self, asked: str, address: str, end: float) -> http.client.HTTPConnection:
+    def _connect(self, asked: str, address: str, end: float, opened: list[socket.socket]) -> http.client.HTTPConnection:
         try:
             parts = urlsplit(asked)
             host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
@@ -145,9 +160,7 @@ class Fetcher:
             host, parts, port = None, urlsplit(""), 0
         if not host or parts.scheme not in ("http", "https") or not asked.isprintable() or " " in asked:
             raise PhotoError("url-refused", f"{address} is, or leads to, no web address.")
-        left = end - time.monotonic()
-        if left <= 0:
-            raise TimeoutError(f"it takes more than {self.seconds:g} seconds")
+        _left(end)
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
@@ -158,14 +171,36 @@ class Fetcher:
                 "url-refused", f"{address} lies, or leads, inside the own network; --allow-private allows that."
             )
         kind = _Encrypted if parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(host, port, timeout=min(left, self.seconds / 3))
-        connection._create_connection = lambda _, *rest: socket.create_connection((target, port), *rest)  # type: ignore
+        connection = kind(host, port, timeout=min(_left(end), self.seconds / 3))
+
+        def create(_: object, *rest: Any) -> socket.socket:
+            made = socket.create_connection((target, port), *rest)
+            opened.append(made.dup())  # encryption takes the socket itself away
+            _left(end)  # the timer may have run out before it was there to be shut down
+            return made
+
+        connection._create_connection = create  # type: ignore
         return connection
 
 
 class _Encrypted(http.client.HTTPSConnection):
     def __init__(self, host: str, port: int, timeout: float) -> None:
         super().__init__(host, port, timeout=timeout, context=ssl.create_default_context())
+
+
+def _left(end: float) -> float:
+    """Seconds. Raises TimeoutError where there are none."""
+    left = end - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _shut_down(connections: list[socket.socket]) -> None:
+    """Wakes whoever reads from them."""
+    for connection in connections:
+        with contextlib.suppress(OSError):  # over already
+            connection.shutdown(socket.SHUT_RDWR)
 
 
 def _said(error: Exception) -> str:

@@ -1,9 +1,11 @@
 """Catalogues that are no folder of files: shards, tables of any name, web addresses."""
 
+import contextlib
 import errno
 import functools
 import io
 import json
+import socket
 import tarfile
 import threading
 import time
@@ -223,6 +225,27 @@ def test_limits_of_fetching(shop, tmp_path, path, reason):
     assert caught.value.reason == reason
     assert time.monotonic() - begun < 3
     assert not (tmp_path / "f" / "x.png").exists()
+
+
+def test_a_server_that_sends_a_byte_of_its_headers_now_and_then_is_left(tmp_path):
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def crawl():
+        connection, _ = server.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.0 200 OK\r\nX-Long: ")
+            for _ in range(60):
+                time.sleep(0.1)
+                connection.sendall(b"a")
+
+    crawling = threading.Thread(target=crawl)
+    crawling.start()
+    begun = time.monotonic()
+    with server, pytest.raises(PhotoError, match="it takes more than 1 seconds") as caught:
+        Fetcher(private=True, seconds=1.0)(f"http://127.0.0.1:{server.getsockname()[1]}/a.png", tmp_path / "x.png")
+    assert caught.value.reason == "url-unreadable" and time.monotonic() - begun < 4
+    assert not (tmp_path / "x.png").exists()
+    crawling.join()
 
 
 def test_redirects_are_followed(shop, tmp_path):
