@@ -194,13 +194,15 @@ class Catalogue:
             yield Refusal(shown, "unreadable", sentence)
         for path in self._listing.photos:
             name = self._name(path)
-            try:
-                name.encode()
-            except UnicodeEncodeError:
-                shown = display_name(name)
-                yield Refusal(shown, "bad-name", f"The file name {shown} is not valid UTF-8; rename the file.")
-            else:
+            if _is_plain(name):
                 yield Item(self.root, name)
+                continue
+            shown = display_name(name)
+            sentence = (
+                f'The file name "{shown}" is not valid UTF-8, holds a backslash, or begins with a space or with a '
+                "letter and a colon, which not every machine reads alike; rename the file."
+            )
+            yield Refusal(shown, "bad-name", sentence)
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
@@ -277,6 +279,14 @@ def require_catalogue(path: Path) -> Path | None:
         require_folder(path, "photos, or metadata.csv and photos")
         return find_metadata(path)
     return None
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a name in a folder is what lists and indexes call it; else its photo would not be found by it again."""
+    try:
+        return relative_name(name) == name
+    except PhotoError:
+        return False
 
 
 def _steps(name: PurePosixPath) -> list[PurePosixPath]:

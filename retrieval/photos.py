@@ -3,6 +3,7 @@ shards, which are read where they lie."""
 
 from __future__ import annotations
 
+import contextlib
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
@@ -55,5 +56,11 @@ class CataloguePhotos:
 
 @lru_cache(_SHARDS_AT_HAND)
 def _members(shard: Path, changed: int, size: int) -> dict[str, tuple[Place, Place | None]]:
-    """Photos and masks by name, of a shard as it was then. Raises UserError."""
-    return {s.name: (s.photo, s.mask) for s in samples(shard) if s.photo is not None}
+    """Photos and masks by the names that an index gives them, of a shard as it was then: the first of doubles, too.
+    Raises UserError."""
+    found: dict[str, tuple[Place, Place | None]] = {}
+    for sample in samples(shard):
+        if sample.photo is not None:
+            with contextlib.suppress(PhotoError):  # a name that no index holds
+                found.setdefault(relative_name(sample.name), (sample.photo, sample.mask))
+    return found

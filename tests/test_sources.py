@@ -122,6 +122,12 @@ def test_photos_and_masks_are_read_from_where_they_lie_in_shards(shards, tmp_pat
         add(shard, "a/8.png", (tmp_path / "photos/2/2.png").read_bytes())
     with pytest.raises(UserError, match=r"2\.tar has no a/7\.png any more; index the catalogue again"):
         searcher.item_cutout(payloads["2.tar/a/7.png"])
+    for names in (("./a/8.png", "../9.png"), ("a/8.png", "./a/8.png")):  # as `tar cf 2.tar .` names them; one is twice
+        with tarfile.open(masked, "w") as shard:
+            for name, photo in zip(names, ("2/2.png", "0/0.png"), strict=True):
+                add(shard, name, (tmp_path / "photos" / photo).read_bytes())
+        payload = run(shards, MemoryLocation())[1]["2.tar/a/8.png"].payload
+        assert searcher.photo_of(payload).read(DecodeLimits(), "a photo") == (tmp_path / "photos/2/2.png").read_bytes()
     masked.unlink()
     assert searcher.photo_of({"file_name": "2.tar/../../secret.png"}) is None
     with pytest.raises(PhotoError, match=r"2\.tar"):
