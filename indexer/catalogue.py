@@ -177,7 +177,8 @@ class Catalogue:
         for sample in (s for shard in self.shards for s in samples(shard)):
             row = Row(self.root, sample.name, sample.cells)
             if sample.problem or sample.photo is None:
-                yield Refusal(display_name(sample.name), *(sample.problem or ("no-photo", f"{sample.name}: no photo.")))
+                shown = display_name(sample.name)
+                yield Refusal(shown, *(sample.problem or ("no-photo", f"{shown}: no photo.")))
                 continue
             try:
                 name = relative_name(sample.name)

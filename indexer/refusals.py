@@ -40,7 +40,8 @@ class RefusalsFile:
 
     def add(self, refusal: Refusal) -> None:
         """Raises UserError when the disk refuses."""
-        self._write(json.dumps(asdict(refusal), ensure_ascii=False) + "\n")
+        said = {column: text.encode(errors="backslashreplace").decode() for column, text in asdict(refusal).items()}
+        self._write(json.dumps(said, ensure_ascii=False) + "\n")
 
     def _write(self, text: str) -> None:
         try:

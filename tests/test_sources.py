@@ -5,6 +5,7 @@ import errno
 import functools
 import io
 import json
+import os
 import socket
 import tarfile
 import threading
@@ -25,9 +26,11 @@ from indexer.catalogue import Catalogue
 from indexer.fetching import Fetcher, file_name_of
 from indexer.pipeline import Hooks
 from indexer.prepare import Settings
+from indexer.refusals import Refusal, RefusalsFile
 from retrieval.photos import _members
 from retrieval.search import Searcher
 from retrieval.sheet import thumbnail
+from retrieval.stores import connect
 from retrieval.stores.memory import MemoryLocation
 from tests.fake_encoder import SCHEMA, FakeEncoder, draw_catalogue, draw_garment
 
@@ -84,6 +87,26 @@ def test_shards(shards, tmp_path):
     with pytest.raises(UserError, match="cannot be read as an uncompressed tar file"):
         run(shards, location)
     assert len(list(location.open("shop").scroll([]))) == 6
+
+
+def test_text_that_is_not_utf_8_is_refused_and_listed(shards, tmp_path):
+    with tarfile.open(shards / "0.tar", "a") as shard:
+        for i, columns in enumerate((b'{"name": "x\\ud83d"}', b'{"\\ud83d": 1}', b'{"tags": ["\\ud83d"]}')):
+            add(shard, f"c/{i}.png", (tmp_path / "photos/0/0.png").read_bytes())
+            add(shard, f"c/{i}.json", columns)
+        for name in (b"t\xe9.json", b"th\xe9.txt", b"\xe9.png"):
+            add(shard, os.fsdecode(name), b"[]")
+    location, listed = connect(tmp_path / "store"), tmp_path / "failures.jsonl"
+    with RefusalsFile(listed) as file:
+        hooks = Hooks(file.add)
+        summary = index(Catalogue(shards, SCHEMA), location, "shop", FakeEncoder(), Settings(32), hooks=hooks)
+        file.add(Refusal("x.png", "error", os.fsdecode(b"caf\xe9")))
+    assert summary.indexed == 6
+    assert summary.refused == {"bad-columns": 3 + 1 + 2, "no-photo": 1, "bad-name": 1, "outside": 2}
+    rows = [json.loads(line) for line in listed.read_text("utf-8").splitlines()]
+    assert parquet.read_table(listed.with_suffix(".parquet")).to_pylist() == rows
+    assert {"0.tar/th\\xe9", "0.tar/\\xe9.png"} < {row["file_name"] for row in rows}
+    assert rows[-1]["message"] == "caf\\udce9"
 
 
 class Editor:

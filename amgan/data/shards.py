@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from amgan.errors import UserError
-from amgan.photos.decode import Place
+from amgan.photos.decode import Place, display_name
 from amgan.photos.listing import SUFFIXES
 
 _COLUMNS_AT_MOST = 2**20  # bytes of a JSON member
@@ -77,9 +77,12 @@ def _add(sample: Sample, file: tarfile.TarFile, shard: Path, member: tarfile.Tar
             values = json.loads(text) if len(text) <= _COLUMNS_AT_MOST else None
             if not isinstance(values, dict):
                 raise ValueError
-            sample.cells = {str(k): _text(v) for k, v in values.items()}
+            cells = {str(k): _text(v) for k, v in values.items()}
+            "".join((*cells, *cells.values())).encode()  # half a character can be neither printed nor stored
+            sample.cells = cells
         except (ValueError, RecursionError):
-            sample.problem = ("bad-columns", f"{sample.name}: {member.name} is not one JSON object of at most 1 MB.")
+            shown = f"{display_name(sample.name)}: {display_name(member.name)}"
+            sample.problem = ("bad-columns", f"{shown} is not one JSON object of at most 1 MB and whole characters.")
 
 
 def _text(value: object) -> str:
@@ -88,5 +91,6 @@ def _text(value: object) -> str:
 
 def _whole(sample: Sample) -> Sample:
     if sample.photo is None and sample.problem is None:
-        sample.problem = ("no-photo", f"{sample.name} has no photo; it lies beside its other members as .jpg or .png.")
+        shown = display_name(sample.name)
+        sample.problem = ("no-photo", f"{shown} has no photo; it lies beside its other members as .jpg or .png.")
     return sample
