@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from amgan.errors import UserError
@@ -80,9 +81,9 @@ def index(
     (``indexer.ray_data``).
 
     Raises:
-        UserError: nothing in the catalogue can be used (the index then stays as it was), another process fills or holds
-            the collection, the store failed, or a new collection lacks garments of the one in use because they cannot
-            be read now.
+        UserError: nothing in the catalogue can be used, or its disk went away (nothing then leaves the index), another
+            process fills or holds the collection, the store failed, or a new collection lacks garments of the one in
+            use because they cannot be read now.
     """
     start = time.perf_counter()
     physical, kept, removed = physical_name(collection, encoder), 0, 0
@@ -96,8 +97,10 @@ def index(
         else:
             store = location.open(physical, write=True)
         try:
+            seen = catalogue.a_file() or catalogue.root
             tally = fill(catalogue, store, encoder, settings, batch, threads, hooks)
             if not tally.interrupted:
+                _require_still_there(seen, tally)
                 kept = _keep_unread(store, catalogue, tally)
                 removed, verified = _finish(store, catalogue, tally, before)
         finally:
@@ -126,6 +129,15 @@ def index(
         unknown_labels=dict(catalogue.noticed.unknown_labels.most_common(20)),
         warnings=[*_about_kept(kept), *catalogue.warnings()],
     )
+
+
+def _require_still_there(seen: Path, tally: Tally) -> None:
+    """Raises UserError where photos are missing and what was seen before them is gone, too."""
+    if any(reason.endswith("missing") for reason in tally.refused) and not os.path.exists(seen):
+        raise UserError(
+            f"Photos are missing, and {seen} is gone, too, as if its disk were no longer mounted. The index stays as "
+            "it was; run the same command again when the catalogue is back."
+        )
 
 
 def _unread(store: VectorStore, catalogue: Catalogue, tally: Tally) -> dict[str, str]:

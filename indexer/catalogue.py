@@ -13,6 +13,7 @@ What is gone from the catalogue leaves the index; what only cannot be read now s
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,7 @@ from amgan.data.imagefolder import FIXED, misspelt
 from amgan.data.labels import folder_schema, has_schema, read_labels
 from amgan.data.metadata import READERS, Row, find_metadata, metadata_rows, require_folder
 from amgan.data.names import item_id, relative_name
-from amgan.data.shards import find_shards, samples
+from amgan.data.shards import find_shards, samples, unseen_shards
 from amgan.errors import PhotoError, UserError
 from amgan.photos.decode import Place, display_name
 from amgan.photos.listing import Listing, list_folder
@@ -110,6 +111,7 @@ class Catalogue:
         self.source, self.attributes = folder, attributes
         self.metadata = require_catalogue(folder)
         self.shards = [] if self.metadata else find_shards(folder)
+        self._unseen = unseen_shards(folder) if self.shards and folder.is_dir() else []
         if self.shards and folder.is_dir() and list_folder(folder).photos:
             self.shards = []  # photos with an archive beside them
         folder = folder if folder.is_dir() else folder.parent
@@ -126,8 +128,9 @@ class Catalogue:
         return list_folder(self.root)
 
     def a_file(self) -> Path | None:
-        """Some file of the catalogue, by which another machine can tell whether it sees the same one."""
-        return self.metadata or next(iter(self.shards or self._listing.photos), None)
+        """Some file of the catalogue, by which another machine can tell whether it sees the same one, and this one
+        whether it still does."""
+        return self.metadata or next((p for p in self.shards or self._listing.photos if os.path.exists(p)), None)
 
     def count(self) -> int:
         """How many entries there are, usable or not."""
@@ -138,10 +141,11 @@ class Catalogue:
         return sum(1 for _ in metadata_rows(self.metadata))
 
     def hidden(self) -> list[str]:
-        """Names of folders, or of links that may have led to some, whose photos cannot be listed now."""
-        if self.metadata is not None or self.shards:
+        """Names of folders and shards, or of links that may have led to some, whose photos cannot be listed now."""
+        if self.metadata is not None:
             return []
-        return [self._name(path) for path in (*self._listing.closed, *self._listing.dead_links)]
+        unseen = self._unseen if self.shards else (*self._listing.closed, *self._listing.dead_links)
+        return [self._name(path) for path in unseen]
 
     def warnings(self) -> list[str]:
         """Sentences on columns that are probably meant for an attribute, and on cells too long to be kept, once all

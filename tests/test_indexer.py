@@ -269,6 +269,27 @@ def test_nothing_usable_leaves_the_index_as_it_was(tmp_path):
     assert len(contents(location)) == 3
 
 
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_disk_that_goes_away_does_not_empty_the_index(tmp_path, listed):
+    folder, location = draw_catalogue(tmp_path / "photos", 9), MemoryLocation()
+    (folder / "!.png").symlink_to(tmp_path / "nowhere.png")  # the first by name, and never there
+    if listed:
+        photos = sorted(folder.glob("*/*.png"))
+        write_rows(folder, [{"file_name": p.relative_to(folder).as_posix()} for p in photos])
+    run(folder, location)
+
+    def unmount(tally):
+        if folder.exists():
+            folder.rename(tmp_path / "away")
+
+    with pytest.raises(UserError, match="The index stays as it was"):
+        run(folder, location, batch=1, progress=unmount)
+    assert len(contents(location)) == 9
+    (tmp_path / "away").rename(folder)
+    (folder / "0/3.png").unlink()
+    assert run(folder, location)[0].removed == 1
+
+
 @pytest.mark.parametrize("reason", ["unreadable", "too-slow", "decoder-died", "error"])
 def test_unreadable_photos_stay_as_they_were(tmp_path, monkeypatch, reason):
     import amgan.photos.decode

@@ -89,6 +89,18 @@ def test_shards(shards, tmp_path):
     assert len(list(location.open("shop").scroll([]))) == 6
 
 
+def test_a_shard_behind_a_dead_link_stays_in_the_index(shards, tmp_path):
+    location, away = MemoryLocation(), tmp_path / "1.tar"
+    (shards / "1.tar").rename(away)
+    (shards / "1.tar").symlink_to(away)
+    assert run(shards, location)[0].indexed == 6
+    away.rename(tmp_path / "2.tar")
+    summary, records, _ = run(shards, location)
+    assert (summary.unchanged, summary.kept, summary.removed, len(records)) == (3, 3, 0, 6)
+    (shards / "1.tar").unlink()
+    assert run(shards, location)[0].removed == 3
+
+
 def test_text_that_is_not_utf_8_is_refused_and_listed(shards, tmp_path):
     with tarfile.open(shards / "0.tar", "a") as shard:
         for i, columns in enumerate((b'{"name": "x\\ud83d"}', b'{"\\ud83d": 1}', b'{"tags": ["\\ud83d"]}')):

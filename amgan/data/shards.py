@@ -8,6 +8,7 @@ Nothing is unpacked: a photo is read from where it lies in its shard.
 from __future__ import annotations
 
 import json
+import os
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -38,7 +39,16 @@ def find_shards(catalogue: Path) -> list[Path]:
     """The shards that a catalogue consists of: itself, or those directly in the folder."""
     if catalogue.is_file():
         return [catalogue] if catalogue.suffix == ".tar" else []
-    return sorted(p for p in catalogue.glob("*.tar") if p.is_file() and not p.name.startswith("."))
+    return [p for p in _named(catalogue) if os.path.isfile(p)]
+
+
+def unseen_shards(folder: Path) -> list[Path]:
+    """What is there by name only: links that lead nowhere now, as to a disk that is not mounted."""
+    return [p for p in _named(folder) if not os.path.exists(p)]
+
+
+def _named(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.glob("*.tar") if not p.name.startswith("."))
 
 
 def samples(shard: Path) -> Iterator[Sample]:
