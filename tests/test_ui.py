@@ -17,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 
 from amgan.editing.editor import EditResult, NetworkEditor, load_editor
 from amgan.errors import UserError
+from indexer.cli import index_catalog
 from retrieval.results import Found
 from retrieval.stores import connect
 from retrieval.stores.base import point_id
@@ -299,6 +300,38 @@ def test_a_newer_index_takes_over_while_the_page_is_open(
     assert healthy(app.run())
     location.drop("shirts.old")  # nobody holds it any more
     assert healthy(app.run())
+
+
+@pytest.mark.thorough
+def test_an_index_brought_up_to_date_is_shown_by_the_page_that_is_open(
+    root: Path, afresh: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pictures(name: str) -> dict[str, str]:
+        """Of a garment, and of its hits by their photos' names, best first."""
+        at(app, {"item": garment(name)})
+        assert healthy(app)
+        shown = [p for p in parts(app) if p.tag == "img" and ("before" in p.classes or "(" in p.attributes["alt"])]
+        return {p.attributes["alt"].partition("(")[2].removesuffix(")"): p.attributes["src"] for p in shown}
+
+    def update() -> None:
+        index_catalog(photos.parent, str(tmp_path / "index"), "shirts", weights=weights, threads=1)
+
+    photos = make_catalogue(tmp_path / "catalogue") / "images"
+    weights = str(make_weights(tmp_path / "weights"))
+    monkeypatch.setenv("AMGAN_STORE", str(tmp_path / "index"))
+    update()
+    app = open_page(root)
+    itself, first, second, *others = before = pictures("short red & 96")
+    of_second = pictures(second)
+    assert len(others) == 18
+    (photos / f"{first}.png").unlink()
+    for i, name in enumerate((second, *others)):
+        draw_shirt("long", "black", 200 + i).save(photos / f"{name}.png")
+    update()
+    after = pictures("short red & 96")
+    assert len(after) == 21 and first not in after
+    assert not {src for name, src in after.items() if name in (second, *others)} & {*before.values()}
+    assert pictures(second)[itself] != of_second[itself]
 
 
 def test_the_runtime_that_was_found_takes_over_while_the_page_is_open(

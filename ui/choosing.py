@@ -35,7 +35,7 @@ def shown_as(address: Address) -> str:
 
 
 def _catalogue(searcher: Searcher, address: Address, texts: Texts) -> None:
-    collection = searcher.store.name
+    collection = resources.indexed(searcher)
     filter = {shown_as(address) + name: value for name, value in address.browse.items()}
     found = resources.count(searcher, collection, filter)
     pages = max(1, -(-found // ON_A_PAGE))

@@ -41,7 +41,7 @@ def _compare(settings: Settings, searcher: Searcher, garment: Garment, address: 
     result = studio.search(searcher, garment, address)
     with st.container(key="comparing"):
         with st.container(key="wish"):
-            live.show(comparing.garment_picture(garment, texts), "garment")
+            live.show(comparing.garment_picture(searcher, garment, texts), "garment")
             changing.show(searcher, garment, result, address, texts)
         with st.container(key="editors"):
             if not address.edit:

@@ -20,7 +20,7 @@ from ui import cards, resources, uploads
 from ui.address import Address
 from ui.finding import how_many_have
 from ui.garment import LOG, Garment
-from ui.pictures import pictures
+from ui.pictures import Pictures, pictures
 from ui.settings import Settings
 from ui.texts import Texts
 
@@ -31,7 +31,6 @@ HITS = 6  # of each editor
 class Made:
     """A search with one editor; ``cut`` is how many seconds the cut-out took, 0 where it was cut out before."""
 
-    cutout: CutOut
     result: SearchResult
     cut: float
 
@@ -53,17 +52,20 @@ def part(searcher: Searcher, garment: Garment, name: str, own: bool, address: Ad
         LOG.warning("The editor %s cannot be used: %s", name, error)
         return f'<section>{title}<p class="note">{escape(texts("compare.broken"))}</p></section>'
     try:
-        made = _made(other, garment, address, searcher.store.name, name, garment.key, address.edit, address.only_on)
+        collection = resources.indexed(searcher)
+        made = made_with(other, garment, address, collection, name, garment.key, address.edit, address.only_on)
+        cutout = _cutout(other, garment, address)
     except UserError as error:
         LOG.info("The editor %s refused: %s", name, error)
         return f'<section>{title}<p class="note">{escape(texts("compare.cannot"))}</p></section>'
-    drawn = _pictures(made, shown, name, garment, address, texts)
+    of = pictures(cutout, made.result.edited, f"{collection} {name}", garment.key, address.edit, address.only_on)
+    drawn = _pictures(made, of, shown, address, texts)
     return f"<section>{title}{drawn}{_hits(made, searcher, address, texts)}</section>"
 
 
-def garment_picture(garment: Garment, texts: Texts) -> str:
+def garment_picture(searcher: Searcher, garment: Garment, texts: Texts) -> str:
     """The garment as it is."""
-    before = pictures(garment.cutout, None, "", garment.key, {}, None).before
+    before = pictures(garment.cutout, None, resources.indexed(searcher), garment.key, {}, None).before
     words = escape(texts("studio.alt_before", what=garment.name or garment.file))
     return f'<img class="whole" src="{before}" alt="{words}">'
 
@@ -75,7 +77,7 @@ def _with_editor(_searcher: Searcher, collection: str, name: str) -> Searcher:
 
 
 @st.cache_resource(max_entries=60, show_spinner=False)
-def _made(
+def made_with(
     _searcher: Searcher,
     _garment: Garment,
     _address: Address,
@@ -89,9 +91,9 @@ def _made(
     start = time.perf_counter()
     cutout = _cutout(_searcher, _garment, _address)
     cut = time.perf_counter() - start
-    bare = replace(cutout, source=None)
+    bare = replace(cutout, source=None)  # sixty searches are kept, and none needs megabytes of photo
     result = _searcher.find_similar(bare, edit, HITS, only_on=only_on, exclude=_garment.exclude)
-    return Made(cutout, result, cut)
+    return Made(result, cut)
 
 
 def _cutout(searcher: Searcher, garment: Garment, address: Address) -> CutOut:
@@ -99,17 +101,17 @@ def _cutout(searcher: Searcher, garment: Garment, address: Address) -> CutOut:
     size = searcher.editor.image_size
     if garment.cutout.image.shape[0] == size:
         return garment.cutout
-    key = f"{searcher.store.name} {size} px"
+    key = f"{resources.indexed(searcher)} {size} px"
     if address.photo:
         upload = uploads.find(address.photo)
         if upload is None:
             raise UserError("The uploaded photo has expired.")
         return resources.upload_cutout(searcher, key, address.photo, upload, address.box)
-    return resources.item_cutout(searcher, key, address.item, searcher.item(address.item))
+    payload = searcher.item(address.item)
+    return resources.item_cutout(searcher, key, address.item, str(payload.get("sha256")), payload)
 
 
-def _pictures(made: Made, shown: str, name: str, garment: Garment, address: Address, texts: Texts) -> str:
-    of = pictures(made.cutout, made.result.edited, name, garment.key, address.edit, address.only_on)
+def _pictures(made: Made, of: Pictures, shown: str, address: Address, texts: Texts) -> str:
     what = texts.values(address.edit)
     share = texts("compare.mask_note", percent=f"{100 * of.changed:.0f}")
     spent = made.result.seconds

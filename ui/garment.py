@@ -75,21 +75,22 @@ class Garment:
 
 def load(searcher: Searcher, address: Address, texts: Texts) -> Garment:
     """The garment of an address. Raises Said."""
-    collection = searcher.store.name
+    collection = resources.indexed(searcher)
     with st.spinner(texts("upload.cutting"), show_time=False):
         if address.photo:
             return _uploaded(searcher, collection, address)
         payload = searcher.store.retrieve([address.item]).get(address.item) if _is_id(address.item) else None
         if payload is None:
             raise Said("errors.item")
+        sha256 = str(payload.get("sha256"))
         try:
-            cutout = resources.item_cutout(searcher, collection, address.item, payload)
+            cutout = resources.item_cutout(searcher, collection, address.item, sha256, payload)
         except UserError as error:
             LOG.warning("The garment %s cannot be shown: %s", payload.get("item_id"), error)
             raise Said("errors.item_photo") from error
     details = details_of(payload)
     return Garment(
-        key=f"{address.item} {payload.get('sha256')}",
+        key=f"{address.item} {sha256}",
         name=name_of(details),
         file=PurePath(str(payload.get("file_name", "garment"))).stem,
         cutout=cutout,

@@ -55,7 +55,7 @@ def show(searcher: Searcher, garment: Garment, result: SearchResult, address: Ad
     labels = labels_of(result.predicted, result.confidence, garment.given, address.labels, address.known)
     words = described(labels, texts)
     shown = pictures.pictures(
-        garment.cutout, result.edited, searcher.store.name, garment.key, result.edit, result.only_on
+        garment.cutout, result.edited, resources.indexed(searcher), garment.key, result.edit, result.only_on
     )
     title = garment.name or (texts("studio.your_photo") if address.photo else words)
     compare = _compare(shown, words, result, address, texts)

@@ -51,9 +51,18 @@ def searcher(settings: Settings) -> Searcher:
     """The open catalogue; when the name has moved to a newer index, that one. Raises UserError."""
     location = connect(settings.store)
     try:
-        return _opened(settings, location.aliases().get(settings.collection, settings.collection))
+        physical = location.aliases().get(settings.collection, settings.collection)
+        opened = _opened(settings, physical)
+        if about := location.describe(physical):
+            opened.store.notes = about.notes  # an open store keeps those of its opening
+        return opened
     finally:
         location.close()
+
+
+def indexed(searcher: Searcher) -> str:
+    """The collection as index-catalog last left it, which notes when that was: ``collection`` in the caches' keys."""
+    return f"{searcher.store.name} {searcher.store.notes}"
 
 
 @st.cache_resource(max_entries=1, show_spinner=False, on_release=Searcher.close)
@@ -110,9 +119,16 @@ def grid(_searcher: Searcher, collection: str, filter: Filter, page: int, size: 
     return [Listed(r.id, r.payload) for r in itertools.islice(records, size)]
 
 
-@st.cache_data(max_entries=5000, show_spinner=False)
 def thumbnail(place: Place, side: int = THUMBNAIL) -> str | None:
     """A photo, whole, as a ``data:`` address; None where it cannot be read."""
+    try:
+        return _thumbnail(place, place.file.stat().st_mtime_ns, side)
+    except OSError:
+        return None
+
+
+@st.cache_data(max_entries=5000, show_spinner=False)
+def _thumbnail(place: Place, changed: int, side: int) -> str | None:
     try:
         picture = read_image(place)
     except PhotoError:
@@ -161,8 +177,8 @@ def upload_cutout(
 
 
 @st.cache_resource(max_entries=LARGE, show_spinner=False)
-def item_cutout(_searcher: Searcher, collection: str, id: str, _payload: Payload) -> CutOut:
-    """A catalogue garment, cut out. Raises UserError."""
+def item_cutout(_searcher: Searcher, collection: str, id: str, sha256: str, _payload: Payload) -> CutOut:
+    """A catalogue garment, cut out; ``sha256`` is of its photo. Raises UserError."""
     return _searcher.item_cutout(_payload, keep_source=True)
 
 

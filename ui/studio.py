@@ -41,7 +41,7 @@ def search(searcher: Searcher, garment: Garment, address: Address) -> SearchResu
     return resources.results(
         searcher,
         garment.cutout,
-        searcher.store.name,
+        resources.indexed(searcher),
         garment.key,
         address.edit,
         address.k,
