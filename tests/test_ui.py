@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from retrieval.stores import connect
 from retrieval.stores.base import point_id
 from tests.live_page import address, at, cards, click, healthy, html, open_page, part, parts, set_to, text
 from tests.tiny_catalogue import draw_shirt, make_catalogue, make_index, make_weights
-from ui import uploads
+from ui import resources, uploads
 from ui.finding import hits_csv
 from ui.resources import LOADER
 from ui.settings import read_settings
@@ -227,6 +228,20 @@ def test_copies_expire_and_are_private(root: Path, tmp_path: Path) -> None:
     assert uploads.find("../../etc/passwd") is None
 
 
+def test_copies_are_deleted_though_nobody_uploads_again(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ui.uploads.SWEPT_EVERY", 0.05)
+    uploads.keep_swept.cache_clear()
+    upload(open_page(root), "shirt.png", as_png(draw_shirt("short", "black")))
+    (copy,) = (tmp_path / "uploads").iterdir()
+    os.utime(copy, (copy.stat().st_mtime - 3600 * uploads.HOURS - 60,) * 2)
+    deadline = time.monotonic() + 60
+    while copy.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not copy.exists()
+
+
 def test_too_many_copies_push_the_oldest_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = uploads.keep(as_png(draw_shirt("short", "black")))
     size = (tmp_path / "uploads" / f"{first}.photo").stat().st_size
@@ -255,6 +270,46 @@ def test_a_doubtful_cut_out_is_shown_and_corrected(root: Path) -> None:
     app = click(upload(open_page(root), "noise.png", noise()), "Use it anyway")
     assert "The cut-out is not certain" in text(app) and "Most like this garment" in text(app)
     assert "Is this the garment?" in text(click(app, "Correct it"))
+
+
+def mask(app: AppTest, width: int, height: int) -> AppTest:
+    picture = Image.new("L", (width, height))
+    picture.paste(255, (width // 3, height // 3, 2 * width // 3, 2 * height // 3))
+    return app.file_uploader(key="mask").upload("mask.png", as_png(picture), "image/png").run()
+
+
+def test_a_deleted_photo_is_gone_with_every_mask_and_from_memory(root: Path, tmp_path: Path) -> None:
+    other = uploads.keep(as_png(draw_shirt("short", "black")))
+    app = upload(open_page(root), "noise.png", noise())
+    keys = address(app)["photo"]
+    for width in (96, 192):
+        keys += address(mask(app, width, width))["photo"]
+    assert len({*keys}) == 3 and len([*(tmp_path / "uploads").iterdir()]) == 6
+    app.button(key="forget").click().run()
+    assert not app.exception and "30 garments" in text(app)
+    assert [file.stem for file in (tmp_path / "uploads").iterdir()] == [other]
+    for key in keys:
+        with pytest.raises(UserError):
+            resources.upload_picture(key, uploads.Upload(b""))  # what is cached would be handed out
+
+
+def test_a_mask_of_another_photo_is_refused_where_it_was_uploaded(root: Path, tmp_path: Path) -> None:
+    app = upload(open_page(root), "noise.png", noise())
+    here = address(app)
+    mask(app, 96, 48)
+    assert app.error[0].value.startswith("The mask does not fit this photo")
+    assert "Is this the garment?" in text(app) and address(app) == here and not app.exception
+    assert len([*(tmp_path / "uploads").iterdir()]) == 1
+    other = uploads.keep(as_png(Image.open(io.BytesIO(noise())).rotate(90)))
+    assert not at(app, {"photo": other}).error and "Is this the garment?" in text(app)
+    assert not at(app, here).error
+
+
+def test_what_was_wrong_with_an_upload_is_not_said_again(root: Path) -> None:
+    app = upload(open_page(root), "photo.jpg", b"<html>")
+    assert app.error and set_to(app, "Sleeves", "short").error
+    click(app, "short, red", "pick")
+    assert healthy(click(app, "Choose another garment"))
 
 
 @pytest.mark.parametrize(

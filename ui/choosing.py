@@ -17,7 +17,7 @@ from ui.texts import Texts
 
 ON_A_PAGE = 24
 MEGABYTES = 32  # of ``amgan.photos.DecodeLimits``
-ERROR = "upload-error"  # of the session: what is wrong with what was uploaded last
+ERROR = "upload-error"  # of the session: what is wrong with the photo, or the mask, that was uploaded last
 
 
 def show(searcher: Searcher, address: Address, texts: Texts) -> None:
@@ -119,7 +119,12 @@ def _take(key: str, address: Address) -> None:
 
 
 def forget(address: Address) -> None:
-    """Delete the uploaded photo, and choose another."""
+    """Delete the uploaded photo and what was made of it, and choose another."""
+    from ui import comparing, pictures  # and with them torch, which whoever has seen a photo's view has loaded
+
     uploads.delete(address.photo)
-    st.session_state.pop(ERROR, None)
+    for cached in (
+        resources.upload_picture, resources.upload_cutout, resources.results, pictures.pictures, comparing.made_with
+    ):  # fmt: skip
+        cached.clear()  # of all visitors: whose entries are whose cannot be told, and they are made again
     live.go(address.choosing())

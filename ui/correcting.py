@@ -8,6 +8,7 @@ import streamlit as st
 from PIL import Image
 
 from amgan.errors import UserError
+from amgan.photos import read_mask
 from retrieval.search import Searcher
 from ui import choosing, live, resources, uploads
 from ui.address import Address, check_box
@@ -15,7 +16,6 @@ from ui.garment import Garment, Said, photo_trouble
 from ui.texts import Texts
 
 WHOLE = (0, 0, 100, 100)
-MASK_ERROR = "mask-error"  # of the session: what is wrong with the mask that was uploaded last
 
 
 def needed(garment: Garment | None, address: Address) -> bool:
@@ -58,8 +58,8 @@ def show(searcher: Searcher, garment: Garment | None, trouble: Said | None, addr
     )
     _sliders(address, texts)
     with st.expander(texts("upload.mask")):
-        st.file_uploader(texts("upload.mask_label"), key="mask", on_change=_mask, args=(address, upload.photo))
-        if said := st.session_state.get(MASK_ERROR):
+        st.file_uploader(texts("upload.mask_label"), key="mask", on_change=_mask, args=(searcher, address, upload))
+        if said := st.session_state.get(choosing.ERROR):
             st.error(texts(said.key, **said.places), icon=":material/broken_image:")
     st.button(texts("upload.delete"), key="forget", icon=":material/delete:", on_click=choosing.forget, args=(address,))
 
@@ -100,15 +100,16 @@ def _box(address: Address) -> None:
     live.go(address.but(box=None if box == WHOLE else box, cut="ask"))
 
 
-def _mask(address: Address, photo: bytes) -> None:
-    """The photo with its mask is another upload."""
-    st.session_state.pop(MASK_ERROR, None)
+def _mask(searcher: Searcher, address: Address, upload: uploads.Upload) -> None:
+    """The photo with its mask is another upload, where the mask can be this photo's."""
+    st.session_state.pop(choosing.ERROR, None)
     mask = st.session_state["mask"]
     if mask is None:
         return
     try:
-        kept = uploads.keep(photo, mask.getvalue())
+        searcher.cut_out(resources.upload_picture(address.photo, upload), read_mask(mask.getvalue()))
+        kept = uploads.keep(upload.photo, mask.getvalue())
     except UserError as error:
-        st.session_state[MASK_ERROR] = photo_trouble(error, mask.name)
+        st.session_state[choosing.ERROR] = photo_trouble(error, mask.name)
         return
     live.go(address.but(photo=kept, box=None, cut="ask"))

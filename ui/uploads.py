@@ -10,8 +10,10 @@ import hashlib
 import os
 import re
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from amgan.errors import UserError
@@ -19,6 +21,7 @@ from amgan.photos import read_image, read_mask
 
 VARIABLE = "AMGAN_UPLOADS"  # a folder
 HOURS = 24
+SWEPT_EVERY = 600.0  # seconds
 MOST_BYTES = 2 * 2**30  # of all copies together; the oldest go first
 
 
@@ -85,10 +88,28 @@ def find(key: str) -> Upload | None:
 
 
 def delete(key: str) -> None:
-    """Delete that copy, if it is there."""
-    for ending in ("photo", "mask"):
-        with contextlib.suppress(OSError):
-            (uploads_folder() / f"{key}.{ending}").unlink()
+    """Delete that copy and all others of its photo, which is kept once more with each mask that came for it."""
+    upload = find(key)
+    if upload is None:
+        return
+    with contextlib.suppress(OSError):
+        for file in uploads_folder().glob("*.photo"):
+            with contextlib.suppress(OSError):
+                if file.stat().st_size == len(upload.photo) and file.read_bytes() == upload.photo:
+                    file.unlink()
+                    file.with_suffix(".mask").unlink(missing_ok=True)
+
+
+@cache
+def keep_swept() -> None:
+    """Sweep now, and every few minutes for as long as this process lives, whether or not somebody uploads."""
+    threading.Thread(target=_sweep_on, name="sweeper", daemon=True).start()
+
+
+def _sweep_on() -> None:
+    while True:
+        sweep()
+        time.sleep(SWEPT_EVERY)
 
 
 def sweep() -> None:
