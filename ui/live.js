@@ -9,6 +9,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
     listen(root);
   }
   root.send = setTriggerValue;
+  document.documentElement.lang = data.language; // Streamlit says "en" of every page
   root.removeAttribute("aria-busy");
   const wanted = document.createElement("div");
   wanted.innerHTML = data.html;

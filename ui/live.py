@@ -10,6 +10,8 @@ from urllib.parse import parse_qs, urlencode
 import streamlit as st
 from streamlit.components.v2 import component
 
+from ui import texts
+
 _part = component(
     "amgan.live", js=(Path(__file__).parent / "live.js").read_text(encoding="utf-8"), isolate_styles=False
 )
@@ -31,7 +33,7 @@ def show(html: str, key: str) -> None:
             ``button``), controls with ``data-template`` when changed, to it with what they are set to for VALUE.
         key: of the container; the same part has the same key on every run.
     """
-    _part(key=key, data={"html": html}, on_go_change=lambda: _go(key))
+    _part(key=key, data={"html": html, "language": texts.current().language}, on_go_change=lambda: _go(key))
 
 
 def _go(key: str) -> None:

@@ -96,6 +96,9 @@ def test_a_shoppers_way(address: str, page: Page, tmp_path: Path) -> None:
     page.locator("a.step").first.click()  # back to the upload, and what was changed of it
     found(page, "for long")
 
+    page.get_by_label("Language").select_option("ko")
+    expect(page.locator("html")).to_have_attribute("lang", "ko")  # what a screen reader speaks
+
     browser = page.context.browser
     assert browser is not None
     _sees_the_same(browser, link)
