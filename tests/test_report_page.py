@@ -13,7 +13,7 @@ from tests.fake_reports import comparison, single, write
 from tests.live_page import _Reader, at, html
 from ui.charts import Line, curves
 from ui.report_page import ReportAddress, read_address, within
-from ui.settings import read_settings
+from ui.settings import read_reports
 from ui.texts import LANGUAGES, in_language
 
 
@@ -101,7 +101,15 @@ def test_what_is_wrong_is_said_without_a_path(reports: Path, monkeypatch: pytest
     for arguments in ([], ["--reports", str(reports / "none")]):
         monkeypatch.setattr("sys.argv", ["app.py", "--store", "s", "--collection", "c", *arguments])
         assert "There are no reports here." in shown()
-    assert read_settings(["--store", "s", "--collection", "c"]).reports is None
+    assert read_reports(["--store", "s", "--collection", "c"]) is None
+
+
+def test_reports_need_no_index(reports: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AMGAN_STORE", raising=False)
+    monkeypatch.setattr("sys.argv", ["app.py", "--reports", str(reports)])
+    assert "How good the edits are" in shown()
+    monkeypatch.setattr("sys.argv", ["app.py"])
+    assert "There are no reports here." in shown()
 
 
 def test_names_from_a_report_are_text(reports: Path) -> None:

@@ -15,7 +15,7 @@ from ui import live, report_tables
 from ui.garment import LOG
 from ui.report_address import ReportAddress, read_address, within
 from ui.resources import data_address
-from ui.settings import read_settings
+from ui.settings import read_reports
 from ui.texts import LANGUAGES, Texts, current
 
 HERE = Path(__file__).parent
@@ -27,7 +27,7 @@ def show() -> None:
     """The page."""
     st.html(HERE / "reports.css")
     texts = current()
-    root = read_settings(sys.argv[1:]).reports
+    root = read_reports(sys.argv[1:])
     try:
         names = find_reports(Path(root)) if root else []
     except UserError as error:
