@@ -8,6 +8,8 @@ PYTHON ?=
 VENV ?= .venv
 CATALOGUE ?=
 REPORTS ?=
+EDITOR ?=
+COMPARE ?=
 DEMO_OUT ?= demo-out
 STORE ?= $(DEMO_OUT)/index
 COLLECTION ?= demo
@@ -41,6 +43,7 @@ demo:  ## index, edit, search, save a picture, open the page (DEMO_UI=0: no page
 	@$(BIN)/python scripts/demo.py $(if $(CATALOGUE),--catalogue "$(CATALOGUE)") --out "$(DEMO_OUT)"
 	@if [ "$(DEMO_UI)" != "0" ]; then $(MAKE) --no-print-directory ui STORE="$(DEMO_OUT)/index" COLLECTION=demo; fi
 
+# WEIGHTS has a default for train-on, which is not to stand for the weights that an index names.
 ui: $(READY)  ## the page, on the demo's index, or STORE=folder-or-URL COLLECTION=name; ADDRESS=0.0.0.0 lets others in
 	@case "$(STORE)" in *://*) ;; *) test -d "$(STORE)" || { \
 		echo "There is no index $(STORE). Make one: make demo. Or name one: make ui STORE=... COLLECTION=..." >&2; \
@@ -51,7 +54,9 @@ ui: $(READY)  ## the page, on the demo's index, or STORE=folder-or-URL COLLECTIO
 		"photos, and can upload their own." ;; esac
 	@$(BIN)/python -m streamlit run ui/app.py --server.address "$(ADDRESS)" --server.showEmailPrompt false \
 		--browser.gatherUsageStats false \
-		-- --store "$(STORE)" --collection "$(COLLECTION)" $(if $(REPORTS),--reports "$(REPORTS)")
+		-- --store "$(STORE)" --collection "$(COLLECTION)" $(if $(REPORTS),--reports "$(REPORTS)") \
+		$(if $(filter file,$(origin WEIGHTS)),,--weights "$(WEIGHTS)") $(if $(EDITOR),--editor "$(EDITOR)") \
+		$(if $(CATALOGUE),--catalogue "$(CATALOGUE)") $(foreach e,$(COMPARE),--compare "$(e)")
 
 train-on: $(READY)  ## WEIGHTS=synthetic MINUTES=100: go on training shipped weights in the background; then SHIP=1
 	@$(BIN)/python scripts/train_on.py $(if $(SHIP),ship,start) --weights "$(WEIGHTS)" \

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -459,3 +461,18 @@ def test_settings_come_from_arguments_before_the_environment(monkeypatch: pytest
     monkeypatch.setenv("AMGAN_STORE", "")
     with pytest.raises(UserError, match="which index"):
         read_settings([])
+
+
+def test_make_ui_takes_what_the_page_takes(root: Path) -> None:
+    given = ["STORE=tests", "COMPARE=runs/a runs/b", "EDITOR=runs/c", "WEIGHTS=runs/d", "CATALOGUE=my shop"]
+    told = [
+        '--compare "runs/a"',
+        '--compare "runs/b"',
+        '--editor "runs/c"',
+        '--weights "runs/d"',
+        '--catalogue "my shop"',
+    ]
+    for arguments, expected in ((given[:1], []), (given, told)):
+        command = ["make", "-n", "ui", *arguments]
+        said = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
+        assert sorted(re.findall(r'--(?:compare|editor|weights|catalogue) "[^"]*"', said)) == sorted(expected)
