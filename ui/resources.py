@@ -55,6 +55,7 @@ def searcher(settings: Settings) -> Searcher:
         opened = _opened(settings, physical)
         if about := location.describe(physical):
             opened.store.notes = about.notes  # an open store keeps those of its opening
+            opened.weights = QueryWeights.of_notes(about.notes)
         return opened
     finally:
         location.close()
