@@ -298,6 +298,26 @@ def test_identity_asks_for_what_is_there(pairs, truths):
         assert not drawn.plan.backward[rows].any()
 
 
+def test_identity_asks_for_nothing_that_is_not_known(with_truths):
+    """Of extra garments a schema may know what the edit leads to, and not what was there."""
+    labels = with_truths.labels.clone()
+    labels[:6, SLEEVE] = -1
+    made = maker(replace(with_truths, labels=labels), 512, pairs=0.9, several=0.5)
+    drawn = Drawn(made)
+    edits, rows = drawn.edits, drawn.rows(Identity)
+    unknown = (edits.edited & (edits.labels < 0)).any(1)
+    assert (unknown & drawn.rows(TrueEdit)).any() and rows.any() and not (unknown & rows).any()
+    assert (drawn.batch.wanted[edits.edited] >= 0).all()
+
+
+def test_a_lesson_that_asks_for_what_is_not_known_is_an_error(with_truths, monkeypatch):
+    monkeypatch.setattr(TrueEdit, "way_back", lambda self, edits: torch.ones(len(edits.garment), dtype=torch.bool))
+    monkeypatch.setattr(batches, "can_be_asked_back", lambda schema, labels, edited: edited.any(1))
+    made = maker(replace(with_truths, labels=with_truths.labels.clone().fill_(-1)), pairs=0.9)
+    with pytest.raises(AssertionError, match="not known"):
+        made.plan(torch.Generator().manual_seed(0))
+
+
 def test_true_edits_are_the_pictures_that_the_data_have(truths):
     rows, edits, given = truths.rows(TrueEdit), truths.edits, truths.maker.data.garments.truths
     truth = edits.chosen["truth"][rows]

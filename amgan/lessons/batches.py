@@ -114,7 +114,7 @@ class BatchMaker:
         # outline are else never seen, and get a halo.
         flipped = torch.rand(b, generator=generator) < SHARP
         moves = torch.where(flipped[:, None, None], random_flips(b, generator), random_affine(b, generator))
-        return BatchPlan(
+        plan = BatchPlan(
             edits=edits,
             backward=aligned & way_back & (edits.chance.backward < BACKWARD),
             cycled=~aligned & way_back,
@@ -124,6 +124,9 @@ class BatchMaker:
             neighbours=torch.rand(b, NEAREST + schema.n_attributes * PARTNERS, generator=generator),
             jitter=torch.rand(b, 3, generator=generator) * 2 - 1,
         )
+        # A condition would take an unknown value for the first; on the host it costs nothing to look.
+        assert not (edits.edited & (plan.wanted < 0)).any(), "a lesson asks for a value that is not known"
+        return plan
 
     def assign(self, edits: Edits, generator: torch.Generator) -> Edits:
         """Each row to the last lesson of the list that can serve it; those that chance leaves unpaired stay so."""

@@ -21,7 +21,8 @@ class Identity(Lesson):
     genuine: ClassVar[bool] = True
 
     def serves(self, edits: Edits, generator: torch.Generator) -> Tensor:
-        return (edits.lesson != UNPAIRED) & (edits.chance.identity < SHARE)
+        known = (~edits.edited | (edits.labels >= 0)).all(1)  # of extra garments some labels are not
+        return (edits.lesson != UNPAIRED) & (edits.chance.identity < SHARE) & known
 
     def take(self, edits: Edits, rows: Tensor, generator: torch.Generator) -> Edits:
         return replace(edits, wanted=torch.where(rows[:, None], edits.labels, edits.wanted))
