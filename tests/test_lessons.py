@@ -288,6 +288,20 @@ def test_cut_sleeves_cover_less_and_never_go_backward(pairs, monkeypatch):
     assert longer.any() and (edits.lesson[longer] == UNPAIRED).all()
 
 
+def test_nothing_is_cut_to_a_length_that_no_garment_has(photos):
+    short = SLEEVES.index("short")
+    some = photos.labels[:, SLEEVE] != short
+    few = Garments(SCHEMA, photos.images[some], photos.masks[some], photos.labels[some], ("x",) * int(some.sum()))
+    of_data = Cut(maker(few).data)
+    labels = torch.from_numpy(SCHEMA.encode({"sleeve": "long", "color": "red"})).expand(3, -1)
+    edits = maker(few, 3).plan(torch.Generator()).edits
+    edited = torch.tensor([[True, False]]).expand(3, -1)
+    wanted = labels.clone()
+    wanted[:, SLEEVE] = torch.arange(3)
+    served = of_data.serves(replace(edits, labels=labels, wanted=wanted, edited=edited), torch.Generator())
+    assert served.tolist() == [s == "sleeveless" for s in SLEEVES]
+
+
 def test_identity_asks_for_what_is_there(pairs, truths):
     for drawn in (pairs, truths):
         rows, b = drawn.rows(Identity), drawn.batch

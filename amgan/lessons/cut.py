@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from amgan.lessons.descriptors import offset_from_axis
+from amgan.lessons.lesson import LessonData
 from amgan.lessons.plan import BatchPlan, Edits
 from amgan.lessons.recoloured import give_wanted_shade
 from amgan.lessons.references import NEAREST, PARTNERS, assign_partners
@@ -24,11 +25,18 @@ class Cut(SleeveLesson):
     """The sleeves are cut off, and the cloth is recoloured where that is asked for too. There is no way back: a sleeve
     that was cut off could have lain anywhere. Below the elbow no silhouette of another garment will do."""
 
+    def __init__(self, data: LessonData) -> None:
+        super().__init__(data)
+        if self.sleeve is not None:  # which values have a garment to cut along
+            own = data.labels[: data.descriptors.own, self.sleeve]
+            self.occurs = torch.isin(torch.arange(len(self.lengths)), own)
+
     def serves(self, edits: Edits, generator: torch.Generator) -> Tensor:
         if self.sleeve is None:
             return torch.zeros(len(edits.garment), dtype=torch.bool)
-        below_elbow = self.lengths[edits.wanted[:, self.sleeve]] > SLEEVE_LENGTH["elbow"]
-        return self.edits_sleeve(edits) & self.shortens(edits) & ~below_elbow
+        wanted = edits.wanted[:, self.sleeve]
+        below_elbow = self.lengths[wanted] > SLEEVE_LENGTH["elbow"]
+        return self.edits_sleeve(edits) & self.shortens(edits) & ~below_elbow & self.occurs[wanted]
 
     def make(self, plan: BatchPlan, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
         sleeve, garments, to_device = self.sleeve, self.data.garments, self.data.to_device
