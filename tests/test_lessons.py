@@ -450,6 +450,15 @@ def test_drawn_edits_change_known_attributes_to_other_values_never_to_multi():
     assert edited.all(1).any()
 
 
+def test_what_has_the_one_value_that_can_be_asked_for_is_not_edited_to_it():
+    schema = SCHEMA.editing(("sleeve", "color=red"))
+    red = SCHEMA.values("color").index("red")
+    labels = torch.tensor([[0, red], [-1, red], [0, red + 1]]).repeat(50, 1)
+    wanted, edited = draw_edits(schema, labels, 0.5, torch.Generator().manual_seed(0))
+    assert (wanted != labels)[edited].all() and not edited[labels[:, COLOR] == red, COLOR].any()
+    assert not edited[1::3].any() and edited[0::3, SLEEVE].all() and edited[2::3, COLOR].any()
+
+
 def test_critics_are_brought_true_edits_and_else_real_garments_with_the_wanted_values(with_truths):
     drawn = Drawn(maker(with_truths, pairs=0.8, several=0.3))
     b, edits = drawn.batch, drawn.edits

@@ -25,9 +25,9 @@ def draw_edits(
 ) -> tuple[Tensor, Tensor]:
     """Which attributes to edit, and to what.
 
-    Of attributes that can be edited those whose label is known are drawn (the way back needs the original), one or,
-    for a share ``several``, more; a wanted value is uniform over the others, and the sleeve is as likely as they
-    weigh. An item without any such keeps all ``edited`` False.
+    Of attributes that can be edited those whose label is known are drawn (the way back needs the original), and that
+    have another value to ask for, one or, for a share ``several``, more; a wanted value is uniform over the others, and
+    the sleeve is as likely as they weigh. An item without any such keeps all ``edited`` False.
 
     Args:
         labels: int64 (B, M).
@@ -39,7 +39,8 @@ def draw_edits(
     """
     batch, count = labels.shape
     values = drawable(schema)
-    known = (labels >= 0) & torch.tensor([len(v) > 0 for v in values], device=labels.device)
+    others = [(v.to(labels.device) != labels[:, i, None]).any(1) for i, v in enumerate(values)]
+    known = (labels >= 0) & torch.stack(others, 1)
     weights = torch.ones(batch, count)
     of_values = {i: _weights_of_sleeves(schema, i, labels[:, i], longer_weight) for i in where(schema, "outline")}
     for i, of in of_values.items():
