@@ -116,6 +116,14 @@ def test_l_g_is_the_paper_s_sum() -> None:
     assert terms.keys() == expected.keys() | {"G/alpha"}
 
 
+def test_a_batch_without_a_way_back_has_a_cycle_loss_of_zero() -> None:
+    """It is there: of several processes one may have such rows, and another none."""
+    method, batch = method_of(), some_batch()
+    without = batch._replace(cycle_rows=batch.cycle_rows[:0])
+    (_, some), (_, none) = (method.generator_loss(b, method.forward(b)) for b in (batch, without))
+    assert some.keys() == none.keys() and float(some["G/cyc"]) > 0 and float(none["G/cyc"]) == 0
+
+
 def test_what_is_ours_is_added_with_its_weight() -> None:
     """+ λ_pair ‖x* − x_ref‖₁ + λ_detail (1 − correlation) + λ_kl KL; regions are weighted where ``balanced``."""
     ours = {"skips": True, "context": True, "code": 2, "attention": "masks", "pairs": 0.5}

@@ -339,7 +339,11 @@ def test_a_batch_without_a_way_back_has_no_cycle(name: str) -> None:
     method = method_of(name)
     batch = some_batch()._replace(cycle_rows=torch.tensor([], dtype=torch.int64))
     loss, terms = method.generator_loss(batch, method.forward(batch))
-    assert torch.isfinite(loss) and not {"G/cyc", "G/own"} & terms.keys()
+    assert torch.isfinite(loss)
+    # Another process may have some: all log the same losses, or their means cannot be taken.
+    _, with_cycle = method.generator_loss(some_batch(), method.forward(some_batch()))
+    assert terms.keys() == with_cycle.keys()
+    assert all(float(terms[n]) == 0 for n in {"G/cyc", "G/own"} & terms.keys())
 
 
 def share_of(batch: EditBatch, row: int) -> EditBatch:

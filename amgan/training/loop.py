@@ -83,7 +83,8 @@ def fit(
                 if at is not None:
                     raise UserError(run.not_finite(at, "the losses") if run else f"Diverged at step {at}.")
             if logs:
-                values = {k: float(parallel.mean_over_processes(v)) for k, v in losses.items()}
+                means = parallel.mean_over_processes(torch.stack([v.float() for v in losses.values()]))
+                values = dict(zip(losses, means.tolist(), strict=True))
                 if journal is not None:
                     journal.losses(done, values)
                 if run is not None and not console.is_terminal:  # no bar moves in a log

@@ -159,11 +159,11 @@ class Amgan:
             network.requires_grad_(True)
         return adv if w.adv else {}, cls if w.cls else {}
 
-    def _cycle(self, batch: EditBatch, edited: Generated) -> Tensor | float:
+    def _cycle(self, batch: EditBatch, edited: Generated) -> Tensor:
         """L_cyc of the rows from which there is a way back, by their share of the batch."""
         rows = batch.cycle_rows
         if not len(rows):
-            return 0.0
+            return batch.source.new_zeros(())  # logged too: every process has to log the same losses
         condition = make_condition(self.schema, batch.labels[rows], batch.edited[rows])
         with self.autocast():
             back: Generated = self.generate(edited.image[rows], condition)

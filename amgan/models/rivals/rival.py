@@ -176,10 +176,10 @@ class Rival:
         rows = batch.cycle_rows
         return self.edit(edited.image[rows], batch.labels[rows], batch.edited[rows]) if len(rows) else None
 
-    def reconstruction(self, batch: EditBatch, made: Generated | None) -> Tensor | float:
+    def reconstruction(self, batch: EditBatch, made: Generated | None) -> Tensor:
         """‖x − x'‖₁ of those rows, by their share of the batch."""
         if made is None:
-            return 0.0
+            return batch.source.new_zeros(())  # logged too: every process has to log the same losses
         rows = batch.cycle_rows
         return len(rows) / len(batch.source) * cycle_consistency(batch.source[rows], made.image)
 
