@@ -210,10 +210,12 @@ def look(eye: Eye, pictures: Tensor, views: dict[str, Tensor], side: int) -> Eye
 
 
 class BatchFeatures(NamedTuple):
-    """The teacher's features of all references, and of the sources of ``EditBatch.guessed_rows`` (or of none)."""
+    """The teacher's features of all references, and of ``EditBatch.guessed_rows`` those of the sources, and of the
+    photographs (of none where nothing asks for them)."""
 
     reference: Maps
     source: Maps
+    photo: Maps
 
 
 class Outputs:
@@ -278,16 +280,20 @@ class Outputs:
 
     @cached_property
     def batch_features(self) -> BatchFeatures:
-        """Of the pictures that the batch brought: all references, and of the sources those rows that need them."""
-        batch, m = self._batch, self._method
+        """Of the pictures that the batch brought: all references, and of sources and photographs those rows that need
+        them."""
+        batch, m, rows = self._batch, self._method, self._batch.guessed_rows
         # Where source and reference are alike but for the edit no map is needed, and the reference is what the critic
-        # takes for real. Elsewhere that is the photograph, and the photograph is the source.
-        rows = batch.guessed_rows if m._needs_cams or m.config.critics_of_features else batch.guessed_rows[:0]
+        # takes for real. Elsewhere that is the photograph. It is the source, too, unless a lesson dyed or printed that.
+        alike = m._needs_cams and not m.config.lessons.pairs
+        sources = rows if m._needs_cams else rows[:0]
+        photos = rows if m.config.critics_of_features and not alike else rows[:0]
+        pictures = batch.reference, batch.source[sources], batch.photos[photos]
         with m.autocast(), torch.no_grad():
-            pictures = torch.cat([batch.reference, batch.source[rows]]) if len(rows) else batch.reference
-            maps = m.features(laid_out_as(pictures, batch.source))
-        n = len(batch.reference)
-        return BatchFeatures({k: v[:n] for k, v in maps.items()}, {k: v[n:] for k, v in maps.items()})
+            maps = m.features(laid_out_as(torch.cat(pictures), batch.source))
+        split = {k: v.split([len(p) for p in pictures]) for k, v in maps.items()}
+        reference, source, photo = ({k: parts[i] for k, parts in split.items()} for i in range(3))
+        return BatchFeatures(reference, source, source if alike else photo)
 
     @cached_property
     def edited_features(self) -> Maps:
@@ -304,6 +310,6 @@ class Outputs:
     @property
     def real_features(self) -> Maps:
         """Of what the critic of features takes for real: true edits, else photographs."""
-        reference, source = self.batch_features
+        reference, _, photo = self.batch_features
         rows = self._batch.guessed_rows
-        return {name: of.index_copy(0, rows, source[name]) for name, of in reference.items()}
+        return {name: of.index_copy(0, rows, photo[name]) for name, of in reference.items()}
