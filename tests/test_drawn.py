@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
@@ -134,6 +135,25 @@ def test_training_does_not_wait_and_no_more_is_drawn_than_needed(here):
         here.draw()
         drawn.advance(9)
     assert numbers(drawn) == [9, 10, 11] and len(here.asked) == 9 + stream.AHEAD
+
+
+def test_what_was_drawn_before_a_process_was_killed_is_kept_and_the_rest_drawn_again(here, monkeypatch):
+    drawn, submit = DrawnStream(SIZE, 0, rows=4.0, workers=2), here.submit
+
+    def once_broken(*_):
+        monkeypatch.setattr(here, "submit", submit)
+        raise BrokenProcessPool
+
+    drawn.advance(0)
+    monkeypatch.setattr(here, "submit", once_broken)  # the chunk that is due is there; asking for more fails
+    assert drawn.advance(1) and numbers(drawn) == [1, 2, 3]
+    assert [n for n, _ in drawn._coming] == [4, 5, 6, 7] and len(here.asked) == 5
+    # Of three that are due the second was lost: no chunk is left out.
+    lost = Future()
+    lost.set_exception(BrokenProcessPool())
+    drawn._coming[1] = (5, lost)
+    assert drawn.advance(4) and [n for n, _ in drawn._coming][:1] == [5] and numbers(drawn) == [2, 3, 4]
+    assert drawn.advance(4) and numbers(drawn) == [4, 5, 6]
 
 
 def test_a_share_of_new_pairs_moves_the_window_on_so_much_more_slowly(here, tmp_path):

@@ -104,22 +104,31 @@ class DrawnStream:
 
     def advance(self, step: int) -> bool:
         """Move on to where the window is at a step, as far as what comes next is drawn; whether it has moved."""
-        wanted, moved = self._wanted(step), False
-        while self.chunks[-1].number < wanted and self._coming and self._coming[0][1].done():
-            number, future = self._coming.popleft()
+        before = self.chunks[-1].number
+        while True:
             try:
-                self.chunks.append(self._chunk(number, future.result()))
-                moved = True
-            except BrokenProcessPool:  # a process was killed: others go on
+                self._take(self._wanted(step))
+                self._ask_for_more(self._wanted(step))
+                return self.chunks[-1].number > before
+            except BrokenProcessPool:  # a process was killed: others go on, behind what is drawn without a gap
+                drawn = list(itertools.takewhile(lambda c: c[1].done() and c[1].exception() is None, self._coming))
                 self.close()
-                self._pool = drawing_pool(self._workers)
-                self._coming.clear()
+                self._pool, self._coming = drawing_pool(self._workers), deque(drawn)
+
+    def _take(self, wanted: int) -> None:
+        """What is drawn, up to a chunk. Raises BrokenProcessPool."""
+        while self.chunks[-1].number < wanted and self._coming and self._coming[0][1].done():
+            number, future = self._coming[0]
+            self.chunks.append(self._chunk(number, future.result()))
+            self._coming.popleft()
+
+    def _ask_for_more(self, wanted: int) -> None:
+        """Behind a chunk, too. Raises BrokenProcessPool."""
         newest = self._coming[-1][0] if self._coming else self.chunks[-1].number
         waiting = sum(not future.done() for _, future in self._coming)
         # No further than needed, and one more than there are processes, lest one has to wait for the next step.
         for number in range(newest + 1, newest + 1 + min(self._workers + 1 - waiting, wanted + AHEAD - newest)):
             self._coming.append((number, self._pool.submit(draw_pairs, self._seeds(number), self._size)))
-        return moved
 
     def fresh(self, step: int) -> tuple[float, float]:
         """Of the pairs that were to be renewed from the start to a step the share that was, and new pairs a second."""
