@@ -81,6 +81,13 @@ def test_grounds_hold_nothing_of_the_garment():
     assert ground_of(Outline("unknown", image)) is None
 
 
+def test_grounds_are_large_enough_for_any_sample():
+    sampler = Sampler([outline("sleeveless")], [], Mixture(1, 0), 384)
+    assert sampler.grounds
+    images, targets, _ = sampler.batch(8, np.random.default_rng(0))
+    assert images.shape == (8, 384, 384, 3) and targets.shape == (8, 384, 384)
+
+
 def test_drawn_garments_have_exact_masks():
     drawn = drawn_outlines(1)[0]
     assert drawn.target is not None and 0.1 < (drawn.target > 127).mean() < 0.8

@@ -146,7 +146,7 @@ class Sampler:
         if self.grounds and g.random() < 0.75:
             ground = self.grounds[g.integers(len(self.grounds))]
             ground = np.rot90(ground, int(g.integers(4)))
-            s = int(self.side * g.uniform(0.6, 1.0))
+            s = min(int(self.side * g.uniform(0.6, 1.0)), *ground.shape[:2])
             y, x = g.integers(0, ground.shape[0] - s + 1), g.integers(0, ground.shape[1] - s + 1)
             part = np.ascontiguousarray(ground[y : y + s, x : x + s])
             return cv2.resize(part, (self.side, self.side), interpolation=cv2.INTER_LINEAR)
