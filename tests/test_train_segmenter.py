@@ -1,6 +1,7 @@
 """The training of the cut-out network: what it learns from, how wrong masks are borne, what it writes, resuming."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -212,6 +213,23 @@ def _killed_at(last, outlines, config, out):
         patch.setattr(_Trainer, "step", counted)
         with pytest.raises(Killed):
             train_segmenter(*outlines, [outline("long", masked=False)], config, out, CPU, ABOUT)
+
+
+def test_agreed_truths_of_two_photos_of_one_name_come_back_as_they_were(outlines, tmp_path, monkeypatch):
+    """Data and --extra are two folders, whose file names may be the same."""
+    twins = [outline("short"), outline("long", 1)]
+    for twin in twins:
+        twin.name = "images/1.jpg"
+    monkeypatch.setattr("amgan.training.segmenter.agreed", lambda o, *_: o)
+    run = SimpleNamespace(folder=tmp_path, saved=None)
+    trainer = _Trainer(run, twins, outlines[1], [outlines[0][0], *twins], TINY, tmp_path, CPU, ABOUT)
+    before = trainer._agreed()
+    run.saved = trainer.turn + 1
+    monkeypatch.setattr("amgan.training.segmenter.agreed", None)
+    after = trainer._agreed()
+    assert [o.name for o in after] == [o.name for o in before]
+    for a, b in zip(after, before, strict=True):
+        assert np.array_equal(a.target, b.target) and np.array_equal(a.weight, b.weight)
 
 
 @pytest.mark.slow

@@ -205,23 +205,23 @@ class _Trainer:
         path = self.run.folder / AGREED
         stored = _read(path) if (self.run.saved or 0) > self.turn else {}
         if stored:
-            return [o.with_target(*stored[o.name]) for o in self.everything if o.name in stored]
+            return [o.with_target(*stored[i]) for i, o in enumerate(self.everything) if i in stored]
         self.average.eval()
         found = [
             agreed(o, views(self.average, o, self.device), self.config.agree, self.config.sure) for o in self.everything
         ]
-        kept = [o for o in found if o is not None]
+        kept = {i: o for i, o in enumerate(found) if o is not None}  # two folders may have photos of one name
         if not kept:
             raise UserError(
                 "After its first round the network agrees with no mask, nor with itself; give it more -c kimg=…."
             )
         say(f"Second round: {len(kept)} of {len(self.everything)} photos, by masks that were agreed on.")
         tensors = {}
-        for o in kept:
+        for i, o in kept.items():
             assert o.target is not None
-            tensors |= {f"{o.name}#target": torch.from_numpy(o.target), f"{o.name}#weight": torch.from_numpy(o.weight)}
+            tensors |= {f"{i}#target": torch.from_numpy(o.target), f"{i}#weight": torch.from_numpy(o.weight)}
         save_file(tensors, path)
-        return kept
+        return list(kept.values())
 
     # --- Keeper -------------------------------------------------------------------------------------------------------
 
@@ -255,14 +255,14 @@ class _Trainer:
         return f"{ROLE} {self.kimg(step):.1f} kimg: " + ", ".join(f"{k} {v:.3f}" for k, v in self.scores.items())
 
 
-def _read(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Targets and weights by photo, none where the file is missing or damaged."""
+def _read(path: Path) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Targets and weights by the photo's place, none where the file is missing, damaged, or of names, as once."""
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError):
         return {}
-    names = [k.removesuffix("#target") for k in tensors if k.endswith("#target")]
-    return {n: (tensors[f"{n}#target"].numpy(), tensors[f"{n}#weight"].numpy()) for n in names}
+    places = [n for k in tensors if k.endswith("#target") and (n := k.removesuffix("#target")).isdecimal()]
+    return {int(n): (tensors[f"{n}#target"].numpy(), tensors[f"{n}#weight"].numpy()) for n in places}
 
 
 @torch.inference_mode()
