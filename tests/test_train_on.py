@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,34 @@ def test_settings_steps_and_seconds_are_counted_on(house, monkeypatch):
         Earlier.of(NAME).stages(("lr=1e-4",))
     with pytest.raises(UserError, match="leave out --warm-start"):
         train_command(TrainOptions(Path("synth"), out, go_on=NAME, warm_start=NAME))
+
+
+def test_classifiers_are_copied_as_a_whole_by_whichever_process_is_first(house, monkeypatch):
+    """Several processes of one training begin at once."""
+    out, roles = house / "new" / "run", ("teacher", "judge")
+    copied = shutil.copytree
+
+    def overtaken(source, target, **how):
+        copied(source, target, **how)
+        if source.name == "judge":
+            assert not (out / "judge").exists()
+            copied(source, out / "judge")  # by another process, meanwhile
+
+    monkeypatch.setattr(shutil, "copytree", overtaken)
+    Earlier.of(NAME).copy_classifiers(out, roles)
+    Earlier.of(NAME).copy_classifiers(out, roles)  # there is nothing left to do
+    assert sorted(path.name for path in out.iterdir()) == sorted(roles)
+    for role in roles:
+        names = sorted(path.name for path in (house / "shipped" / NAME / role).iterdir())
+        assert sorted(path.name for path in (out / role).iterdir()) == names
+
+    def refused(*_, **__):
+        raise OSError("the disk refuses")
+
+    monkeypatch.setattr(shutil, "copytree", refused)
+    with pytest.raises(OSError, match="refuses"):
+        Earlier.of(NAME).copy_classifiers(house / "other", roles)
+    assert not any((house / "other").iterdir())
 
 
 def call(*line):

@@ -4,6 +4,7 @@ counted on."""
 from __future__ import annotations
 
 import shutil
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,16 @@ class Earlier:
 
     def copy_classifiers(self, out: Path, roles: tuple[str, ...]) -> None:
         """Teacher and judge, where the run has none yet."""
+        out.mkdir(parents=True, exist_ok=True)
         for role in roles:
-            if not (out / role).is_dir():
-                shutil.copytree(weights_folder(self.name) / role, out / role)
+            if (out / role).is_dir():
+                continue
+            source, draft = weights_folder(self.name) / role, Path(tempfile.mkdtemp(prefix=f".{role}.", dir=out))
+            try:
+                shutil.copytree(source, draft, dirs_exist_ok=True)
+                draft.rename(out / role)
+            except OSError:
+                if not (out / role).is_dir():  # else another process of this training was first
+                    raise
+            finally:
+                shutil.rmtree(draft, ignore_errors=True)
