@@ -234,13 +234,15 @@ def synth(
     out: Annotated[Path, typer.Option(help="Folder. The same command again completes it.")],
     seed: Annotated[int, typer.Option(help="Seed of the first. Weights are trained on seeds from 1,000,000 on.")] = 0,
     size: Annotated[int, typer.Option(help="Side in pixels, 32 to 1,024.")] = 128,
-    counterfactuals: Annotated[int, typer.Option(help="True edits to render of each garment, for training.")] = 0,
+    counterfactuals: Annotated[
+        int, typer.Option(help="True edits to render of each garment, for training; at most all that it can have.")
+    ] = 0,
     usual: Annotated[
         bool,
         typer.Option("--usual", help="True edits whose details, where the picture does not show them, are usual ones."),
     ] = False,
     split: Annotated[str, typer.Option(help="auto (85 : 5 : 10 by the seed), or train, val or test for all.")] = "auto",
-    workers: Annotated[int | None, typer.Option(help="Processes; as many as processors when not given.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; as many as processors when not given.")] = None,
 ) -> None:
     """Draw labelled garments with exact masks: a catalogue to try things on, and to measure with."""
     from amgan.synth.command import synth_command

@@ -174,6 +174,8 @@ def test_no_option_or_a_wrong_one_ends_with_2(ended: Command) -> None:
     for line in ("amgan edit", "amgan nonsense", "index-catalog", "search-catalog x --store s --collection c -k 0"):
         status, out, err = ended(line)
         assert (status, out) == (2, "") and "Error" in err
+    status, _, err = ended("amgan synth --count 40 --out out --workers -1")
+    assert status == 2 and "-1 is not in the range" in err
 
 
 @pytest.mark.parametrize("line", ["amgan edit", "search-catalog"])

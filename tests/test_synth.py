@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from amgan.attributes import NEVER_ASKED
 from amgan.data.garments import load_garments
 from amgan.data.imagefolder import read_imagefolder
 from amgan.errors import UserError
@@ -192,6 +193,13 @@ def test_a_folder_of_another_kind_or_version_is_refused(tmp_path):
         read_synth(tmp_path / "a")
     with pytest.raises(UserError, match="Unknown split"):
         SynthFolder(3, split="half")
+
+
+def test_a_garment_has_no_more_true_edits_than_it_can():
+    for item in map(draw_item, range(5)):
+        edits = SynthFolder(1, counterfactuals=1000).edits(item)
+        possible = {(n, v) for n, values in possible_edits(item).items() for v in values}
+        assert set(edits) == {e for e in possible if e[1] not in NEVER_ASKED} and len(edits) == len(set(edits))
 
 
 @pytest.mark.thorough

@@ -39,7 +39,7 @@ class SynthFolder:
     """What a folder of synthetic garments holds; written as ``synth.json``.
 
     Attributes:
-        counterfactuals: true edits per garment.
+        counterfactuals: true edits per garment, or all that it can have where those are fewer.
         usual: details of them that the garment's own picture does not show are the usual ones, not the seed's.
         split: ``auto`` (by the seed, 85 : 5 : 10), or the one split that all are in.
     """
@@ -67,11 +67,13 @@ class SynthFolder:
         return "train" if draw < 0.85 else "val" if draw < 0.9 else "test"
 
     def edits(self, item: Item, share: Mapping[str, float] = EDIT_SHARE) -> list[tuple[str, str]]:
-        """The true edits of an item, (attribute, value) each, all different; ``share``: how often each attribute."""
+        """The true edits of an item, (attribute, value) each, all different, and no more than there are; ``share``: how
+        often each attribute."""
         generator = stream(item.seed, "edits")
         possible = possible_edits(item)
+        count = sum(v not in NEVER_ASKED for values in possible.values() for v in values)
         out: list[tuple[str, str]] = []
-        while len(out) < self.counterfactuals:
+        while len(out) < min(self.counterfactuals, count):
             shares = np.array([share[n] for n in possible])
             attribute = list(possible)[int(np.searchsorted(np.cumsum(shares / shares.sum()), generator.random()))]
             values = [v for v in possible[attribute] if v not in NEVER_ASKED and (attribute, v) not in out]
