@@ -106,6 +106,7 @@ MISTAKES = [
     ("amgan synth --count 2 --out file", "--out file cannot be written"),
     ("amgan synth --count 2 --out file/out", "--out file/out cannot be written"),
     ("amgan synth --count 0 --out out", "count must be 1 or more"),
+    (f"{TRAIN.replace('tiny', 'small')} --out out -c pairs:image_size=64", "pairs has 64, all has 128"),
     ("amgan train --preset tiny --data none --out out", "none is not a folder"),
     (f"{TRAIN} --out out --extra none", "none is not a folder"),
     (f"{TRAIN} --out file", "--out file cannot be written"),

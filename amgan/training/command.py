@@ -192,6 +192,10 @@ def _stages(options: TrainOptions, chosen: Preset) -> dict[str, Any]:
     elif any(c.lessons.extra for c in stages.values()):
         raise UserError("The setting extra does nothing here: it is the share of --extra garments, and there are none.")
     if options.stage is None:
+        sizes = {n: c.image_size for n, c in stages.items()}
+        if len(set(sizes.values())) > 1:
+            found = ", ".join(f"{n} has {size}" for n, size in sizes.items())
+            raise UserError(f"All stages need one image_size, and {found}; say -c image_size=… without a stage.")
         return stages
     if options.stage not in stages:
         raise UserError(f"Unknown stage {options.stage!r} of preset {options.preset}. Valid: {', '.join(stages)}.")
