@@ -60,7 +60,11 @@ def train(
     ] = "amgan",
     role: Annotated[str, typer.Option(help="Of a classifier: teacher, or judge.")] = "teacher",
     preset: Annotated[
-        str, typer.Option(help="paper, ours (both for a GPU), small (two CPU cores), tiny (a dry run).")
+        str,
+        typer.Option(
+            help="paper, ours (both for a GPU), small, paper-64 (the paper's at 64 px; both for two CPU cores), "
+            "tiny (a dry run)."
+        ),
     ] = "small",
     set_: Annotated[
         list[str] | None,

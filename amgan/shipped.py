@@ -42,8 +42,8 @@ def settings(values: Values) -> list[str]:
         if not asked:
             lines.append(f"{a.name}, known, only in filters: {', '.join(a.values)}")
             continue
-        others = "".join(f"; only in filters: {value}" for value in a.values if value not in asked)
-        lines.append(f"{a.name} = {', '.join(asked)}{others}")
+        others = [value for value in a.values if value not in asked]
+        lines.append(f"{a.name} = {', '.join(asked)}" + (f"; only in filters: {', '.join(others)}" if others else ""))
     return lines
 
 

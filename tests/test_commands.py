@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -25,6 +26,7 @@ import retrieval.evaluation.fit_command
 import ui.study.cli
 from amgan.shipped import shipped_values
 from amgan.testing import draw_catalogue, draw_garment, tiny_weights
+from amgan.training.presets import PRESETS
 from amgan.weights import shipped
 from retrieval.query import DEFAULT_WEIGHTS
 
@@ -195,7 +197,12 @@ def test_help_lists_what_the_shipped_weights_know_without_torch(line: str, tmp_p
     assert done.returncode == 0, done.stderr
     assert "sleeve = sleeveless, short, 3/4, long" in done.stdout
     assert "only in filters: multi" in done.stdout and "kind, known, only in filters: tee" in done.stdout
-    assert "polka dot" in done.stdout
+    assert "polka dot" in done.stdout and "; only in filters: print, floral, marl, other" in done.stdout
+
+
+def test_help_names_every_preset(ended: Command) -> None:
+    out = ended("amgan train --help")[1]
+    assert all(re.search(rf"\b{name}[ ,]", out) for name in PRESETS)
 
 
 def test_weights_lists_attributes_and_values(ended: Command, made: Path) -> None:
