@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from amgan.attributes import PLAIN, asked_of, in_turn, kind
+from amgan.editing.in_place import taken_off_in_place
 from amgan.editing.own_cloth import in_own_cloth
 from amgan.editing.room import half_widths, runs_out, squeezed, stretched
 from amgan.editing.runtimes import CARD, Network, eager, find_fastest, load_exported, remembered
@@ -234,7 +235,7 @@ class NetworkEditor:
     def _edit(self, images: Tensor, edits: list[dict[str, str]], only_on: str | None) -> Generated:
         x = to_float(images.to(self.device)).contiguous(memory_format=torch.channels_last)
         made = self._sewn_in(x, edits, self._shortened(x, edits, self._both_sides(x, edits)))
-        result = self._once_more(x, edits, made)
+        result = self._in_place(x, edits, self._once_more(x, edits, made))
         if only_on is None:
             return result
         sleeves = self._forward(x, [{"sleeve": BARE}] * len(images)).mask
@@ -297,6 +298,14 @@ class NetworkEditor:
         at = torch.tensor(rows, device=x.device)
         again = self._forward(made.image[at], [edits[i] for i in rows])
         return made.with_rows(at, again.after(x[at], made.rows(at)))
+
+    def _in_place(self, x: Tensor, edits: list[dict[str, str]], made: Generated) -> Generated:
+        """The edit, and where it only takes a print off the rest as it was."""
+        rows = [i for i, edit in enumerate(edits) if all(v == PLAIN for v in edit.values())]
+        if not rows:
+            return made
+        at = torch.tensor(rows, device=x.device)
+        return made.with_rows(at, taken_off_in_place(x[at], made.rows(at)))
 
     def _forward(self, x: Tensor, edits: list[dict[str, str]]) -> Generated:
         labels = torch.full((len(edits), self.schema.n_attributes), UNKNOWN)

@@ -1,0 +1,97 @@
+"""What is plain of a garment that is made plain stays as the photo shows it; and what is not is painted in its light.
+
+To take a print off, a generator paints all of the garment in one flat colour, and folds and shading go with the print.
+But what it painted says where the print is: there photo and picture differ in more than light, or the photo has detail
+that the picture lacks. Only that is painted, with as much light and tint added as the cloth around it has. A pattern
+all over stays the generator's work.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from amgan.editing.main_colour import LIGHTNESS
+from amgan.editing.shapes import WHITE, blur_within, dilate, disc, find_ground, touching, whiteness
+from amgan.models.interface import Generated
+
+WIDE, ROUNDS = 7.0, 4  # pixels over which light is even, and how often it is told from the print
+SEEN = 0.7  # pixels: what is finer is no print
+ALIKE, OTHER = 8.0, 15.0  # distance in Lab to which cloth is the garment's; from which a print is sure
+MOST = 0.5  # of the garment, that a print covers
+PRINT = 0.01  # of the garment: less is none
+FINE, CALM = 2.0, 1.4  # pixels; of what is finer the cloth has as much of Lab, on the mean, or it has a pattern
+FAR, DETAILED = (3.0, 6.0), (1.2, 1.8)  # distance in Lab, and detail: below, the photo stays; above, it is painted
+RIM = 4  # pixels from the outline, where collars and hems are
+AROUND = 5  # pixels: a print's edge is in its neighbours too
+REACHES = (32.0, 16.0, 8.0, 4.0, 2.0)  # pixels over which light goes on, from the middle of a print to its edge
+
+
+def taken_off_in_place(x: Tensor, made: Generated) -> Generated:
+    """Garments made plain, those that bear a print as they were but for the print; others as they are.
+
+    Args:
+        x: pictures (B, 3, H, W) in [-1, 1], garments on white.
+        made: their edits.
+    """
+    rows, found = [], []
+    for row, (before, after) in enumerate(zip(*(_unit(a) for a in (x, made.image)), strict=True)):
+        if (changed := _without(before, after)) is not None:
+            rows.append(row)
+            found.append(changed)
+    if not rows:
+        return made
+    raw, mask = (torch.from_numpy(np.stack(a)).permute(0, 3, 1, 2).to(x) for a in zip(*found, strict=True))
+    at = torch.tensor(rows, device=x.device)
+    return made.with_rows(at, Generated(mask * (2 * raw - 1) + (1 - mask) * x[at], mask, 2 * raw - 1))
+
+
+def _without(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """What is painted, float32 (h, w, 3), and how far it is, (h, w, 1); None where a pattern is all over, or nothing.
+
+    Args:
+        x, y: the photo and the same made plain, float32 (h, w, 3), RGB in [0, 1], on white.
+    """
+    garment = (~find_ground(x) & (whiteness(x) < WHITE)).astype(np.uint8)  # between sleeve and side there may be white
+    cloth = cv2.erode(garment, disc(3)) > 0
+    inner = cv2.erode(garment, disc(2 * RIM + 1)) > 0
+    if not inner.any():
+        return None
+    off = (cv2.cvtColor(x, cv2.COLOR_RGB2LAB) - cv2.cvtColor(y, cv2.COLOR_RGB2LAB)) * np.float32([LIGHTNESS, 1, 1])
+    seen, plain = blur_within(off, cloth, SEEN), cloth
+    for _ in range(ROUNDS):
+        far = np.linalg.norm(seen - blur_within(seen, plain, WIDE), axis=2) * cloth
+        plain = cloth & (far < ALIKE)
+        if plain.sum() <= (1 - MOST) * cloth.sum():
+            return None
+    fine = np.linalg.norm(off - blur_within(off, cloth, FINE), axis=2)
+    sure = touching(far > ALIKE, (far > OTHER) & inner)
+    rest = inner & ~(dilate(sure, AROUND) > 0)
+    if sure.sum() < PRINT * cloth.sum() or not rest.any() or fine[rest].mean() > CALM:
+        return None
+    detail = np.sqrt(cv2.GaussianBlur(fine**2 * cloth, (0, 0), FINE))
+    usual = float(np.median(detail[rest]))
+    painted = np.maximum(_step(far, FAR), _step(detail, (DETAILED[0] * usual + 0.5, DETAILED[1] * usual + 1))) * inner
+    painted = np.maximum(painted, sure)
+    mask = cv2.GaussianBlur(cv2.morphologyEx(dilate(painted, AROUND), cv2.MORPH_CLOSE, disc(5)) * cloth, (0, 0), 0.7)
+    light = _carried(x - y, plain & (mask < 0.2) & (cv2.erode(garment, disc(5)) > 0))
+    return np.clip(y + light, 0, 1), (mask * cloth)[..., None]
+
+
+def _step(a: np.ndarray, ends: tuple[float, float]) -> np.ndarray:
+    return np.clip((a - ends[0]) / (ends[1] - ends[0]), 0, 1).astype(np.float32)
+
+
+def _carried(picture: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """A picture, (h, w, 3), carried on from where it is known, bool (h, w), to everywhere."""
+    out = blur_within(picture, known, 2 * REACHES[0])
+    for reach in REACHES:
+        near = np.clip(4 * cv2.GaussianBlur(known.astype(np.float32), (0, 0), reach), 0, 1)[..., None]
+        out += near * (blur_within(picture, known, reach) - out)
+    return out
+
+
+def _unit(a: Tensor) -> np.ndarray:
+    return ((a.float() + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
