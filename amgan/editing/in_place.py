@@ -23,10 +23,11 @@ ALIKE, OTHER = 8.0, 15.0  # distance in Lab to which cloth is the garment's; fro
 MOST = 0.5  # of the garment, that a print covers
 PRINT = 0.01  # of the garment: less is none
 FINE, CALM = 2.0, 1.4  # pixels; of what is finer the cloth has as much of Lab, on the mean, or it has a pattern
-FAR, DETAILED = (3.0, 6.0), (1.2, 1.8)  # distance in Lab, and detail: below, the photo stays; above, it is painted
+FAR, DETAILED = (3.0, 6.0), (1.2, 1.8)  # distance in Lab, and detail, of the usual: below, the photo stays; above not
 RIM = 4  # pixels from the outline, where collars and hems are
-AROUND = 5  # pixels: a print's edge is in its neighbours too
-REACHES = (32.0, 16.0, 8.0, 4.0, 2.0)  # pixels over which light goes on, from the middle of a print to its edge
+AROUND, BETWEEN = 5, 5  # pixels: a print's edge is in its neighbours too; and between two letters is no cloth
+LITTLE = 0.2  # of the mask: where there is less, the photo says how light the cloth is
+REACHES = (16.0, 8.0, 4.0, 2.0)  # pixels over which light goes on, from the middle of a print to its edge
 
 
 def taken_off_in_place(x: Tensor, made: Generated) -> Generated:
@@ -73,11 +74,12 @@ def _without(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray] | No
         return None
     detail = np.sqrt(cv2.GaussianBlur(fine**2 * cloth, (0, 0), FINE))
     usual = float(np.median(detail[rest]))
-    painted = np.maximum(_step(far, FAR), _step(detail, (DETAILED[0] * usual + 0.5, DETAILED[1] * usual + 1))) * inner
-    painted = np.maximum(painted, sure)
-    mask = cv2.GaussianBlur(cv2.morphologyEx(dilate(painted, AROUND), cv2.MORPH_CLOSE, disc(5)) * cloth, (0, 0), 0.7)
-    light = _carried(x - y, plain & (mask < 0.2) & (cv2.erode(garment, disc(5)) > 0))
-    return np.clip(y + light, 0, 1), (mask * cloth)[..., None]
+    detailed = _step(detail, (DETAILED[0] * usual + 0.5, DETAILED[1] * usual + 1))
+    painted = np.maximum(np.maximum(_step(far, FAR), detailed) * inner, sure)
+    painted = cv2.morphologyEx(dilate(painted, AROUND), cv2.MORPH_CLOSE, disc(BETWEEN)) * cloth
+    mask = cv2.GaussianBlur(painted, (0, 0), SEEN) * cloth
+    light = _carried(x - y, plain & (mask < LITTLE) & (cv2.erode(garment, disc(5)) > 0))
+    return np.clip(y + light, 0, 1), mask[..., None]
 
 
 def _step(a: np.ndarray, ends: tuple[float, float]) -> np.ndarray:
@@ -86,7 +88,7 @@ def _step(a: np.ndarray, ends: tuple[float, float]) -> np.ndarray:
 
 def _carried(picture: np.ndarray, known: np.ndarray) -> np.ndarray:
     """A picture, (h, w, 3), carried on from where it is known, bool (h, w), to everywhere."""
-    out = blur_within(picture, known, 2 * REACHES[0])
+    out = np.full_like(picture, picture[known].mean(0) if known.any() else 0)
     for reach in REACHES:
         near = np.clip(4 * cv2.GaussianBlur(known.astype(np.float32), (0, 0), reach), 0, 1)[..., None]
         out += near * (blur_within(picture, known, reach) - out)
