@@ -26,6 +26,8 @@ def shirt(kind: str) -> np.ndarray:
     elif kind == "letters":  # of little colour, and beside a print
         picture[PRINT] = OTHER
         picture[82:88, 44:84:4] -= 0.12
+    elif kind == "white print":
+        picture[PRINT] = 1
     elif kind == "striped":
         picture[GARMENT][::6] = picture[GARMENT][1::6] = OTHER
     return picture
@@ -44,7 +46,7 @@ def unit(a: torch.Tensor) -> np.ndarray:
     return ((a[0].permute(1, 2, 0) + 1) / 2).numpy()
 
 
-@pytest.mark.parametrize("kind", ["print", "letters"])
+@pytest.mark.parametrize("kind", ["print", "white print", "letters"])
 def test_a_print_goes_and_the_cloth_around_it_stays(kind):
     x, made = made_plain(shirt(kind))
     edited = taken_off_in_place(x, made)

@@ -21,11 +21,12 @@ WIDE, ROUNDS = 7.0, 4  # pixels over which light is even, and how often it is to
 SEEN = 0.7  # pixels: what is finer is no print
 ALIKE, OTHER = 8.0, 15.0  # distance in Lab to which cloth is the garment's; from which a print is sure
 MOST = 0.5  # of the garment, that a print covers
-PRINT = 0.01  # of the garment: less is none
+PRINT = 0.02  # of the garment: less is none
 FINE, CALM = 2.0, 1.4  # pixels; of what is finer the cloth has as much of Lab, on the mean, or it has a pattern
 FAR, DETAILED = (3.0, 6.0), (1.2, 1.8)  # distance in Lab, and detail, of the usual: below, the photo stays; above not
 RIM = 4  # pixels from the outline, where collars and hems are
 AROUND, BETWEEN = 5, 5  # pixels: a print's edge is in its neighbours too; and between two letters is no cloth
+STILL_WHITE = 0.9  # where the photo is white and the picture so light, nothing is to be painted
 LITTLE = 0.2  # of the mask: where there is less, the photo says how light the cloth is
 REACHES = (16.0, 8.0, 4.0, 2.0)  # pixels over which light goes on, from the middle of a print to its edge
 
@@ -55,7 +56,8 @@ def _without(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray] | No
     Args:
         x, y: the photo and the same made plain, float32 (h, w, 3), RGB in [0, 1], on white.
     """
-    garment = (~find_ground(x) & (whiteness(x) < WHITE)).astype(np.uint8)  # between sleeve and side there may be white
+    bare = (whiteness(x) >= WHITE) & (whiteness(y) >= STILL_WHITE)  # as between a sleeve and the side
+    garment = (~find_ground(x) & ~bare).astype(np.uint8)
     cloth = cv2.erode(garment, disc(3)) > 0
     inner = cv2.erode(garment, disc(2 * RIM + 1)) > 0
     if not inner.any():
@@ -70,7 +72,7 @@ def _without(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray] | No
     fine = np.linalg.norm(off - blur_within(off, cloth, FINE), axis=2)
     sure = touching(far > ALIKE, (far > OTHER) & inner)
     rest = inner & ~(dilate(sure, AROUND) > 0)
-    if sure.sum() < PRINT * cloth.sum() or not rest.any() or fine[rest].mean() > CALM:
+    if (sure & inner).sum() < PRINT * cloth.sum() or not rest.any() or fine[rest].mean() > CALM:
         return None
     detail = np.sqrt(cv2.GaussianBlur(fine**2 * cloth, (0, 0), FINE))
     usual = float(np.median(detail[rest]))
