@@ -178,7 +178,7 @@ def test_no_option_or_a_wrong_one_ends_with_2(ended: Command) -> None:
         status, out, err = ended(line)
         assert (status, out) == (2, "") and "Error" in err
     status, _, err = ended("amgan synth --count 40 --out out --workers -1")
-    assert status == 2 and "-1 is not in the range" in err
+    assert status == 2 and "--workers" in err and "Traceback" not in err
 
 
 @pytest.mark.parametrize("line", ["amgan edit", "search-catalog"])

@@ -17,6 +17,7 @@ from amgan.editing.main_colour import LIGHTNESS
 from amgan.editing.shapes import WHITE, blur_within, dilate, disc, find_ground, touching, whiteness
 from amgan.models.interface import Generated
 
+WEIGHTS = np.array([LIGHTNESS, 1, 1], np.float32)  # of Lab
 WIDE, ROUNDS = 7.0, 4  # pixels over which light is even, and how often it is told from the print
 SEEN = 0.7  # pixels: what is finer is no print
 ALIKE, OTHER = 8.0, 15.0  # distance in Lab to which cloth is the garment's; from which a print is sure
@@ -62,8 +63,8 @@ def _without(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray] | No
     inner = cv2.erode(garment, disc(2 * RIM + 1)) > 0
     if not inner.any():
         return None
-    off = (cv2.cvtColor(x, cv2.COLOR_RGB2LAB) - cv2.cvtColor(y, cv2.COLOR_RGB2LAB)) * np.float32([LIGHTNESS, 1, 1])
-    seen, plain = blur_within(off, cloth, SEEN), cloth
+    off = (cv2.cvtColor(x, cv2.COLOR_RGB2LAB) - cv2.cvtColor(y, cv2.COLOR_RGB2LAB)) * WEIGHTS
+    seen, plain, far = blur_within(off, cloth, SEEN), cloth, np.zeros(cloth.shape, np.float32)
     for _ in range(ROUNDS):
         far = np.linalg.norm(seen - blur_within(seen, plain, WIDE), axis=2) * cloth
         plain = cloth & (far < ALIKE)
