@@ -26,6 +26,11 @@ def to_hwc(image: Tensor) -> np.ndarray:
     return image.cpu().numpy().transpose(1, 2, 0)
 
 
+def to_arrays(images: Tensor) -> np.ndarray:
+    """Pictures in [-1, 1], (B, C, H, W), as float32 arrays in [0, 1], (B, H, W, C), which OpenCV takes one by one."""
+    return ((images.float() + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
+
+
 def to_chw(image: np.ndarray) -> Tensor:
     """A picture (H, W, C) as a contiguous tensor (C, H, W)."""
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))

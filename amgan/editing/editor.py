@@ -243,7 +243,7 @@ class NetworkEditor:
             raise UserError("Editing a region needs weights whose mask finds the sleeves; these repaint everything.")
         sleeves = from_the_shoulders(torch.where(sleeves < SLEEVE_THRESHOLD, 0.0, sleeves))
         mask = result.mask * (sleeves if only_on == "sleeve" else 1 - sleeves)
-        return Generated(mask * result.raw + (1 - mask) * x, mask, result.raw)
+        return Generated.blended(x, mask, result.raw)
 
     def _both_sides(self, x: Tensor, edits: list[dict[str, str]]) -> Generated:
         """The edit, with a sleeve on the side that the generator left out."""
@@ -267,7 +267,7 @@ class NetworkEditor:
         half = half_widths(x[rows])
         again = self._forward(squeezed(x[rows], half), [edits[i] for i in rows.tolist()])
         mask, raw = stretched(again.mask, half), stretched(again.raw, half)
-        return made.with_rows(rows, Generated(mask * raw + (1 - mask) * x[rows], mask, raw))
+        return made.with_rows(rows, Generated.blended(x[rows], mask, raw))
 
     def _shortened(self, x: Tensor, edits: list[dict[str, str]], made: Generated) -> Generated:
         """The edit, with sleeves that it left long cut off in part."""
@@ -316,7 +316,7 @@ class NetworkEditor:
         raw, mask = self.network(x, make_condition(self.schema, labels, labels != UNKNOWN))
         if not bool(torch.isfinite(raw).all() and torch.isfinite(mask).all()):
             raise UserError("The edited picture is not finite numbers; the editor's weights are broken. Take others.")
-        return Generated(mask * raw + (1 - mask) * x, mask, raw)
+        return Generated.blended(x, mask, raw)
 
 
 def finds_sleeves(schema: AttributeSchema) -> bool:

@@ -16,6 +16,7 @@ from torch import Tensor
 from amgan.editing.main_colour import LIGHTNESS
 from amgan.editing.shapes import WHITE, blur_within, dilate, disc, find_ground, touching, whiteness
 from amgan.models.interface import Generated
+from amgan.pixels import to_arrays
 
 WEIGHTS = np.array([LIGHTNESS, 1, 1], np.float32)  # of Lab
 WIDE, ROUNDS = 7.0, 4  # pixels over which light is even, and how often it is told from the print
@@ -40,7 +41,7 @@ def taken_off_in_place(x: Tensor, made: Generated) -> Generated:
         made: their edits.
     """
     rows, found = [], []
-    for row, (before, after) in enumerate(zip(*(_unit(a) for a in (x, made.image)), strict=True)):
+    for row, (before, after) in enumerate(zip(*(to_arrays(a) for a in (x, made.image)), strict=True)):
         if (changed := _without(before, after)) is not None:
             rows.append(row)
             found.append(changed)
@@ -48,7 +49,7 @@ def taken_off_in_place(x: Tensor, made: Generated) -> Generated:
         return made
     raw, mask = (torch.from_numpy(np.stack(a)).permute(0, 3, 1, 2).to(x) for a in zip(*found, strict=True))
     at = torch.tensor(rows, device=x.device)
-    return made.with_rows(at, Generated(mask * (2 * raw - 1) + (1 - mask) * x[at], mask, 2 * raw - 1))
+    return made.with_rows(at, Generated.blended(x[at], mask, 2 * raw - 1))
 
 
 def _without(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -96,7 +97,3 @@ def _carried(picture: np.ndarray, known: np.ndarray) -> np.ndarray:
         near = np.clip(4 * cv2.GaussianBlur(known.astype(np.float32), (0, 0), reach), 0, 1)[..., None]
         out += near * (blur_within(picture, known, reach) - out)
     return out
-
-
-def _unit(a: Tensor) -> np.ndarray:
-    return ((a.float() + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()

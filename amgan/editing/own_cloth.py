@@ -15,6 +15,7 @@ from amgan.editing.painting import account, paint_grown
 from amgan.editing.shapes import find_ground
 from amgan.editing.taken import clean_ground
 from amgan.models.interface import Generated
+from amgan.pixels import to_arrays
 
 
 def in_own_cloth(x: Tensor, made: Generated) -> Generated:
@@ -24,7 +25,7 @@ def in_own_cloth(x: Tensor, made: Generated) -> Generated:
         x: pictures (B, 3, H, W) in [-1, 1], garments on white.
         made: their edits.
     """
-    before, after, raw = (_unit(a) for a in (x, made.image, made.raw))  # (B, H, W, 3)
+    before, after, raw = (to_arrays(a) for a in (x, made.image, made.raw))  # (B, H, W, 3)
     masks = made.mask[:, 0].float().cpu().numpy()
     rows, found = [], []
     for row, edit in enumerate(zip(before, after, masks, raw, strict=True)):
@@ -51,7 +52,3 @@ def _painted(
         image[box], mask[box] = pixels, np.maximum(mask[box], share)
     account(x, image, mask, raw)
     return image, mask, raw
-
-
-def _unit(a: Tensor) -> np.ndarray:
-    return ((a.float() + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()

@@ -44,7 +44,7 @@ def ends_cut_off(x: Tensor, shorter: Generated) -> Generated:
     cloth, off = is_cloth(x).cpu().numpy(), _taken(x, shorter.image).cpu().numpy()
     ends = [_ends(*both) for both in zip(cloth, off, strict=True)]
     mask = shorter.mask * torch.from_numpy(np.stack(ends)).to(shorter.mask)[:, None]
-    return Generated(mask * shorter.raw + (1 - mask) * x, mask, shorter.raw)
+    return Generated.blended(x, mask, shorter.raw)
 
 
 def _ends(cloth: np.ndarray, off: np.ndarray) -> np.ndarray:

@@ -115,6 +115,11 @@ class Generated(NamedTuple):
     raw: Tensor
     prior: Tensor | None = None
 
+    @staticmethod
+    def blended(x: Tensor, mask: Tensor, raw: Tensor) -> Generated:
+        """x* = alpha z + (1 - alpha) x, of pictures x; without the prior."""
+        return Generated(mask * raw + (1 - mask) * x, mask, raw)
+
     def rows(self, which: Tensor) -> Generated:
         """Some of the pictures, by index, int64 (n,); without the prior."""
         return Generated(self.image[which], self.mask[which], self.raw[which])
@@ -131,7 +136,7 @@ class Generated(NamedTuple):
 
 
 def before_blending(x: Tensor, image: Tensor, mask: Tensor) -> Tensor:
-    """The z for which image = x + alpha (z - x), float; it may lie outside the range of a picture."""
+    """The z that ``Generated.blended`` would take to the image, float; it may lie outside the range of a picture."""
     return x + (image - x) / mask.clamp_min(1e-3)
 
 

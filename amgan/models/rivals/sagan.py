@@ -61,7 +61,7 @@ class SaganGenerator(nn.Module):
         """Pictures in [-1, 1], float (B, 3, S, S), and conditions (B, N + M) of ``make_condition``."""
         (picture,), (attention,) = self.amn(x, condition), self.san(x, condition)
         raw, mask = torch.tanh(picture), torch.sigmoid(attention)
-        return Generated(mask * raw + (1 - mask) * x.float(), mask, raw)
+        return Generated.blended(x.float(), mask, raw)
 
 
 class Sagan(Rival):
