@@ -20,9 +20,11 @@ from torch import Tensor
 
 from amgan.attributes import PLAIN, asked_of, in_turn, kind
 from amgan.editing.in_place import taken_off_in_place
+from amgan.editing.loose import without_loose
 from amgan.editing.own_cloth import in_own_cloth
 from amgan.editing.room import half_widths, runs_out, squeezed, stretched
 from amgan.editing.runtimes import CARD, Network, eager, find_fastest, load_exported, remembered
+from amgan.editing.set_at_once import set_at_once
 from amgan.editing.shorter import SHORTER, ends_cut_off, stayed_long
 from amgan.editing.sides import left_out, with_other_side
 from amgan.errors import UserError
@@ -282,22 +284,25 @@ class NetworkEditor:
         return made.with_rows(at, ends_cut_off(x[at], short.rows(long)))
 
     def _sewn_in(self, x: Tensor, edits: list[dict[str, str]], made: Generated) -> Generated:
-        """The edit, with sleeves that it grew in the garment's own cloth."""
+        """The edit, with sleeves that it grew in the garment's own cloth, and no piece of any in the air."""
         rows = [i for i, edit in enumerate(edits) if any(kind(name).outline for name in edit)]
         if not rows:
             return made
         at = torch.tensor(rows, device=x.device)
-        return made.with_rows(at, in_own_cloth(x[at], made.rows(at)))
+        return made.with_rows(at, without_loose(x[at], in_own_cloth(x[at], made.rows(at))))
 
     def _once_more(self, x: Tensor, edits: list[dict[str, str]], made: Generated) -> Generated:
         """The edit, and where it only sets the colour or takes a pattern off the same once more of its own result: one
-        pass leaves a tinge of a strong colour, and traces of a pattern on sleeves and sides."""
+        pass can leave a tinge of a strong colour, and traces of a pattern on sleeves and sides."""
         rows = [i for i, edit in enumerate(edits) if all(kind(n).recoloured or v == PLAIN for n, v in edit.items())]
         if not rows:
             return made
         at = torch.tensor(rows, device=x.device)
-        again = self._forward(made.image[at], [edits[i] for i in rows])
-        return made.with_rows(at, again.after(x[at], made.rows(at)))
+        once = made.rows(at)
+        again = self._forward(once.image, [edits[i] for i in rows])
+        colours = [_colour_alone(edits[i]) for i in rows]
+        missed = (~set_at_once(once, again, colours)).nonzero()[:, 0]
+        return made.with_rows(at[missed], again.rows(missed).after(x[at[missed]], once.rows(missed)))
 
     def _in_place(self, x: Tensor, edits: list[dict[str, str]], made: Generated) -> Generated:
         """The edit, and where it only takes a print off the rest as it was."""
@@ -322,6 +327,11 @@ class NetworkEditor:
 def finds_sleeves(schema: AttributeSchema) -> bool:
     """Whether weights that edit so can set the colour of sleeves alone: the mask that takes sleeves off finds them."""
     return BARE in _sleeves(schema)
+
+
+def _colour_alone(edit: Mapping[str, str]) -> str | None:
+    """The colour that an edit sets, where it sets nothing else."""
+    return next((value for name, value in edit.items() if kind(name).recoloured and len(edit) == 1), None)
 
 
 def _sleeves(schema: AttributeSchema) -> list[str]:

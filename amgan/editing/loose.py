@@ -1,0 +1,64 @@
+"""Pieces of cloth beside a garment, in the air: ends of sleeves that a generator grew without what is between, and ends
+that it left where it took a sleeve off."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from amgan.editing.shapes import dilate, disc, find_ground
+from amgan.models.interface import Generated
+from amgan.pixels import to_arrays
+
+LEAST = 0.0005  # of the frame: what is smaller is dust, or a tip that two pixels would join
+MOSTLY = 0.9  # of a piece of the garment: its edge may touch something else
+NEAR = 5  # pixels: what is parted by less is one piece: white stripes of a sleeve
+HAZE = 5  # pixels: side of the disc by which a piece is surrounded with its own edge
+
+
+def without_loose(x: Tensor, made: Generated) -> Generated:
+    """The edits without what hangs together with the garment no more, or never did; pieces that lay beside it in the
+    photo stay.
+
+    Args:
+        x: pictures (B, 3, H, W) in [-1, 1], garments on white.
+        made: their edits.
+    """
+    pieces = [_loose(*pair) for pair in zip(to_arrays(x), to_arrays(made.image), strict=True)]
+    rows = [row for row, piece in enumerate(pieces) if piece is not None]
+    if not rows:
+        return made
+    at = torch.tensor(rows, device=x.device)
+    gone, lay = (torch.from_numpy(np.stack(a))[:, None].to(x.device) for a in zip(*filter(None, pieces), strict=True))
+    mask = torch.where(gone, lay.to(made.mask), made.mask[at])
+    raw = torch.where(gone, 1.0, made.raw[at])
+    return made.with_rows(at, Generated.blended(x[at], mask, raw))
+
+
+def _loose(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """What is to go of an edit y of a picture x, both float32 (h, w, 3), RGB in [0, 1], and what of it the photo shows,
+    both bool (h, w); None where nothing is to go."""
+    before, after = ~find_ground(x), ~find_ground(y)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(_joined(after))
+    if count <= 2:  # the ground, and the garment
+        return None
+    garment = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    _, own = cv2.connectedComponents(_joined(before))
+    body = np.unique(own[before & (labels == garment)])
+    pieces = np.zeros_like(after)
+    for label in range(1, count):
+        piece = labels == label
+        if label != garment and stats[label, cv2.CC_STAT_AREA] >= LEAST * after.size:
+            lay = own[piece & before]
+            if not len(lay) or np.isin(lay, body).mean() > MOSTLY:  # else it lay beside the garment in the photo
+                pieces |= piece
+    if not pieces.any():
+        return None
+    gone = (dilate(pieces, HAZE) > 0) & (labels != garment)
+    return gone, gone & before
+
+
+def _joined(cloth: np.ndarray) -> np.ndarray:
+    return cv2.morphologyEx(cloth.astype(np.uint8), cv2.MORPH_CLOSE, disc(NEAR))
