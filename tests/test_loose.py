@@ -39,8 +39,11 @@ def test_an_end_that_stayed_when_its_sleeve_went_goes_too():
     assert torch.equal(made.image, garment()) and made.mask[0, 0][ARM].all() and not made.mask[0, 0][BODY].any()
 
 
-@pytest.mark.parametrize("after", [garment(ARM), garment(), garment((slice(60, 61), slice(2, 4)))])
-def test_whole_sleeves_none_and_dust_are_left_as_they_are(after):
+DUST, STRAP = (slice(60, 61), slice(2, 4)), (slice(2, 8), slice(26, 29))
+
+
+@pytest.mark.parametrize("after", [garment(ARM), garment(), garment(DUST), garment(STRAP)])
+def test_whole_sleeves_none_dust_and_what_is_above_are_left_as_they_are(after):
     x = garment()
     made = edit(x, after)
     assert without_loose(x, made) is made

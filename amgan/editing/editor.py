@@ -38,7 +38,7 @@ Region = Literal["sleeve", "torso"]
 Runtime = Literal["eager", "remembered", "fastest"]
 REGIONS: tuple[Region, ...] = ("sleeve", "torso")
 ENTRY_POINT_GROUP = "amgan.editors"
-VERSION = 7  # count up when edits change with the same weights: it is part of the identity, so twins are drawn anew
+VERSION = 8  # count up when edits change with the same weights: it is part of the identity, so twins are drawn anew
 BARE = "sleeveless"  # the mask of this edit finds the sleeves
 
 # Below this the attention of the sleeve edit is no sleeve. The paper zeroes what is below 0.9; masks trained on

@@ -41,16 +41,19 @@ def _loose(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None
     """What is to go of an edit y of a picture x, both float32 (h, w, 3), RGB in [0, 1], and what of it the photo shows,
     both bool (h, w); None where nothing is to go."""
     before, after = ~find_ground(x), ~find_ground(y)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(_joined(after))
+    count, labels, stats, middles = cv2.connectedComponentsWithStats(_joined(after))
     if count <= 2:  # the ground, and the garment
         return None
     garment = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
     _, own = cv2.connectedComponents(_joined(before))
     body = np.unique(own[before & (labels == garment)])
     pieces = np.zeros_like(after)
+    left, width = stats[garment, cv2.CC_STAT_LEFT], stats[garment, cv2.CC_STAT_WIDTH]
     for label in range(1, count):
         piece = labels == label
-        if label != garment and stats[label, cv2.CC_STAT_AREA] >= LEAST * after.size:
+        # A strap over the shoulder may be broken; it lies above.
+        above = left <= middles[label, 0] < left + width and middles[label, 1] < middles[garment, 1]
+        if label != garment and not above and stats[label, cv2.CC_STAT_AREA] >= LEAST * after.size:
             lay = own[piece & before]
             if not len(lay) or np.isin(lay, body).mean() > MOSTLY:  # else it lay beside the garment in the photo
                 pieces |= piece
