@@ -16,8 +16,8 @@ from indexer.opening import Opened, Wanted, open_photo, with_name
 from indexer.refusals import Refusal
 from retrieval.stores.base import Payload
 
-# Reasons that may be gone tomorrow, like those that end in "unreadable": the machine was slow, or short of memory.
-_PASSING = ("too-slow", "decoder-died", "error")
+# Ends of reasons, of the photo's and of the mask's, that may be gone tomorrow: disk and machine had no time or room.
+_PASSING = ("unreadable", "out-of-memory", "too-slow", "decoder-died", "error")
 
 # What of a stored payload says whether an item must be embedded again, or only told anew.
 COMPARED = ("sha256", "mask_sha256", "cutout", "mask_file_name", "given", "details")
@@ -141,7 +141,7 @@ def not_readable_now(item: Item, refusal: Refusal) -> bool:
     """Whether a refusal speaks of the disk or the machine, not of the garment; see ``indexer.catalogue``."""
     if refusal.reason.endswith("missing"):
         return item.behind_dead_link()
-    return refusal.reason.endswith("unreadable") or refusal.reason in _PASSING
+    return refusal.reason.endswith(_PASSING)
 
 
 def said_of(item: Item) -> Payload:

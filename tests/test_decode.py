@@ -85,6 +85,14 @@ def test_bombs_are_refused_before_they_are_unpacked(folder):
     assert time.process_time() - start < 0.5
 
 
+def test_want_of_memory_is_no_fault_of_the_picture(monkeypatch):
+    def full(picture):
+        raise MemoryError
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", full)
+    assert reason_of(read_image, ENCODED["bmp"]) == "out-of-memory"
+
+
 @pytest.mark.parametrize("name", [name for name in ENCODED if name != "gif"])
 def test_no_strict_prefix_is_a_picture(name):
     data = ENCODED[name]

@@ -290,7 +290,7 @@ def test_a_disk_that_goes_away_does_not_empty_the_index(tmp_path, listed):
     assert run(folder, location)[0].removed == 1
 
 
-@pytest.mark.parametrize("reason", ["unreadable", "too-slow", "decoder-died", "error"])
+@pytest.mark.parametrize("reason", ["unreadable", "out-of-memory", "too-slow", "decoder-died", "error"])
 def test_unreadable_photos_stay_as_they_were(tmp_path, monkeypatch, reason):
     import amgan.photos.decode
     from amgan.errors import PhotoError

@@ -5,6 +5,7 @@ a sentence that names the file. PNG has checksums; a JPEG has none, so that byte
 to a wrong picture without anyone knowing. The reasons::
 
     missing  directory  unreadable  empty  not-an-image  unsupported  truncated  corrupt  too-large  too-small
+    out-of-memory
 """
 
 from __future__ import annotations
@@ -119,7 +120,7 @@ def _open(source: Source, limits: DecodeLimits, name: str | None) -> tuple[Image
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise PhotoError("too-large", f"{name} unpacks to more than {_mega(limits.max_pixels)} megapixels.") from error
     except MemoryError as error:
-        raise PhotoError("too-large", f"{name} needs more memory to decode than there is.") from error
+        raise PhotoError("out-of-memory", f"{name} needs more memory to decode than there is now.") from error
     except Exception as error:
         if "truncated" in str(error).lower() or isinstance(error, EOFError):
             raise PhotoError("truncated", f"{name} is cut off: its data stop before the end of the picture.") from error
