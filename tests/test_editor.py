@@ -136,7 +136,9 @@ def test_a_colour_is_set_once_more_of_its_own_result_and_other_edits_are_not(onl
         sleeve = editor.edit(photos, {"sleeve": "short"})
         assert (sleeve.image == 120).all() and (sleeve.mask - 0.4).abs().max() < 1e-6
         assert (editor.edit(photos, {"pattern": "striped"}).image == 100).all()
-        assert (editor.edit(photos, {"pattern": "plain"}).image == 50).all()  # taken off once more
+        photos[:, :, :, 16:] = 40  # of two colours, so that the editor leaves the edit the generator's
+        plain = editor.edit(photos, {"pattern": "plain"}).image
+        assert (plain[..., :16] == 50).all() and (plain[..., 16:] == 10).all()  # taken off once more
 
 
 def test_sleeves_hang_from_the_shoulders():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -30,6 +31,9 @@ def shirt(kind: str) -> np.ndarray:
         picture[PRINT] = 1
     elif kind == "striped":
         picture[GARMENT][::6] = picture[GARMENT][1::6] = OTHER
+    elif kind == "camouflage":
+        rows, columns = np.indices((SIDE, SIDE))[:, GARMENT[0], GARMENT[1]] // 7
+        picture[GARMENT] *= np.float32([[1, 1, 1], [2.4, 0.5, 0.4], [0.3, 1.8, 0.5]])[(rows + columns) % 3]
     return picture
 
 
@@ -66,11 +70,27 @@ def test_letters_are_seen_by_their_detail():
     assert taken_off_in_place(x, made).mask[0, 0, 84:88, 48:80].mean() < 0.1
 
 
-@pytest.mark.parametrize("kind", ["striped", "plain"])
-def test_a_pattern_all_over_and_none_are_the_generators(kind):
+@pytest.mark.parametrize("kind", ["striped", "camouflage", "plain"])
+def test_a_pattern_all_over_and_none_are_the_generators_in_the_photos_colour(kind):
     x, made = made_plain(shirt(kind))
-    edited = taken_off_in_place(x, made)
-    assert all(torch.equal(a, b) for a, b in zip(edited[:3], made[:3], strict=True))
+    edited, inside = taken_off_in_place(x, made), (slice(32, 98), slice(36, 92))
+    assert torch.equal(edited.mask, made.mask)
+    plain, before, after = shirt("plain")[inside], unit(made.image)[inside], unit(edited.image)[inside]
+    assert np.abs(before - plain).max() > 0.08, "the generator's colour is another, and without light"
+    if kind == "camouflage":  # no colour is most of it
+        assert torch.equal(edited.image, made.image) and torch.equal(edited.raw, made.raw)
+    else:
+        assert np.abs(after - plain).max() < 0.06
+        assert np.abs(after - cv2.GaussianBlur(after, (0, 0), 2)).max() < 0.01, "nothing of the pattern comes with it"
+
+
+def test_only_what_the_generator_painted_takes_the_colour():
+    x, made = made_plain(shirt("striped"))
+    mask = made.mask.clone()
+    mask[:, :, 90:] = 0  # the hem, say, was plain
+    edited = taken_off_in_place(x, Generated.blended(x, mask, made.raw))
+    assert torch.equal(edited.image[:, :, 90:], x[:, :, 90:]) and torch.equal(edited.mask, mask)
+    assert np.abs(unit(edited.image) - shirt("plain"))[32:86, 36:92].max() < 0.06
 
 
 def test_each_picture_by_itself():

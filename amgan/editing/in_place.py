@@ -2,19 +2,22 @@
 
 To take a print off, a generator paints all of the garment in one flat colour, and folds and shading go with the print.
 But what it painted says where the print is: there photo and picture differ in more than light, or the photo has detail
-that the picture lacks. Only that is painted, with as much light and tint added as the cloth around it has. A pattern
-all over stays the generator's work.
+that the picture lacks. Only that is painted, with as much light and tint added as the cloth around it has. Where a
+pattern is all over, or cloth is creased, the generator's work stays, but for its colour: where the photo has a main
+one, it is that, lit as the photo is at large.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from amgan.editing.main_colour import LIGHTNESS
-from amgan.editing.shapes import WHITE, blur_within, dilate, disc, find_ground, touching, whiteness
+from amgan.editing.main_colour import LIGHTNESS, main_colour
+from amgan.editing.shapes import WHITE, blur_within, dilate, disc, find_ground, opened, touching, whiteness
 from amgan.models.interface import Generated
 from amgan.pixels import to_arrays
 
@@ -31,25 +34,29 @@ AROUND, BETWEEN = 5, 5  # pixels: a print's edge is in its neighbours too; and b
 STILL_WHITE = 0.9  # where the photo is white and the picture so light, nothing is to be painted
 LITTLE = 0.2  # of the mask: where there is less, the photo says how light the cloth is
 REACHES = (16.0, 8.0, 4.0, 2.0)  # pixels over which light goes on, from the middle of a print to its edge
+SAME, GROUND = 8.0, 0.35  # distance in Lab to which cloth is of the main colour; share of the garment that is
+AT_LARGE = REACHES[:2]  # what is finer might be a pattern
 
 
 def taken_off_in_place(x: Tensor, made: Generated) -> Generated:
-    """Garments made plain, those that bear a print as they were but for the print; others as they are.
+    """Garments made plain, those that bear a print as they were but for the print, others of the colour that they were.
 
     Args:
         x: pictures (B, 3, H, W) in [-1, 1], garments on white.
         made: their edits.
     """
+    before, after, raw, alpha = (to_arrays(a) for a in (x, made.image, made.raw, 2 * made.mask - 1))  # (B, H, W, ·)
     rows, found = [], []
-    for row, (before, after) in enumerate(zip(*(to_arrays(a) for a in (x, made.image)), strict=True)):
-        if (changed := _without(before, after)) is not None:
+    for row, pictures in enumerate(zip(before, after, raw, alpha, strict=True)):
+        changed = _without(*pictures[:2]) or _of_its_colour(*pictures)
+        if changed is not None:
             rows.append(row)
             found.append(changed)
     if not rows:
         return made
-    raw, mask = (torch.from_numpy(np.stack(a)).permute(0, 3, 1, 2).to(x) for a in zip(*found, strict=True))
+    raws, masks = (torch.from_numpy(np.stack(a)).permute(0, 3, 1, 2).to(x) for a in zip(*found, strict=True))
     at = torch.tensor(rows, device=x.device)
-    return made.with_rows(at, Generated.blended(x[at], mask, 2 * raw - 1))
+    return made.with_rows(at, Generated.blended(x[at], masks, 2 * raws - 1))
 
 
 def _without(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -58,8 +65,7 @@ def _without(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray] | No
     Args:
         x, y: the photo and the same made plain, float32 (h, w, 3), RGB in [0, 1], on white.
     """
-    bare = (whiteness(x) >= WHITE) & (whiteness(y) >= STILL_WHITE)  # as between a sleeve and the side
-    garment = (~find_ground(x) & ~bare).astype(np.uint8)
+    garment = _garment(x, y)
     cloth = cv2.erode(garment, disc(3)) > 0
     inner = cv2.erode(garment, disc(2 * RIM + 1)) > 0
     if not inner.any():
@@ -86,14 +92,41 @@ def _without(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray] | No
     return np.clip(y + light, 0, 1), mask[..., None]
 
 
+def _of_its_colour(
+    x: np.ndarray, y: np.ndarray, raw: np.ndarray, alpha: np.ndarray
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """What is painted where the generator's work stays, and how far, as in ``_without``; None where no colour is most
+    of the garment.
+
+    Args:
+        raw, alpha: what the generator painted, float32 (h, w, 3), and how far it is, (h, w, 1).
+    """
+    inner = cv2.erode(_garment(x, y), disc(RIM + 1)) > 0
+    main = main_colour(x[inner])
+    if main is None:
+        return None
+    off = (cv2.cvtColor(x, cv2.COLOR_RGB2LAB) - main.astype(np.float32)) * WEIGHTS
+    ground = opened(inner & (np.linalg.norm(off, axis=2) < SAME), 3)
+    if ground.sum() < GROUND * inner.sum():
+        return None
+    return np.clip(raw + _carried(x - y, ground, AT_LARGE), 0, 1), alpha
+
+
+def _garment(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Where there is cloth in photo or picture, uint8 (h, w) of 0 and 1."""
+    bare = (whiteness(x) >= WHITE) & (whiteness(y) >= STILL_WHITE)  # as between a sleeve and the side
+    return (~find_ground(x) & ~bare).astype(np.uint8)
+
+
 def _step(a: np.ndarray, ends: tuple[float, float]) -> np.ndarray:
     return np.clip((a - ends[0]) / (ends[1] - ends[0]), 0, 1).astype(np.float32)
 
 
-def _carried(picture: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """A picture, (h, w, 3), carried on from where it is known, bool (h, w), to everywhere."""
+def _carried(picture: np.ndarray, known: np.ndarray, reaches: Sequence[float] = REACHES) -> np.ndarray:
+    """A picture, (h, w, 3), carried on from where it is known, bool (h, w), to everywhere, blurred as the least of the
+    reaches is wide."""
     out = np.full_like(picture, picture[known].mean(0) if known.any() else 0)
-    for reach in REACHES:
+    for reach in reaches:
         near = np.clip(4 * cv2.GaussianBlur(known.astype(np.float32), (0, 0), reach), 0, 1)[..., None]
         out += near * (blur_within(picture, known, reach) - out)
     return out
