@@ -34,13 +34,14 @@ def whole_path(
     files = list_photos(photos) if photos else drawn_photos(folder / "photos")
     searcher, files = index_of(weights, files, folder / "index")
     base = searcher.editor
+    designs = getattr(base, "designs", False)
     times: dict[str, list[dict[str, float]]] = {name: [] for name in rows}
     hits: dict[str, list[set[str]]] = {name: [] for name in rows}
     values = [{a.name: v} for a in searcher.schema.attributes for v in asked_of(a)]
     try:
         for turn in range(-WARM_UP, searches):
             for name, network in rows.items():
-                searcher.editor = NetworkEditor(network, base.schema, base.image_size, base.identity)
+                searcher.editor = NetworkEditor(network, base.schema, base.image_size, base.identity, designs=designs)
                 spent, found, method = one_search(searcher, files[turn % len(files)], values[turn % len(values)])
                 if turn >= 0:
                     spent[f"all, {method}"] = spent["all"]

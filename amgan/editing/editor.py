@@ -22,6 +22,7 @@ from amgan.attributes import PLAIN, asked_of, in_turn, kind
 from amgan.editing.in_place import taken_off_in_place
 from amgan.editing.loose import without_loose
 from amgan.editing.own_cloth import in_own_cloth
+from amgan.editing.plain_first import lays_designs, made_plain_first, were_patterned
 from amgan.editing.room import half_widths, runs_out, squeezed, stretched
 from amgan.editing.runtimes import CARD, Network, eager, find_fastest, load_exported, remembered
 from amgan.editing.set_at_once import set_at_once
@@ -177,6 +178,7 @@ class NetworkEditor:
         identity: of its weights.
         runtime: its name, which changes nothing but the speed: ``identity`` is the same in all.
         batch: pictures per forward pass.
+        designs: its patterns are laid on plain cloth; see ``amgan.editing.plain_first``.
     """
 
     def __init__(
@@ -188,6 +190,7 @@ class NetworkEditor:
         runtime: str = "eager",
         device: torch.device | str = "cpu",
         batch: int = 32,
+        designs: bool = False,
     ) -> None:
         self.network = network
         self.schema = schema
@@ -196,6 +199,7 @@ class NetworkEditor:
         self.runtime = runtime
         self.device = device
         self.batch = batch
+        self.designs = designs
 
     def edit(
         self, images: Tensor, edits: Mapping[str, str] | Sequence[Mapping[str, str]], only_on: Region | None = None
@@ -217,8 +221,26 @@ class NetworkEditor:
         steps: list[EditResult] = []
         for turn in range(max(1, *map(len, parts))):
             now = [part[turn] if turn < len(part) else {} for part in parts]
-            steps.append(self._edit_all(steps[-1].image if steps else images, now, only_on))
+            before = steps[-1].image if steps else images
+            plain = self._plain_first(before, now)
+            if plain is not None:
+                steps.append(plain)
+                before = plain.image
+            steps.append(self._edit_all(before, now, only_on))
         return steps[0] if len(steps) == 1 else EditResult.joined(images.cpu(), steps)
+
+    def _plain_first(self, images: Tensor, edits: list[dict[str, str]]) -> EditResult | None:
+        """Garments that are to get another pattern than they have made plain, others as they are; None for none."""
+        asked = [made_plain_first(self.schema, edit) or {} for edit in edits]
+        if not self.designs or not any(asked):
+            return None
+        made = self._edit_all(images, asked, None)
+        there = were_patterned(images, made.image)
+        if not bool(there.any()):
+            return None
+        before = images.cpu()
+        image, raw = (torch.where(there[:, None, None, None], a, before) for a in (made.image, made.raw))
+        return EditResult(image, made.mask * there[:, None, None, None], raw)
 
     def _edit_all(self, images: Tensor, edits: list[dict[str, str]], only_on: Region | None) -> EditResult:
         """In batches, to the host; a picture without an edit stays as it is."""
@@ -360,7 +382,9 @@ class GeneratorEditor(NetworkEditor):
 
     def __init__(self, generator: Generator, image_size: int, identity: str, batch: int = 32) -> None:
         device = next(generator.parameters()).device
-        super().__init__(eager(generator), generator.schema, image_size, identity, device=device, batch=batch)
+        super().__init__(
+            eager(generator), generator.schema, image_size, identity, "eager", device, batch, lays_designs(generator)
+        )
 
 
 def load_editor(weights: str | Path, runtime: Runtime = "eager") -> Editor:
@@ -380,7 +404,9 @@ def load_editor(weights: str | Path, runtime: Runtime = "eager") -> Editor:
         return _from_entry_point(entry, str(weights).partition(":")[2])
     if (Path(weights) / CARD).is_file():
         saved = load_exported(Path(weights))
-        return NetworkEditor(saved.network, saved.schema, saved.image_size, saved.identity, saved.engine)
+        return NetworkEditor(
+            saved.network, saved.schema, saved.image_size, saved.identity, saved.engine, designs=saved.designs
+        )
     generator, config, identity = load_generator(weights)
     if runtime != "eager" and os.environ.get("AMGAN_RUNTIME") != "eager":
         found = remembered(generator, identity)
@@ -389,7 +415,8 @@ def load_editor(weights: str | Path, runtime: Runtime = "eager") -> Editor:
             found = remembered(generator, identity)
         if found is not None:
             name, network = found
-            return NetworkEditor(network, generator.schema, config.image_size, identity, name)
+            designs = lays_designs(generator)
+            return NetworkEditor(network, generator.schema, config.image_size, identity, name, designs=designs)
     return GeneratorEditor(generator, config.image_size, identity)
 
 

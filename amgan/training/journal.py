@@ -15,6 +15,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from amgan.data.garments import Garments
 from amgan.editing.editor import NetworkEditor
+from amgan.editing.plain_first import lays_designs
 from amgan.editing.runtimes import eager
 from amgan.evaluation.edits import first_by_hash, subset
 from amgan.evaluation.sheet import make_sheet, sheet_edits
@@ -85,7 +86,8 @@ class Journal:
         tensors = self.trainer.tensors()
         self.run.require_finite(step, tensors)
         size, device = method.config.image_size, next(average.parameters()).device
-        editor = NetworkEditor(eager(average), method.schema, size, f"step {step}", device=device)
+        designs = lays_designs(average)
+        editor = NetworkEditor(eager(average), method.schema, size, f"step {step}", device=device, designs=designs)
         training = average.training
         average.eval()  # batch normalisation must neither see the photos of validation nor normalise by them
         scores = validation_scores(editor, self.judge, self.val)

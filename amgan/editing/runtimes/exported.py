@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from amgan.editing.plain_first import lays_designs
 from amgan.editing.runtimes.agreement import Difference, difference_from_eager
 from amgan.editing.runtimes.engines import ENGINES, Engine, Network
 from amgan.errors import UserError
@@ -23,7 +24,7 @@ from amgan.schema import AttributeSchema
 from amgan.weights.reading import image_size_in, read_object
 
 CARD = "export.json"
-FORMAT = 1  # count up when older folders can no longer be read
+FORMAT = 2  # count up when older folders can no longer be read
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Exported:
         engine: what runs it.
         identity: of the weights.
         difference: from PyTorch's float32, as measured when it was saved.
+        designs: see ``Generator``.
     """
 
     network: Network
@@ -42,6 +44,7 @@ class Exported:
     image_size: int
     identity: str
     difference: dict[str, float]
+    designs: bool
 
 
 def installed(name: str) -> Engine:
@@ -74,7 +77,7 @@ def export(generator: Generator, image_size: int, identity: str, name: str, fold
         draft.mkdir()
         engine.save(generator, image_size, draft)
         found = difference_from_eager(engine.load(draft), generator, image_size)
-        _write_card(draft, name, generator.schema, image_size, identity, found)
+        _write_card(draft, name, generator, image_size, identity, found)
         if folder.exists():
             shutil.rmtree(folder)
         draft.rename(folder)
@@ -82,14 +85,15 @@ def export(generator: Generator, image_size: int, identity: str, name: str, fold
 
 
 def _write_card(
-    folder: Path, name: str, schema: AttributeSchema, image_size: int, identity: str, found: Difference
+    folder: Path, name: str, generator: Generator, image_size: int, identity: str, found: Difference
 ) -> None:
     """``export.json`` beside the files that are in the folder."""
     card = {
         "format": FORMAT,
         "engine": name,
         "identity": identity,
-        "schema": schema.to_dict(),
+        "schema": generator.schema.to_dict(),
+        "designs": lays_designs(generator),
         "image_size": image_size,
         "difference_in_grey_levels": found.to_dict(),
         "versions": {n: importlib.metadata.version(n) for n in ("torch", *ENGINES[name].needs)},
@@ -109,8 +113,9 @@ def load_exported(folder: Path) -> Exported:
         if not sums or any(_sum(folder / Path(file).name) != digest for file, digest in sums.items()):
             raise ValueError("a file is not what was saved")
         schema = AttributeSchema.from_dict(card["schema"])
-        rest = image_size_in(card, folder / CARD), str(card["identity"]), dict(card["difference_in_grey_levels"])
-        return Exported(engine.load(folder), name, schema, *rest)
+        size, found = image_size_in(card, folder / CARD), dict(card["difference_in_grey_levels"])
+        network = engine.load(folder)
+        return Exported(network, name, schema, size, str(card["identity"]), found, bool(card["designs"]))
     except UserError:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:

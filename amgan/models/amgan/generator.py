@@ -119,6 +119,9 @@ class Generator(nn.Module):
         motifs: learned pictures that the edit mixes (see motifs.py); they need ``skips``.
         motifs_for: ``patterns``: none of them where no attribute that brings new cloth is edited. ``designs``: nor
             where plain cloth is asked for, whose mask they would tie to a place.
+
+    Attributes:
+        designs: whether its patterns are designs for plain cloth, through which others would show.
     """
 
     def __init__(
@@ -144,6 +147,7 @@ class Generator(nn.Module):
             raise UserError(f"No pattern can be edited by these weights: motifs_for={motifs_for} needs one that can.")
         self.schema = schema
         self.code = code
+        self.designs = bool(motifs) and motifs_for == "designs"
         self.blank = blank
         self.inner_stride = inner_stride
         self.skips = skips
