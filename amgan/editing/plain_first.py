@@ -49,7 +49,7 @@ def were_patterned(photos: Tensor, plain: Tensor) -> Tensor:
 
 
 def _was_patterned(photo: np.ndarray, plain: np.ndarray) -> bool:
-    x, y = (np.float32(picture) / 255 for picture in (photo, plain))
+    x, y = (picture.astype(np.float32) / 255 for picture in (photo, plain))
     garment = (~find_ground(x)).astype(np.uint8)
     cloth, inner = (cv2.erode(garment, disc(2 * rim + 1)) > 0 for rim in (1, RIM))
     if not inner.any():
