@@ -25,7 +25,7 @@ from amgan.pixels import to_hwc
 FILE = Path(__file__).parent / "data" / "golden_sewn.json"
 SIZE, BLOCK = 96, 8
 # Last bits differ between processors. They round a pixel's levels up or down; and where an edge runs straight through
-# the middles of a row of pixels, they decide whether that row is in the mask.
+# the middles of a row of pixels, they decide whether that row is in the mask, and cloth in the picture.
 TOLERANCE = {"picture": 0.05, "mask": (BLOCK + 1) / BLOCK**2}  # in the mean of a block: levels, shares
 LENGTHS = {"sleeveless": 0.0, "short": 0.35, "long": 1.0}
 CASES = {  # present, wanted

@@ -76,5 +76,3 @@ def test_a_colour_that_is_right_at_once_is_not_dulled_by_a_second_pass():
     assert (red.image[:, :, 12, 12] == torch.tensor(BRIGHT)).all()
     other = editor.edit(photos, {"color": "blue"})  # what it makes is no blue: set once more
     assert (other.image[:, :, 12, 12] == torch.tensor(BRICK)).all()
-    plain = editor.edit(photos, {"pattern": "plain"})
-    assert (plain.image[:, :, 12, 12] == torch.tensor(BRICK)).all()
