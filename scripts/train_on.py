@@ -214,7 +214,7 @@ def propose(weights: str, data: str, out: Path) -> dict[str, Any]:
     from amgan.evaluation.validation import validation_scores
     from amgan.files import write_atomic
     from amgan.training.run import say
-    from amgan.weights import load_classifier
+    from amgan.weights import load_classifier, load_generator
 
     judge, val = load_classifier(weights, "judge"), _validation(weights, data)
     editors = {"old": load_editor(weights), "new": load_editor(out)}
@@ -224,7 +224,7 @@ def propose(weights: str, data: str, out: Path) -> dict[str, Any]:
         "better": scores["new"]["score"] > scores["old"]["score"],
         "kimg": facts["kimg"],
         "data": data,
-        "old identity": editors["old"].identity,
+        "old identity": load_generator(weights)[2],  # of the weights; editors of other versions have others
     }
     folder = out / "proposal"
     folder.mkdir(exist_ok=True)
@@ -261,11 +261,10 @@ def _validation(weights: str, data: str) -> Any:
 def install(weights: str, folder: Path, scores: dict[str, Any]) -> None:
     """Editor and critics in the place of the shipped ones, and the card brought up to date."""
     from amgan.config import changed
-    from amgan.editing.editor import load_editor
     from amgan.weights import load_generator, save_generator, weights_card
     from scripts.ship_weights import run_facts, ship, write_card
 
-    if load_editor(weights).identity != scores["old identity"]:
+    if load_generator(weights)[2] != scores["old identity"]:
         raise UserError(
             f"Other weights {weights} have been shipped since this training began, and it has not been compared with "
             f"them. Begin anew: rm -r {folder}."
