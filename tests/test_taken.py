@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from amgan import at_source_size, cut_out
+from amgan.editing import grown
 from amgan.editing.shapes import find_ground
 from amgan.editing.source_size import enlarge_edit
 from amgan.editing.taken import find_taken
@@ -154,3 +155,20 @@ def test_a_print_that_goes_from_a_white_shirt_leaves_the_shirt(cutout):
     raw = np.full((SMALL, SMALL, 3), 0.97, np.float32)
     ground = find_ground(small)
     assert find_taken(small, small + alpha[..., None] * (raw - small), alpha, ground) is None
+
+
+def test_sleeves_taken_off_are_no_pattern_that_was_laid(monkeypatch):
+    """Narrow straps are left, and most of the garment is painted: new edges all over."""
+    x = np.ones((128, 128, 3), np.float32)
+    x[20:110, 14:114] = (0.3, 0.4, 0.6)
+    y = np.ones_like(x)
+    y[55:110, 44:84] = y[20:56, 50:54] = y[20:56, 74:78] = (0.3, 0.4, 0.6)
+    ground = find_ground(x)
+    alpha = (~ground).astype(np.float32)
+    assert grown.find_laid(x, y, alpha, ground, np.zeros_like(alpha)) is None
+    monkeypatch.setattr(grown, "LAID", 0.02)
+    striped = x.copy()
+    striped[22:110:12, 14:114] = striped[25:110:12, 14:114] = 1  # white ones, which reach the ground
+    assert grown.find_laid(x, striped, alpha, ground, np.zeros_like(alpha)) is not None
+    monkeypatch.setattr(grown, "BARE", 127)
+    assert grown.find_laid(x, y, alpha, ground, np.zeros_like(alpha)) is not None

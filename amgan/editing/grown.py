@@ -15,6 +15,7 @@ import numpy as np
 from amgan.editing.main_colour import FEWEST, as_even, lab_of, moved, of_colour, sleeves_colour
 from amgan.editing.shapes import (
     FAINT,
+    WHITE,
     Box,
     blur_within,
     boxes,
@@ -40,6 +41,7 @@ SPACE = 4  # pixels around new cloth that are looked after too
 AROUND = 3.0  # standard deviation, in pixels, over which its colours go on into gaps
 WHOLE, LAID = 0.5, 0.08  # of the garment is painted, and of that are new edges: from here on a pattern was laid on it
 BETWEEN = 9  # pixels from one stripe to the next, where a generator may have painted the stripes alone
+BARE = 11  # pixels: no white stripe is so wide
 STRIPE = (0.12, 0.24)  # of 1, light to dark within 5 pixels: from here on an edge of a pattern, no fold
 
 
@@ -222,6 +224,9 @@ def find_laid(x: np.ndarray, y: np.ndarray, alpha: np.ndarray, ground: np.ndarra
     stripes, alpha = alpha, cv2.morphologyEx(alpha, cv2.MORPH_CLOSE, disc(BETWEEN))
     cloth = (cv2.erode((~ground).astype(np.uint8), disc(3)) > 0) & (alpha > PAINTED)
     if not cloth.any() or cloth.sum() < WHOLE * (~ground).sum():
+        return None
+    bare = opened(~ground & (whiteness(y) >= WHITE), BARE)  # wider than a white stripe: a sleeve was taken off
+    if bare.sum() > LAID * (~ground).sum():
         return None
     old = _steep(_span(x, cloth))
     weight = np.clip(_steep(_span(y, cloth)) - old, 0, 1) * np.clip((alpha - PAINTED) / (0.9 - PAINTED), 0, 1) * cloth
