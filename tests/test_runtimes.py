@@ -118,6 +118,11 @@ def test_damaged_or_foreign_exports_are_refused(tmp_path: Path) -> None:
     export(made(), SIZE, "abc", "openvino", folder)
     export(made(seed=1), SIZE, "def", "openvino", folder)  # replaces it
     assert load_exported(folder).identity == "def" and [p.name for p in tmp_path.iterdir()] == ["export"]
+    assert not load_editor(folder).designs
+    lays_designs = made()
+    lays_designs.designs = True
+    export(lays_designs, SIZE, "ghi", "openvino", folder)
+    assert load_editor(folder).designs
     with (folder / "model.bin").open("r+b") as file:
         file.write(b"damage")
     with pytest.raises(UserError, match="damaged"):
