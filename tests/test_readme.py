@@ -154,7 +154,8 @@ FIGURES = {
     "synthetic": """\
 | the one true garment in the top 10, by the picture alone | [top-10, edited] | [top-10, unedited] | [top-10, truth] |
 | the same, with wanted and kept attributes | [top-10, edited + wanted + kept] | [top-10, unedited + wanted + kept] |
-colour [color: accepted], sleeve [sleeve: accepted], collar [collar: accepted], fastening [fastening: accepted]
+colour [color: accepted] (of the truth 0.95), sleeve [sleeve: accepted] (0.94), collar [collar: accepted] (0.56)
+fastening [fastening: accepted] (0.62), pattern [pattern: accepted] (0.78)
 """,
 }
 
