@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui import choosing, compare_page, report_page, search_page, texts, uploads
+from ui import choosing, compare_page, live, report_page, search_page, texts, uploads
 
 HERE = Path(__file__).parent
 
@@ -30,6 +30,7 @@ def main() -> None:
         # A visitor can do nothing with a traceback, and it may show more than a visitor should see.
         logging.getLogger("ui").exception("The page failed")
         st.error(words("page.failed"), icon=":material/error:")
+        live.say_language()
 
 
 def _forget_errors(page: str) -> None:

@@ -35,6 +35,7 @@ def begin(title: str, texts: Texts) -> tuple[Settings, Searcher, Address] | None
         LOG.error("The catalogue cannot be opened: %s", error)
         st.title(texts(title), anchor=False)
         st.error(texts("page.not_set_up"), icon=":material/error:")
+        live.say_language()
         return None
     return settings, searcher, read_address(live.query(), searcher.schema)
 

@@ -36,6 +36,11 @@ def show(html: str, key: str) -> None:
     _part(key=key, data={"html": html, "language": texts.current().language}, on_go_change=lambda: _go(key))
 
 
+def say_language() -> None:
+    """Tell screen readers the page's language, where no other part of it does."""
+    show("", "language")
+
+
 def _go(key: str) -> None:
     query = st.session_state[key].go
     if isinstance(query, str):

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -27,12 +28,19 @@ def address(root: Path, browser_path: str, tmp_path_factory: pytest.TempPathFact
     """A running page over a drawn catalogue."""
     folder = tmp_path_factory.mktemp("page in browser")
     make_index(folder / "index", make_catalogue(folder / "catalogue"), make_weights(folder / "weights"))
+    write(folder / "reports" / "one", single())
+    write(folder / "reports" / "two", comparison())
+    with running(root, folder, "--reports", str(folder / "reports")) as address:
+        yield address
+
+
+@contextmanager
+def running(root: Path, folder: Path, *options: str) -> Iterator[str]:
+    """The page on the folder's index, at its address."""
     port = free_port()
     command = [sys.executable, "-m", "streamlit", "run", str(root / "ui" / "app.py"), "--server.headless=true"]
     command += [f"--server.port={port}", "--server.fileWatcherType=none"]
-    write(folder / "reports" / "one", single())
-    write(folder / "reports" / "two", comparison())
-    command += ["--", "--store", str(folder / "index"), "--collection", "shirts", "--reports", str(folder / "reports")]
+    command += ["--", "--store", str(folder / "index"), "--collection", "shirts", *options]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("AMGAN_")}
     environment |= {"AMGAN_RUNTIME": "eager", "AMGAN_UPLOADS": str(folder / "uploads")}
     with (folder / "log").open("w") as log:
@@ -103,6 +111,13 @@ def test_a_shoppers_way(address: str, page: Page, tmp_path: Path) -> None:
     assert browser is not None
     _sees_the_same(browser, link)
     assert not complaints and not strangers
+
+
+def test_a_page_without_a_catalogue_says_so_in_its_language(root: Path, page: Page, tmp_path: Path) -> None:
+    with running(root, tmp_path) as address:
+        page.goto(f"{address}?lang=ko")
+        expect(page.get_by_role("alert")).to_be_visible()
+        expect(page.locator("html")).to_have_attribute("lang", "ko")
 
 
 def _sees_the_same(browser: Browser, link: str) -> None:
