@@ -35,7 +35,10 @@ def findings(page: Page, axe: str) -> list[str]:
 def visitor(request: pytest.FixtureRequest, page: Page) -> Iterator[Page]:
     browser = page.context.browser
     assert isinstance(browser, Browser)
-    context = browser.new_context(viewport={"width": 1360, "height": 1000}, color_scheme=request.param)
+    # Without motion: a colour on its way from one to another is none of the page's.
+    context = browser.new_context(
+        viewport={"width": 1360, "height": 1000}, color_scheme=request.param, reduced_motion="reduce"
+    )
     yield context.new_page()
     context.close()
 

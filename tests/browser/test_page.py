@@ -142,6 +142,7 @@ def test_a_photo_is_taken_with_the_camera(address: str, browser_path: str, tmp_p
     with opened(browser_path, *camera, f"--use-file-for-fake-video-capture={tmp_path / 'camera.y4m'}") as page:
         page.goto(address)
         page.get_by_role("radio", name="Take a photo").click()
+        page.wait_for_function("document.querySelector('video')?.videoWidth > 0")  # before, there is nothing to take
         page.get_by_role("button", name="Take Photo").click()
         found(page, "similar garments")
         assert len(query(page)["photo"][0]) == 64
