@@ -8,7 +8,6 @@ import torch
 from amgan.editing.editor import GeneratorEditor
 from amgan.editing.set_at_once import set_at_once
 from amgan.models.interface import Generated
-from amgan.schema import AttributeSchema
 from amgan.testing import SCHEMA
 
 BRIGHT, BRICK, ORANGE, TEAL = (215, 20, 25), (150, 50, 45), (220, 130, 30), (40, 120, 120)
@@ -56,7 +55,7 @@ def test_pictures_do_not_depend_on_each_other_and_an_empty_mask_is_no_hit():
 class Dulls(torch.nn.Module):
     """Stands for a generator that makes white cloth bright and coloured cloth duller, of the hue that is asked."""
 
-    schema = AttributeSchema.from_dict(SCHEMA.to_dict() | {"pattern": ["plain", "striped"]})
+    schema = SCHEMA
 
     def __init__(self):
         super().__init__()

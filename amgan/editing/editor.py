@@ -353,7 +353,8 @@ def finds_sleeves(schema: AttributeSchema) -> bool:
 
 def _colour_alone(edit: Mapping[str, str]) -> str | None:
     """The colour that an edit sets, where it sets nothing else."""
-    return next((value for name, value in edit.items() if kind(name).recoloured and len(edit) == 1), None)
+    (name, value), *more = edit.items()
+    return value if kind(name).recoloured and not more else None
 
 
 def _sleeves(schema: AttributeSchema) -> list[str]:

@@ -45,7 +45,8 @@ def taken_off_in_place(x: Tensor, made: Generated) -> Generated:
         x: pictures (B, 3, H, W) in [-1, 1], garments on white.
         made: their edits.
     """
-    before, after, raw, alpha = (to_arrays(a) for a in (x, made.image, made.raw, 2 * made.mask - 1))  # (B, H, W, ·)
+    before, after, raw = (to_arrays(a) for a in (x, made.image, made.raw))  # (B, H, W, 3)
+    alpha = made.mask.float().permute(0, 2, 3, 1).cpu().numpy()
     rows, found = [], []
     for row, pictures in enumerate(zip(before, after, raw, alpha, strict=True)):
         changed = _without(*pictures[:2]) or _of_its_colour(*pictures)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from amgan.editing.shapes import dilate, disc, find_ground
+from amgan.editing.shapes import dilate, disc, find_ground, touching
 from amgan.models.interface import Generated
 from amgan.pixels import to_arrays
 
@@ -41,12 +41,11 @@ def _loose(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None
     """What is to go of an edit y of a picture x, both float32 (h, w, 3), RGB in [0, 1], and what of it the photo shows,
     both bool (h, w); None where nothing is to go."""
     before, after = ~find_ground(x), ~find_ground(y)
-    count, labels, stats, middles = cv2.connectedComponentsWithStats(_joined(after))
+    count, labels, stats, middles = cv2.connectedComponentsWithStats(_joined(after).astype(np.uint8))
     if count <= 2:  # the ground, and the garment
         return None
     garment = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-    _, own = cv2.connectedComponents(_joined(before))
-    body = np.unique(own[before & (labels == garment)])
+    hung_together = touching(_joined(before), before & (labels == garment))  # with the garment, in the photo
     pieces = np.zeros_like(after)
     left, width = stats[garment, cv2.CC_STAT_LEFT], stats[garment, cv2.CC_STAT_WIDTH]
     for label in range(1, count):
@@ -54,8 +53,8 @@ def _loose(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None
         # A strap over the shoulder may be broken; it lies above.
         above = left <= middles[label, 0] < left + width and middles[label, 1] < middles[garment, 1]
         if label != garment and not above and stats[label, cv2.CC_STAT_AREA] >= LEAST * after.size:
-            lay = own[piece & before]
-            if not len(lay) or np.isin(lay, body).mean() > MOSTLY:  # else it lay beside the garment in the photo
+            lay = hung_together[piece & before]
+            if not len(lay) or lay.mean() > MOSTLY:  # else it lay beside the garment in the photo
                 pieces |= piece
     if not pieces.any():
         return None
@@ -64,4 +63,4 @@ def _loose(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None
 
 
 def _joined(cloth: np.ndarray) -> np.ndarray:
-    return cv2.morphologyEx(cloth.astype(np.uint8), cv2.MORPH_CLOSE, disc(NEAR))
+    return cv2.morphologyEx(cloth.astype(np.uint8), cv2.MORPH_CLOSE, disc(NEAR)) > 0

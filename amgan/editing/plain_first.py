@@ -15,13 +15,12 @@ import torch
 from torch import Tensor
 
 from amgan.attributes import PLAIN, asked_of, kind
+from amgan.editing.in_place import RIM, SEEN, WIDE
 from amgan.editing.shapes import blur_within, disc, find_ground
 from amgan.pixels import to_hwc
 from amgan.schema import AttributeSchema
 
 OTHER, SHARE = 8.0, 0.03  # distance in Lab from which cloth was changed, and the share of it in a patterned garment
-SEEN, WIDE = 0.7, 7.0  # pixels: what is finer is grain, what is coarser light
-RIM = 4  # pixels from the outline, where collars and hems are
 
 
 def lays_designs(generator: torch.nn.Module) -> bool:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from amgan.models.interface import Generated
 from amgan.photos.colour_names import CHROMA_GREY, PALETTE_NAMES, name_colour
-from amgan.pixels import to_arrays, to_uint8
+from amgan.pixels import to_arrays, to_hwc, to_uint8
 
 PAINTED = 0.5  # of the mask
 TURNED = 12.0  # degrees of hue, in the ab plane of Lab, from which on the first pass had left a tinge
@@ -33,8 +33,7 @@ def set_at_once(first: Generated, second: Generated, colours: list[str | None]) 
         if wanted not in PALETTE_NAMES:
             continue
         here = (first.mask[row, 0] > PAINTED).cpu().numpy()
-        image = to_uint8(first.image[row]).cpu().permute(1, 2, 0).numpy()
-        if not here.any() or name_colour(image, here).name != wanted:
+        if not here.any() or name_colour(to_hwc(to_uint8(first.image[row])), here).name != wanted:
             continue
         one, two = (_colour(picture[row : row + 1], here) for picture in (first.image, second.image))
         found[row] = _turn(one, two) < TURNED
